@@ -1,0 +1,1 @@
+"""The Solera desktop application: PySide6 over the headless core."""

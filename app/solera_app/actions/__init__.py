@@ -1,0 +1,1 @@
+"""Menus, toolbar, shortcuts and palette as tables of data."""

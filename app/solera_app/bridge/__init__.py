@@ -1,0 +1,1 @@
+"""Events of the core, drained into Qt by one timer."""

@@ -1,0 +1,1 @@
+"""The recipe canvas and the interpolation canvas: renderings of one document."""

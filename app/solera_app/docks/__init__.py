@@ -1,0 +1,1 @@
+"""Library, inspector, jobs, runs, log."""

@@ -1,0 +1,1 @@
+"""Widgets that take arrays and know no store."""

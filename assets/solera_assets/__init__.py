@@ -1,0 +1,1 @@
+"""Icons, tokens and examples, read by importlib.resources."""

@@ -1,0 +1,1 @@
+"""Solera: a workbench for weight space. The headless core; see ``solera.api`` for plugin authors."""

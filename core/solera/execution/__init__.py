@@ -1,0 +1,1 @@
+"""From a recipe to weights: plan, streaming executor, in-memory materialiser, writer."""

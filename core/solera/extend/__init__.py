@@ -1,0 +1,1 @@
+"""Plugins: manifests, discovery, states."""

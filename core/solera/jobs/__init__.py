@@ -1,0 +1,1 @@
+"""Work in the background: queue, lanes, states, the memory ledger."""

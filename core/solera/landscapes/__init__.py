@@ -1,0 +1,1 @@
+"""A family and its tasks: coordinates to scores, and the explorers that choose coordinates."""

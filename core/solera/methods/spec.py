@@ -1,0 +1,136 @@
+"""What a method declares: everything a planner, a canvas, a form and a conformance suite need to know of it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from torch import Tensor
+
+from solera.errors import InputError
+from solera.params import ParamSpec, specs_from_signature
+
+Granularity = Literal["element", "tensor", "model"]
+Space = Literal["weights", "delta", "any"]
+Promise = Literal["bytes", "tolerance", "none"]
+
+
+class Passes(Protocol):
+    """The inputs of a method as a stream, for ``prepare``: iterate as often as needed, each time from the start.
+
+    Yields ``(name, tensors)`` in a fixed order: one float32 tensor per input model, contiguous, valid until the next
+    step, not to be changed. A tensor larger than the budget arrives in several consecutive pieces of the same name
+    (flat, in index order).
+    """
+
+    def __iter__(self) -> Iterator[tuple[str, Sequence[Tensor]]]: ...
+
+
+#: What a method function is: ``f(tensors, *, parameters) -> tensor``.
+MethodFunction = Callable[..., Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class MethodSpec:
+    """A method and what it declares.
+
+    Attributes:
+        name: Registered name, a lower-case identifier: ``"task_arithmetic"``.
+        title: What a person reads: ``"Task arithmetic"``.
+        function: ``function(tensors: list[Tensor], *, <parameters>[, state]) -> Tensor``: inputs in order, float32,
+            contiguous, one shape (flat chunks when granularity is ``"element"``); must not be changed in place.
+        params: The declared parameters.
+        takes: ``"weights"``, ``"delta"``, or ``"any"`` (a formula that is right for both).
+        base: ``"required"``: needs a base in the Weights form. ``"optional"``. ``"none"``: takes no base.
+        granularity: ``"element"``: may be fed any contiguous chunk; ``"tensor"``: needs whole tensors; ``"model"``:
+            needs ``prepare`` over the whole model first.
+        min_inputs, max_inputs: How many inputs (the base not counted); ``max_inputs`` None is any number.
+        prepare: ``prepare(passes, *, <parameters>) -> state``, handed on to ``function`` as ``state=``; parameters here
+            are resolved once, at the model (site ``"*"``). ``prepare_when`` says for which parameters it is needed.
+        affine: True if the result is affine in every numeric parameter and in the inputs for fixed others (lets a
+            family precompute directions).
+        version: Goes up whenever the numbers change; part of a recipe's semantic hash.
+        promise: ``"bytes"`` equal bytes whatever the threads and chunks; ``"tolerance"``; ``"none"``.
+        paper: Citation, one line. url: Where it can be read. summary: One sentence.
+        float64: Whether inputs arrive as float64 instead of float32.
+    """
+
+    name: str
+    title: str
+    function: MethodFunction
+    params: tuple[ParamSpec, ...]
+    takes: Space = "weights"
+    base: Literal["required", "optional", "none"] = "none"
+    granularity: Granularity = "tensor"
+    min_inputs: int = 1
+    max_inputs: int | None = None
+    prepare: Callable[..., Any] | None = None
+    prepare_when: Callable[[Mapping[str, Any]], bool] | None = None
+    affine: bool = False
+    version: int = 1
+    promise: Promise = "bytes"
+    paper: str = ""
+    url: str = ""
+    summary: str = ""
+    float64: bool = False
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def param(self, name: str) -> ParamSpec:
+        """The declared parameter of this name.
+
+        Raises:
+            InputError: There is none.
+        """
+        for spec in self.params:
+            if spec.name == name:
+                return spec
+        raise InputError(f"The method '{self.name}' has no parameter '{name}'.", method=self.name, param=name)
+
+    def needs_prepare(self, params: Mapping[str, Any]) -> bool:
+        """Whether these parameters (plain values by name) need the streaming first pass."""
+        if self.prepare is None:
+            return False
+        return self.prepare_when is None or self.prepare_when(params)
+
+
+def method(
+    name: str,
+    *,
+    title: str = "",
+    takes: Space = "weights",
+    base: Literal["required", "optional", "none"] = "none",
+    granularity: Granularity = "tensor",
+    inputs: tuple[int, int | None] = (1, None),
+    prepare: Callable[..., Any] | None = None,
+    prepare_when: Callable[[Mapping[str, Any]], bool] | None = None,
+    affine: bool = False,
+    version: int = 1,
+    promise: Promise = "bytes",
+    paper: str = "",
+    url: str = "",
+    float64: bool = False,
+) -> Callable[[MethodFunction], MethodSpec]:
+    """Declare a plain function to be a merging method.
+
+    The parameters are the function's keyword-only arguments (``state`` excepted, which receives what ``prepare``
+    returned). Works in a script or notebook without a manifest.
+
+    Raises:
+        InputError: The signature is not one a method can have.
+    """
+
+    def declare(function: MethodFunction) -> MethodSpec:
+        summary = (inspect.getdoc(function) or "").partition("\n")[0]
+        if not summary:
+            raise InputError(f"The method '{name}' needs a docstring whose first line says what it does.")
+        specs = specs_from_signature(function, skip=("state",))
+        return MethodSpec(
+            name=name, title=title or name.replace("_", " ").capitalize(), function=function, params=specs, takes=takes,
+            base=base, granularity=granularity, min_inputs=inputs[0], max_inputs=inputs[1], prepare=prepare,
+            prepare_when=prepare_when, affine=affine, version=version, promise=promise, paper=paper, url=url,
+            summary=summary, float64=float64,
+        )  # fmt: skip
+
+    return declare

@@ -1,0 +1,1 @@
+"""From weights to a torch module: architectures and flat parameter buffers."""

@@ -1,0 +1,1 @@
+"""Other measurements of weights."""

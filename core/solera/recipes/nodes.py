@@ -1,0 +1,170 @@
+"""The recipe: a frozen graph of three kinds of node. Pure data; nothing here opens a file or knows a tensor.
+
+Types (see :mod:`solera.recipes.types`): a checkpoint is *Weights*; a difference of Weights is a *Delta*; a method
+takes Weights or Deltas, as it declares. A recipe may be incomplete or wrong (a canvas edits it in that state);
+:mod:`solera.recipes.checks` reports every fault.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from solera.params import Value, Var, substitute, variables
+
+ValueType = Literal["weights", "delta"]
+
+#: Version of the YAML form.
+RECIPE_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointNode:
+    """Weights from disk (or from memory, in a script).
+
+    Attributes:
+        id: Unique in the recipe, an identifier; also its port name on a canvas.
+        source: A path (absolute, or relative to the recipe's folder), ``"library:NAME"`` inside a project, or
+            ``"memory:KEY"`` for tensors handed over by a script.
+        fingerprint: Content hash it is expected to have (``"sha256:..."``); empty if not pinned.
+        strip: Prefix or container the declared view removes from names (``"module."``, ``"state_dict/"``).
+        note: Free text.
+    """
+
+    id: str
+    source: str
+    fingerprint: str = ""
+    strip: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One summand: ``coefficient * node``; the coefficient may be a variable or a curve."""
+
+    node: str
+    coefficient: Value = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class SumNode:
+    """A linear combination.
+
+    Weights whose numeric coefficients total 1 (plus any Deltas) give Weights; Weights that total 0, or Deltas
+    alone, give a Delta. Anything else is refused.
+    """
+
+    id: str
+    terms: tuple[Term, ...]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MethodNode:
+    """A method applied to inputs.
+
+    Attributes:
+        id: Unique in the recipe.
+        method: Registered name: ``"ties"``.
+        inputs: Ids of the input nodes, in order.
+        base: Id of the base; empty if none. With a base, a method that takes Deltas is given ``input - base`` for
+            each Weights input and its result is added to the base (the *Weights form*); without, it takes Deltas
+            and gives a Delta (the *Delta form*).
+        params: Values by parameter name; absent ones take the method's default.
+        note: Free text.
+    """
+
+    id: str
+    method: str
+    inputs: tuple[str, ...] = ()
+    base: str = ""
+    params: Mapping[str, Value] = field(default_factory=dict)
+    note: str = ""
+
+
+Node = CheckpointNode | SumNode | MethodNode
+
+
+def upstream(node: Node) -> tuple[str, ...]:
+    """Ids a node depends on, in port order, without the empty ones."""
+    match node:
+        case CheckpointNode():
+            return ()
+        case SumNode(terms=terms):
+            return tuple(term.node for term in terms if term.node)
+        case MethodNode(inputs=inputs, base=base):
+            return tuple(name for name in (base, *inputs) if name)
+
+
+def node_values(node: Node) -> Iterator[Value]:
+    """Every parameter value a node holds."""
+    match node:
+        case SumNode(terms=terms):
+            yield from (term.coefficient for term in terms)
+        case MethodNode(params=params):
+            yield from params.values()
+        case _:
+            return
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How new weights are made.
+
+    Attributes:
+        nodes: Every node, in the order a person wrote them.
+        output: Id of the node that is the result; empty if none is chosen yet.
+        dtype: Storage dtype of the result (``"bfloat16"``); empty keeps the base's (or first input's) per tensor.
+        name: A short name for people.
+        note: Free text.
+    """
+
+    nodes: tuple[Node, ...] = ()
+    output: str = ""
+    dtype: str = ""
+    name: str = ""
+    note: str = ""
+
+    def node(self, id_: str) -> Node:
+        """The node with this id.
+
+        Raises:
+            KeyError: There is none.
+        """
+        for node in self.nodes:
+            if node.id == id_:
+                return node
+        raise KeyError(id_)
+
+    @property
+    def variables(self) -> tuple[Var, ...]:
+        """The free variables, each once, in order of first appearance."""
+        seen: dict[str, Var] = {}
+        for node in self.nodes:
+            for value in node_values(node):
+                for var in variables(value):
+                    seen.setdefault(var.name, var)
+        return tuple(seen.values())
+
+    @property
+    def checkpoints(self) -> tuple[CheckpointNode, ...]:
+        """The checkpoint nodes, in order."""
+        return tuple(node for node in self.nodes if isinstance(node, CheckpointNode))
+
+    def with_values(self, numbers: Mapping[str, float]) -> Recipe:
+        """The recipe with these variables replaced by numbers."""
+        return replace(self, nodes=tuple(_with_values(node, numbers) for node in self.nodes))
+
+
+def _with_values(node: Node, numbers: Mapping[str, float]) -> Node:
+    match node:
+        case SumNode(terms=terms):
+            return replace(
+                node,
+                terms=tuple(replace(term, coefficient=substitute(term.coefficient, numbers)) for term in terms),
+            )
+        case MethodNode(params=params):
+            return replace(node, params={key: substitute(value, numbers) for key, value in params.items()})
+        case _:
+            return node

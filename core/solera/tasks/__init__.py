@@ -1,0 +1,1 @@
+"""A network to scores: data, metrics, standard errors."""

@@ -1,0 +1,1 @@
+"""Tensors below any model: specs, dtypes, exact reductions, selection, a hashing generator."""

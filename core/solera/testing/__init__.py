@@ -1,0 +1,1 @@
+"""Conformance suites and tiny models for plugin authors; may import every floor."""

@@ -1,0 +1,1 @@
+"""What Solera can do, contributed through the public door: one folder a plugin."""
