@@ -1,0 +1,158 @@
+"""The document the canvases edit: a recipe, where its nodes stand, and what is done with its results. Frozen.
+
+The recipe (and its hashes) knows nothing of layout, save nodes, task nodes or the interpolation canvas: those live
+here, beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from solera.recipes.nodes import CheckpointNode, MethodNode, Node, Recipe, SumNode, upstream
+
+Position = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class SaveNode:
+    """Writes what arrives as a checkpoint.
+
+    Attributes:
+        id: Unique in the document. source: Id of the node whose weights are written; empty while unconnected.
+        folder: Name of the output folder (inside the project's outputs) or an absolute path.
+        dtype: Storage dtype; empty takes the recipe's.
+    """
+
+    id: str
+    source: str = ""
+    folder: str = ""
+    dtype: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskNode:
+    """Scores what arrives on a task of the project.
+
+    Attributes:
+        id: Unique in the document. source: Id of the node that is scored. task: The task's name in the project.
+        split: Which data.
+    """
+
+    id: str
+    source: str = ""
+    task: str = ""
+    split: Literal["train", "selection", "report"] = "selection"
+
+
+Sink = SaveNode | TaskNode
+AnyNode = Node | Sink
+
+
+@dataclass(frozen=True, slots=True)
+class Interpolation:
+    """What the interpolation canvas shows.
+
+    Attributes:
+        corners: Ids of checkpoint nodes, two for a line, three for a triangle.
+        weights: One per corner, total 1; may leave the segment or triangle (extrapolation).
+    """
+
+    corners: tuple[str, ...] = ()
+    weights: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A recipe with its layout, its sinks and its interpolation.
+
+    Attributes:
+        recipe: The recipe; may be incomplete while it is edited.
+        sinks: Save and task nodes.
+        layout: Scene position of each node, in px; a node without one is placed by the canvas.
+        interpolation: State of the interpolation canvas.
+    """
+
+    recipe: Recipe = field(default_factory=Recipe)
+    sinks: tuple[Sink, ...] = ()
+    layout: Mapping[str, Position] = field(default_factory=dict)
+    interpolation: Interpolation = Interpolation()
+
+    @property
+    def nodes(self) -> tuple[AnyNode, ...]:
+        """Every node, the recipe's first."""
+        return (*self.recipe.nodes, *self.sinks)
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """Every id in use."""
+        return frozenset(node.id for node in self.nodes)
+
+    def node(self, id_: str) -> AnyNode:
+        """The node with this id.
+
+        Raises:
+            KeyError: There is none.
+        """
+        for node in self.nodes:
+            if node.id == id_:
+                return node
+        raise KeyError(id_)
+
+    def fresh_id(self, wish: str) -> str:
+        """An unused id made from a wish: letters, digits and underscores, numbered if taken."""
+        stem = "".join(c if c.isalnum() else "_" for c in wish).strip("_").lower() or "node"
+        stem = f"n{stem}" if stem[0].isdigit() else stem
+        taken = self.ids
+        if stem not in taken:
+            return stem
+        number = 2
+        while f"{stem}_{number}" in taken:
+            number += 1
+        return f"{stem}_{number}"
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A connection: the result of ``source`` arrives at ``port`` of ``target``."""
+
+    source: str
+    target: str
+    port: str
+
+
+def links(document: Document) -> tuple[Link, ...]:
+    """Every connection of a document, in drawing order."""
+    return tuple(Link(source, node.id, port) for node in document.nodes for port, source in ports(node) if source)
+
+
+def ports(node: AnyNode) -> tuple[tuple[str, str], ...]:
+    """The input ports of a node and what each is connected to (empty if free), top to bottom.
+
+    Names: ``"base"``, ``"input:0"`` ..., ``"term:0"`` ..., ``"source"``.
+    """
+    match node:
+        case CheckpointNode():
+            return ()
+        case MethodNode(base=base, inputs=inputs):
+            return (("base", base), *((f"input:{i}", name) for i, name in enumerate(inputs)))
+        case SumNode(terms=terms):
+            return tuple((f"term:{i}", term.node) for i, term in enumerate(terms))
+        case SaveNode(source=source) | TaskNode(source=source):
+            return (("source", source),)
+
+
+def sources(node: AnyNode) -> tuple[str, ...]:
+    """Ids a node depends on."""
+    if isinstance(node, (SaveNode, TaskNode)):
+        return (node.source,) if node.source else ()
+    return upstream(node)
+
+
+def replace_node(document: Document, node: AnyNode) -> Document:
+    """The document with the node of the same id replaced."""
+    if isinstance(node, (SaveNode, TaskNode)):
+        return replace(document, sinks=tuple(node if old.id == node.id else old for old in document.sinks))
+    nodes = tuple(node if old.id == node.id else old for old in document.recipe.nodes)
+    return replace(document, recipe=replace(document.recipe, nodes=nodes))
