@@ -1,0 +1,213 @@
+"""What is registered: contributions by kind, each loaded when it is first used, and the state of every plugin."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from solera.errors import Fault, PluginError
+from solera.extend.builtin import BUILTIN
+from solera.extend.discovery import Found, Origin, discover
+from solera.extend.loading import Failure, load_object
+from solera.extend.manifest import API_VERSION, Contribution, Kind
+
+State = Literal["discovered", "loaded", "failed", "disabled", "incompatible"]
+
+#: Plugins that safe mode keeps.
+_TRUSTED: frozenset[Origin] = frozenset({"builtin", "shipped"})
+
+
+class Plugin:
+    """A plugin and how it is doing.
+
+    Attributes:
+        found: Where it is and what its manifest says.
+        state: ``"discovered"`` (manifest read), ``"loaded"`` (something of it is in use), ``"failed"``,
+            ``"disabled"``, ``"incompatible"``.
+        reason: Why it failed, is disabled or does not fit; a sentence.
+        traceback: In full, when its code raised.
+    """
+
+    def __init__(self, found: Found, state: State = "discovered", reason: str = "") -> None:
+        self.found = found
+        self.state: State = state
+        self.reason = reason
+        self.traceback = ""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.found.name
+
+    @property
+    def contributions(self) -> tuple[Contribution, ...]:
+        """What its manifest offers, whatever its state."""
+        return self.found.manifest.contributions if self.found.manifest else ()
+
+    @property
+    def usable(self) -> bool:
+        """Whether its contributions are offered. A failed one's still are: they say why when used."""
+        return self.found.manifest is not None and self.state not in {"disabled", "incompatible"}
+
+    def to_plain(self) -> dict[str, Any]:
+        """JSON-ready."""
+        manifest = self.found.manifest
+        return {
+            "name": self.name,
+            "version": manifest.version if manifest else "",
+            "summary": manifest.summary if manifest else "",
+            "origin": self.found.origin,
+            "folder": str(self.found.folder or ""),
+            "state": self.state,
+            "reason": self.reason,
+            "contributions": [f"{item.kind} {item.name}" for item in self.contributions],
+        }
+
+
+class Contributions(Mapping[str, Any]):
+    """The contributions of one kind, by name: a mapping that imports an object when it is first asked for.
+
+    ``name in contributions``, iteration and :meth:`describe` never import anything. Safe to use from any thread.
+
+    Raises (on access):
+        KeyError: No contribution has this name.
+        PluginError: Its plugin cannot be loaded.
+    """
+
+    def __init__(self, kind: Kind) -> None:
+        self.kind = kind
+        self._known: dict[str, tuple[Plugin, Contribution]] = {}
+        self._loaded: dict[str, Any] = {}
+        self._lock = threading.RLock()
+
+    def add(self, plugin: Plugin, item: Contribution) -> str:
+        """Offer a contribution; the first of a name wins. Returns the name of the plugin that already has it, or ''."""
+        holder = self._known.setdefault(item.name, (plugin, item))[0]
+        return "" if holder is plugin else holder.name
+
+    def provide(self, name: str, value: Any) -> None:
+        """Put an object in directly, under a name: for scripts, notebooks and tests. It replaces what is there."""
+        with self._lock:
+            self._loaded[name] = value
+
+    def describe(self, name: str) -> Contribution:
+        """What the manifest says of a contribution.
+
+        Raises:
+            KeyError: No manifest names it.
+        """
+        return self._known[name][1]
+
+    def plugin(self, name: str) -> Plugin | None:
+        """The plugin a contribution is from; None if it was provided directly."""
+        entry = self._known.get(name)
+        return entry[0] if entry else None
+
+    def __getitem__(self, name: str) -> Any:
+        with self._lock:
+            if name in self._loaded:
+                return self._loaded[name]
+            plugin, item = self._known[name]
+            value = load_object(item.object, plugin.found.import_root)
+            if isinstance(value, Failure):
+                plugin.state, plugin.reason, plugin.traceback = "failed", value.reason, value.traceback
+                raise PluginError(
+                    f"The {self.kind} '{name}' of the plugin '{plugin.name}' cannot be loaded ({value.reason}). "
+                    f"Mend or remove the plugin, or switch it off: solera plugin disable {plugin.name}.",
+                    plugin=plugin.name,
+                    contribution=name,
+                    kind=self.kind,
+                    traceback=value.traceback,
+                )
+            if plugin.state == "discovered":
+                plugin.state = "loaded"
+            self._loaded[name] = value
+            return value
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._known or name in self._loaded
+
+    def __iter__(self) -> Iterator[str]:
+        yield from dict.fromkeys([*self._known, *self._loaded])
+
+    def __len__(self) -> int:
+        return len({*self._known, *self._loaded})
+
+
+class Registry:
+    """Everything that is registered.
+
+    Attributes:
+        plugins: Every plugin found, whatever its state, in the order of discovery.
+        faults: What is wrong between plugins (one name twice); each plugin's own are in ``found.faults``.
+        methods, tasks, explorers, views, formats, architectures, examples, commands: Contributions by kind.
+    """
+
+    def __init__(self, found: Iterable[Found], *, disabled: Iterable[str] = (), safe_mode: bool = False) -> None:
+        self.methods = Contributions("method")
+        self.tasks = Contributions("task")
+        self.explorers = Contributions("explorer")
+        self.views = Contributions("view")
+        self.formats = Contributions("format")
+        self.architectures = Contributions("architecture")
+        self.examples = Contributions("example")
+        self.commands = Contributions("command")
+        self.faults: list[Fault] = []
+        off = frozenset(disabled)
+        self.plugins = [_judge(item, off, safe_mode) for item in found]
+        for plugin in self.plugins:
+            if plugin.usable:
+                self._offer(plugin)
+
+    @staticmethod
+    def discover(folders: Iterable[Path] = (), *, disabled: Iterable[str] = (), safe_mode: bool = False) -> Registry:
+        """The registry of this installation and of the user's plugin folders."""
+        builtin = Found(BUILTIN.name, "builtin", None, BUILTIN)
+        return Registry((builtin, *discover(folders)), disabled=disabled, safe_mode=safe_mode)
+
+    def contributions(self, kind: Kind) -> Contributions:
+        """The contributions of one kind."""
+        return {item.kind: item for item in self._shelves()}[kind]
+
+    def plugin(self, name: str) -> Plugin:
+        """The plugin of this name.
+
+        Raises:
+            PluginError: There is none.
+        """
+        for plugin in self.plugins:
+            if plugin.name == name:
+                return plugin
+        known = ", ".join(plugin.name for plugin in self.plugins)
+        raise PluginError(f"No plugin is called '{name}'; found: {known}.", plugin=name)
+
+    def _shelves(self) -> tuple[Contributions, ...]:
+        return (
+            self.methods, self.tasks, self.explorers, self.views, self.formats, self.architectures, self.examples,
+            self.commands,
+        )  # fmt: skip
+
+    def _offer(self, plugin: Plugin) -> None:
+        for item in plugin.contributions:
+            holder = self.contributions(item.kind).add(plugin, item)
+            if holder:
+                message = (
+                    f"The {item.kind} '{item.name}' of the plugin '{plugin.name}' is hidden: "
+                    f"'{holder}' has one of that name."
+                )
+                self.faults.append(Fault("plugin.name-taken", plugin.name, message))
+
+
+def _judge(found: Found, disabled: frozenset[str], safe_mode: bool) -> Plugin:
+    if found.name in disabled:
+        return Plugin(found, "disabled", "Switched off in the settings.")
+    if safe_mode and found.origin not in _TRUSTED:
+        return Plugin(found, "disabled", "Left out by safe mode.")
+    if found.manifest is None:
+        return Plugin(found, "failed", "; ".join(str(fault) for fault in found.faults))
+    if found.manifest.api != API_VERSION:
+        reason = f"Written for api {found.manifest.api}; this Solera offers api {API_VERSION}."
+        return Plugin(found, "incompatible", reason)
+    return Plugin(found)
