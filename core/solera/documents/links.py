@@ -38,54 +38,126 @@ class MethodFacts(Protocol):
 Methods = Mapping[str, MethodFacts]
 
 
+class Wiring:
+    """The connections of one document, read once: asked often while a canvas paints and while a link is dragged.
+
+    Args:
+        document: The document.
+        methods: Registered methods by name.
+    """
+
+    def __init__(self, document: Document, methods: Methods) -> None:
+        self._methods = methods
+        self._nodes = {node.id: node for node in document.nodes}
+        self._results: dict[str, PortType] = {}
+        self._above: dict[str, frozenset[str]] = {}
+
+    def sources(self, id_: str) -> tuple[str, ...]:
+        """Ids a node depends on directly; those that exist."""
+        return tuple(name for name in sources(self._nodes[id_]) if name in self._nodes)
+
+    def above(self, id_: str) -> frozenset[str]:
+        """Ids a node depends on, directly or not."""
+        if id_ not in self._above:
+            seen: set[str] = set()
+            open_ = list(self.sources(id_))
+            while open_:
+                name = open_.pop()
+                if name not in seen:
+                    seen.add(name)
+                    open_.extend(self.sources(name))
+            self._above[id_] = frozenset(seen)
+        return self._above[id_]
+
+    def result(self, id_: str) -> PortType:
+        """What a node's output is; see :func:`result_type`."""
+        if id_ not in self._nodes:
+            return "any"
+        stack, entered = [id_], set[str]()
+        while stack:
+            name = stack[-1]
+            waits = [source for source in self.sources(name) if source not in self._results and source not in entered]
+            if waits and name not in self._results:
+                entered.add(name)
+                stack.extend(waits)
+                continue
+            stack.pop()
+            if name not in self._results:
+                self._results[name] = self._infer(self._nodes[name])
+        return self._results[id_]
+
+    def _infer(self, node: AnyNode) -> PortType:
+        match node:
+            case CheckpointNode():
+                return "weights"
+            case SumNode(terms=terms):
+                numbers = [term.coefficient for term in terms if self._results.get(term.node) == "weights"]
+                if not numbers:
+                    return "delta" if terms else "any"
+                total = sum(n for n in numbers if isinstance(n, (int, float)))
+                return "weights" if abs(total - 1) < 1e-9 else "delta" if abs(total) < 1e-9 else "any"
+            case MethodNode(method=method, base=base, inputs=inputs):
+                facts = self._methods.get(method)
+                takes = facts.takes if facts else "any"
+                if base or takes == "weights":
+                    return "weights"
+                kinds = {self._results.get(name, "any") for name in inputs if name}
+                if kinds == {"weights"}:
+                    return "weights"
+                return "delta" if "delta" in kinds else "any"
+            case _:
+                return "any"
+
+    def wanted(self, target: str, port: str) -> PortType:
+        """What a port accepts now; see :func:`port_type`."""
+        node = self._nodes[target]
+        if isinstance(node, (SaveNode, TaskNode)) or port == "base":
+            return "weights"
+        if isinstance(node, MethodNode):
+            facts = self._methods.get(node.method)
+            if facts is None or facts.takes == "any":
+                return "any"
+            if facts.takes == "weights":
+                return "weights"
+            return "any" if facts.base != "none" else "delta"
+        return "any"
+
+    def refusal(self, source: str, target: str, port: str) -> str | None:
+        """Why a connection is refused; see :func:`refusal`."""
+        if source == target:
+            return "A node cannot feed itself."
+        from_, to = self._nodes[source], self._nodes[target]
+        if isinstance(from_, (SaveNode, TaskNode)):
+            return "Save and task nodes have no weights to hand on."
+        if isinstance(to, CheckpointNode):
+            return "A checkpoint takes no input; it is read from disk."
+        if target in self.above(source):
+            return f"That would go in a circle: '{source}' already depends on '{target}'."
+        if isinstance(to, MethodNode):
+            facts = self._methods.get(to.method)
+            if port == "base" and facts is not None and facts.base == "none" and facts.takes != "delta":
+                return f"{facts.title} takes no base."
+            most = facts.max_inputs if facts is not None else None
+            if facts is not None and most is not None and port == "input:+" and len(to.inputs) >= most:
+                return f"{facts.title} takes {most} inputs; all are connected."
+            if source in to.inputs and port.startswith("input"):
+                return f"'{source}' is already an input here."
+        got, wanted = self.result(source), self.wanted(target, port)
+        if "any" in (got, wanted) or got == wanted:
+            return None
+        if wanted == "weights":
+            return f"This port takes Weights, and '{source}' is a Delta; add it to its base first."
+        return f"This port takes a Delta, and '{source}' is Weights; subtract its base first, or connect a base."
+
+
 def result_type(document: Document, id_: str, methods: Methods) -> PortType:
     """What a node's output is: Weights, a Delta, or still open (``"any"``) while its inputs are missing."""
-    return _result(document, id_, methods, frozenset())
-
-
-def _result(document: Document, id_: str, methods: Methods, above: frozenset[str]) -> PortType:
-    if id_ in above or id_ not in document.ids:
-        return "any"
-    node = document.node(id_)
-    above |= {id_}
-    match node:
-        case CheckpointNode():
-            return "weights"
-        case SumNode(terms=terms):
-            numbers = [
-                term.coefficient
-                for term in terms
-                if term.node and _result(document, term.node, methods, above) == "weights"
-            ]
-            if not numbers:
-                return "delta" if terms else "any"
-            total = sum(n for n in numbers if isinstance(n, (int, float)))
-            return "weights" if abs(total - 1) < 1e-9 else "delta" if abs(total) < 1e-9 else "any"
-        case MethodNode(method=method, base=base, inputs=inputs):
-            facts = methods.get(method)
-            takes = facts.takes if facts else "any"
-            if base or takes == "weights":
-                return "weights"
-            kinds = {_result(document, name, methods, above) for name in inputs if name}
-            if kinds == {"weights"}:
-                return "weights"
-            return "delta" if "delta" in kinds else "any"
-        case _:
-            return "any"
+    return Wiring(document, methods).result(id_)
 
 
 def port_type(document: Document, target: AnyNode, port: str, methods: Methods) -> PortType:
     """What a port accepts now: a method node with a base takes Weights at its inputs, without one Deltas."""
-    if isinstance(target, (SaveNode, TaskNode)) or port == "base":
-        return "weights"
-    if isinstance(target, MethodNode):
-        facts = methods.get(target.method)
-        if facts is None or facts.takes == "any":
-            return "any"
-        if facts.takes == "weights":
-            return "weights"
-        return "any" if facts.base != "none" else "delta"
-    return "any"
+    return Wiring(document, methods).wanted(target.id, port)
 
 
 def refusal(document: Document, source: str, target: str, port: str, methods: Methods) -> str | None:
@@ -98,43 +170,4 @@ def refusal(document: Document, source: str, target: str, port: str, methods: Me
         port: ``"base"``, ``"input:+"``, ``"term:0"``, ``"source"`` ...
         methods: Registered methods by name.
     """
-    if source == target:
-        return "A node cannot feed itself."
-    from_, to = document.node(source), document.node(target)
-    if isinstance(from_, (SaveNode, TaskNode)):
-        return "Save and task nodes have no weights to hand on."
-    if isinstance(to, CheckpointNode):
-        return "A checkpoint takes no input; it is read from disk."
-    if _reaches(document, target, source):
-        return f"That would go in a circle: '{source}' already depends on '{target}'."
-    got = result_type(document, source, methods)
-    wanted = port_type(document, to, port, methods)
-    if isinstance(to, MethodNode):
-        facts = methods.get(to.method)
-        if port == "base" and facts is not None and facts.base == "none" and facts.takes != "delta":
-            return f"{facts.title} takes no base."
-        most = facts.max_inputs if facts is not None else None
-        if facts is not None and most is not None and port == "input:+" and len(to.inputs) >= most:
-            return f"{facts.title} takes {most} inputs; all are connected."
-        if source in to.inputs and port.startswith("input"):
-            return f"'{source}' is already an input here."
-    if "any" in (got, wanted) or got == wanted:
-        return None
-    if wanted == "weights":
-        return f"This port takes Weights, and '{source}' is a Delta; add it to its base first."
-    return f"This port takes a Delta, and '{source}' is Weights; subtract its base first, or connect a base."
-
-
-def _reaches(document: Document, start: str, goal: str) -> bool:
-    """Whether ``goal`` depends on ``start``."""
-    ids = document.ids
-    open_, seen = [goal], set()
-    while open_:
-        id_ = open_.pop()
-        if id_ == start:
-            return True
-        if id_ in seen or id_ not in ids:
-            continue
-        seen.add(id_)
-        open_.extend(sources(document.node(id_)))
-    return False
+    return Wiring(document, methods).refusal(source, target, port)
