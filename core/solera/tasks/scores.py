@@ -171,7 +171,7 @@ def aggregate(column: Column, samples: NDArray[Any], groups: NDArray[np.int64] |
     values = np.asarray(samples, dtype=np.float64)
     mean, error = float(values.mean()), standard_error(values, groups)
     if metric(column.metric).aggregate == "exp-mean":
-        mean = math.exp(mean) if mean < 700 else math.inf
+        mean = math.inf if mean >= 700 else math.exp(mean)  # NaN passes through
         error = mean * error  # delta method
     return Score(column, mean, error, int(values.size), values.astype(np.float32), groups)
 

@@ -1,0 +1,73 @@
+"""Running a network over data in fixed chunks, and saying in a sentence what does not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from solera.context import Context
+from solera.errors import CapacityError, TaskError
+from solera.events import Logged
+
+
+def logits_in_chunks(
+    network: nn.Module, inputs: Tensor, chunk: int, task: str, context: Context
+) -> Iterator[tuple[slice, Tensor]]:
+    """The network's outputs, chunk by chunk.
+
+    Args:
+        network: In evaluation mode; called with one positional argument. An output with a ``logits`` attribute (as
+            Hugging Face models give) is unwrapped.
+        inputs: Shape (n, ...), any dtype; on the network's device.
+        chunk: Samples per call.
+        task: The task's name, for sentences.
+        context: Asked before each chunk whether to stop.
+
+    Yields:
+        ``(where, logits)``: the slice of samples and the output, the network's own dtype and shape.
+
+    Raises:
+        TaskError: The network cannot take such inputs, or gives no tensor.
+        CapacityError: The device has not enough memory for a chunk.
+    """
+    for start in range(0, inputs.shape[0], chunk):
+        context.check()
+        where = slice(start, min(start + chunk, inputs.shape[0]))
+        try:
+            output = network(inputs[where])
+        except torch.OutOfMemoryError as error:
+            raise CapacityError(
+                f"Scoring task '{task}' with {chunk} samples at a time does not fit into the memory of {inputs.device}.",
+                task=task,
+                device=str(inputs.device),
+            ) from error
+        except (RuntimeError, IndexError, TypeError, ValueError) as error:
+            reason = str(error).partition("\n")[0]
+            raise TaskError(
+                f"The network cannot take the inputs of task '{task}' ({tuple(inputs.shape[1:])} {inputs.dtype} per "
+                f"sample): {reason}. Choose a task made for this kind of network.",
+                task=task,
+                reason=reason,
+            ) from error
+        logits = getattr(output, "logits", output)
+        if not isinstance(logits, Tensor):
+            raise TaskError(
+                f"The network gave a {type(logits).__name__} where task '{task}' needs a tensor of logits.", task=task
+            )
+        yield where, logits
+
+
+def warn_not_finite(count: int, total: int, task: str, context: Context) -> None:
+    """Say that some samples have no number; their scores stay NaN."""
+    if count:
+        text = (
+            f"Task '{task}': the network's output is not a number for {count} of {total} samples; the scores are NaN."
+        )
+        context.emit(Logged(level="warning", text=text, job=context.job))
+
+
+def sample_buffer(rows: int, count: int, device: str) -> Tensor:
+    """Where per-sample values are gathered: float32 of shape (rows, count), on the device."""
+    return torch.empty(rows, count, dtype=torch.float32, device=device)
