@@ -1,0 +1,79 @@
+"""What plugin authors stand on: everything else of Solera may change without notice.
+
+Names are imported when they are first used, so that ``import solera.api`` costs nothing. A frozen list of the names
+and their signatures is tested; each change is logged in CHANGELOG.md with its reason.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from solera.context import Context as Context
+    from solera.context import QuietContext as QuietContext
+    from solera.errors import CapacityError as CapacityError
+    from solera.errors import CheckpointError as CheckpointError
+    from solera.errors import Fault as Fault
+    from solera.errors import InputError as InputError
+    from solera.errors import MismatchError as MismatchError
+    from solera.errors import NotFoundError as NotFoundError
+    from solera.errors import NumericError as NumericError
+    from solera.errors import OutputError as OutputError
+    from solera.errors import SoleraError as SoleraError
+    from solera.errors import TaskError as TaskError
+    from solera.events import ArtifactMade as ArtifactMade
+    from solera.events import Event as Event
+    from solera.events import Logged as Logged
+    from solera.extend.manifest import API_VERSION as API_VERSION
+    from solera.methods.spec import MethodSpec as MethodSpec
+    from solera.methods.spec import Passes as Passes
+    from solera.methods.spec import method as method
+    from solera.params import Param as Param
+    from solera.params import Var as Var
+    from solera.seeds import Seed as Seed
+    from solera.tasks.classification import ClassificationTask as ClassificationTask
+    from solera.tasks.language import LanguageTask as LanguageTask
+    from solera.tasks.scores import METRICS as METRICS
+    from solera.tasks.scores import Column as Column
+    from solera.tasks.scores import Metric as Metric
+    from solera.tasks.scores import Score as Score
+    from solera.tasks.scores import Split as Split
+    from solera.tasks.scores import aggregate as aggregate
+    from solera.tasks.scores import difference as difference
+    from solera.tasks.task import Evaluator as Evaluator
+    from solera.tasks.task import Task as Task
+
+#: Where each public name is defined; equal to the imports above (tested).
+_HOMES: dict[str, tuple[str, ...]] = {
+    "solera.context": ("Context", "QuietContext"),
+    "solera.errors": (
+        "CapacityError", "CheckpointError", "Fault", "InputError", "MismatchError", "NotFoundError", "NumericError",
+        "OutputError", "SoleraError", "TaskError",
+    ),
+    "solera.events": ("ArtifactMade", "Event", "Logged"),
+    "solera.extend.manifest": ("API_VERSION",),
+    "solera.methods.spec": ("MethodSpec", "Passes", "method"),
+    "solera.params": ("Param", "Var"),
+    "solera.seeds": ("Seed",),
+    "solera.tasks.classification": ("ClassificationTask",),
+    "solera.tasks.language": ("LanguageTask",),
+    "solera.tasks.scores": ("METRICS", "Column", "Metric", "Score", "Split", "aggregate", "difference"),
+    "solera.tasks.task": ("Evaluator", "Task"),
+}  # fmt: skip
+
+_HOME: dict[str, str] = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"solera.api has no '{name}'")
+    value = getattr(importlib.import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

@@ -1,0 +1,123 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from solera.errors import PluginError
+from solera.extend.discovery import discover, read_plugin
+from solera.extend.registry import Registry
+
+MANIFEST = """
+name = "{name}"
+version = "1"
+api = "{api}"
+[[contributions]]
+kind = "task"
+name = "{thing}"
+object = "{name}.stuff:thing"
+"""
+
+
+def write_plugin(parent: Path, name: str, code: str, *, api: str = "0", thing: str = "") -> Path:
+    folder = parent / name
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").write_text("")
+    (folder / "stuff.py").write_text(code)
+    (folder / "plugin.toml").write_text(MANIFEST.format(name=name, api=api, thing=thing or name))
+    return folder
+
+
+def test_a_contribution_is_imported_on_first_use_only(tmp_path: Path) -> None:
+    write_plugin(tmp_path, "plug_lazy", "thing = object()")
+    registry = Registry(discover([tmp_path]))
+    assert "plug_lazy" in registry.tasks
+    assert registry.tasks.describe("plug_lazy").object == "plug_lazy.stuff:thing"
+    assert registry.plugin("plug_lazy").state == "discovered"
+    assert "plug_lazy" not in sys.modules
+    assert registry.tasks["plug_lazy"] is registry.tasks["plug_lazy"]
+    assert registry.plugin("plug_lazy").state == "loaded"
+    with pytest.raises(KeyError):
+        registry.tasks["nothing"]
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("import nowhere_to_be_found", "ModuleNotFoundError"),
+        ("raise SystemExit(7)", "SystemExit"),
+        ("x = 1", "AttributeError"),
+        ("def", "SyntaxError"),
+    ],
+)
+def test_a_broken_plugin_is_a_state_and_a_sentence(tmp_path: Path, code: str, reason: str) -> None:
+    name = f"plug_{reason.lower()}"
+    write_plugin(tmp_path, name, code)
+    write_plugin(tmp_path, f"{name}_good", "thing = 1")
+    registry = Registry(discover([tmp_path]))
+    with pytest.raises(PluginError, match="solera plugin disable"):
+        registry.tasks[name]
+    broken = registry.plugin(name)
+    assert broken.state == "failed"
+    assert broken.reason.startswith(reason)
+    assert "Traceback" in broken.traceback
+    assert registry.tasks[f"{name}_good"] == 1
+
+
+def test_an_unreadable_manifest_fails_alone(tmp_path: Path) -> None:
+    write_plugin(tmp_path, "plug_fine", "thing = 1")
+    (tmp_path / "torn").mkdir()
+    (tmp_path / "torn" / "plugin.toml").write_text("name = ")
+    registry = Registry(discover([tmp_path]))
+    assert registry.plugin("torn").state == "failed"
+    assert "TOML" in registry.plugin("torn").reason
+    assert registry.tasks["plug_fine"] == 1
+
+
+def test_states_of_plugins_that_are_not_used(tmp_path: Path) -> None:
+    write_plugin(tmp_path, "plug_off", "thing = 1")
+    write_plugin(tmp_path, "plug_old", "thing = 1", api="99")
+    registry = Registry(discover([tmp_path]), disabled=["plug_off"])
+    assert (registry.plugin("plug_off").state, registry.plugin("plug_old").state) == ("disabled", "incompatible")
+    assert not {"plug_off", "plug_old"} & set(registry.tasks)
+    assert "api 99" in registry.plugin("plug_old").reason
+    safe = Registry(discover([tmp_path]), safe_mode=True)
+    assert {plugin.state for plugin in safe.plugins if plugin.found.origin == "folder"} == {"disabled"}
+    assert {plugin.state for plugin in safe.plugins if plugin.found.origin == "shipped"} <= {"discovered"}
+
+
+def test_the_first_of_a_name_wins_and_the_other_is_told(tmp_path: Path) -> None:
+    write_plugin(tmp_path, "plug_a", "thing = 'a'", thing="same")
+    write_plugin(tmp_path, "plug_b", "thing = 'b'", thing="same")
+    registry = Registry(discover([tmp_path]))
+    assert registry.tasks["same"] == "a"
+    assert [(fault.code, fault.place) for fault in registry.faults] == [("plugin.name-taken", "plug_b")]
+
+
+def test_a_project_folder_may_lie_in_the_plugin_folder(tmp_path: Path) -> None:
+    write_plugin(tmp_path / "my-checkout", "plug_nested", "thing = 5")
+    found = discover([tmp_path])
+    assert [item.name for item in found if item.origin == "folder"] == ["plug_nested"]
+    assert Registry(found).tasks["plug_nested"] == 5
+
+
+def test_things_can_be_provided_without_a_manifest() -> None:
+    registry = Registry(())
+    registry.tasks.provide("mine", 3)
+    assert list(registry.tasks) == ["mine"]
+    assert registry.tasks["mine"] == 3
+    assert registry.tasks.plugin("mine") is None
+
+
+def test_discovery_imports_no_plugin_and_nothing_heavy() -> None:
+    code = (
+        "import sys; from solera.extend.registry import Registry; r = Registry.discover(); list(r.methods);"
+        "print([m for m in sys.modules if m.split('.')[0] in"
+        " {'torch', 'h5py', 'pydantic', 'optuna', 'solera_plugins', 'PySide6'}])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_reading_a_folder_without_a_manifest(tmp_path: Path) -> None:
+    assert read_plugin(tmp_path).faults[0].code == "not-found"
