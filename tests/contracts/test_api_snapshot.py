@@ -99,11 +99,8 @@ def test_importing_the_face_imports_nothing_heavy() -> None:
 
 def test_every_public_class_and_function_says_what_it_is() -> None:
     things = {name: getattr(api, name) for name in api.__all__}
-    silent = [
-        name
-        for name, thing in things.items()
-        if (inspect.isclass(thing) or inspect.isfunction(thing)) and not thing.__doc__
-    ]
+    described = {name: thing for name, thing in things.items() if inspect.isclass(thing) or inspect.isfunction(thing)}
+    silent = [name for name, thing in described.items() if not thing.__doc__]
     assert silent == []
     assert all(dataclasses.is_dataclass(things[name]) for name in ("MethodSpec", "Param", "Score"))
 

@@ -1,0 +1,25 @@
+"""For all tests: a home of their own, and no tests of the window where Qt is absent."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+_NEEDS_QT = re.compile(r"^\s*(from|import) (PySide6|pyqtgraph|solera_app|pytestqt)|\bqtbot\b", re.MULTILINE)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Without pytest-qt (see tests/run.py), leave out every file that needs Qt."""
+    if config.pluginmanager.hasplugin("pytest-qt") or collection_path.suffix != ".py":
+        return None
+    if collection_path.name == "conftest.py" or not collection_path.is_file():
+        return None
+    return True if _NEEDS_QT.search(collection_path.read_text(encoding="utf-8")) else None
+
+
+@pytest.fixture(autouse=True)
+def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reads or writes the settings and caches of the person who runs it."""
+    home = tmp_path_factory.mktemp("home", numbered=True)
+    monkeypatch.setenv("SOLERA_CONFIG", str(home / "config" / "settings.toml"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))
