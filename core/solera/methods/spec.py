@@ -28,6 +28,19 @@ class Passes(Protocol):
     def __iter__(self) -> Iterator[tuple[str, Sequence[Tensor]]]: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Which part of a model a method is looking at.
+
+    Attributes:
+        name: The tensor's name.
+        start: Flat index of the first element; 0 for a whole tensor.
+    """
+
+    name: str
+    start: int = 0
+
+
 #: What a method function is: ``f(tensors, *, parameters) -> tensor``.
 MethodFunction = Callable[..., Tensor]
 
@@ -39,8 +52,9 @@ class MethodSpec:
     Attributes:
         name: Registered name, a lower-case identifier: ``"task_arithmetic"``.
         title: What a person reads: ``"Task arithmetic"``.
-        function: ``function(tensors: list[Tensor], *, <parameters>[, state]) -> Tensor``: inputs in order, float32,
-            contiguous, one shape (flat chunks when granularity is ``"element"``); must not be changed in place.
+        function: ``function(tensors: list[Tensor], *, <parameters>[, state][, piece]) -> Tensor``: inputs in order,
+            float32, contiguous, one shape (flat chunks when granularity is ``"element"``); must not be changed in
+            place. ``state`` is what ``prepare`` returned (None without), ``piece`` the :class:`Piece` at hand.
         params: The declared parameters.
         takes: ``"weights"``, ``"delta"``, or ``"any"`` (a formula that is right for both).
         base: ``"required"``: needs a base in the Weights form. ``"optional"``. ``"none"``: takes no base.
@@ -88,11 +102,20 @@ class MethodSpec:
                 return spec
         raise InputError(f"The method '{self.name}' has no parameter '{name}'.", method=self.name, param=name)
 
+    @property
+    def arguments(self) -> frozenset[str]:
+        """Which of :data:`ARGUMENTS` the function asks for."""
+        return frozenset(ARGUMENTS) & frozenset(inspect.signature(self.function).parameters)
+
     def needs_prepare(self, params: Mapping[str, Any]) -> bool:
         """Whether these parameters (plain values by name) need the streaming first pass."""
         if self.prepare is None:
             return False
         return self.prepare_when is None or self.prepare_when(params)
+
+
+#: Keyword arguments of a method function that are no parameters.
+ARGUMENTS = ("state", "piece")
 
 
 def method(
@@ -115,7 +138,7 @@ def method(
     """Declare a plain function to be a merging method.
 
     The parameters are the function's keyword-only arguments (``state`` excepted, which receives what ``prepare``
-    returned). Works in a script or notebook without a manifest.
+    returned, and ``piece``, which receives a :class:`Piece`). Works in a script or notebook without a manifest.
 
     Raises:
         InputError: The signature is not one a method can have.
@@ -125,7 +148,7 @@ def method(
         summary = (inspect.getdoc(function) or "").partition("\n")[0]
         if not summary:
             raise InputError(f"The method '{name}' needs a docstring whose first line says what it does.")
-        specs = specs_from_signature(function, skip=("state",))
+        specs = specs_from_signature(function, skip=ARGUMENTS)
         return MethodSpec(
             name=name, title=title or name.replace("_", " ").capitalize(), function=function, params=specs, takes=takes,
             base=base, granularity=granularity, min_inputs=inputs[0], max_inputs=inputs[1], prepare=prepare,
