@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 from torch import nn
 
-from solera.errors import InputError, MismatchError
+from solera.errors import InputError, MismatchError, PluginError
 from solera.models.fresh import fresh
 from solera.models.layout import FlatLayout
 from solera.models.network import Network
@@ -105,7 +105,13 @@ def build_module(
                 factory=_called(factory),
             )
         return module
-    for architecture in architectures.values():
+    broken = ""
+    for key in architectures:
+        try:
+            architecture = architectures[key]
+        except PluginError as error:  # one broken plugin must not hide the others
+            broken += f" {error}"
+            continue
         if architecture.matches(plain):
             return fresh(partial(architecture.build, plain))
     said = plain.get("architecture") or ", ".join(map(str, plain.get("architectures") or ()))
@@ -113,7 +119,7 @@ def build_module(
     known = ", ".join(architectures) or "none"
     raise MismatchError(
         f"No network can be built for the checkpoint '{name}': {reason}{'' if said else ' names an architecture'}. "
-        f"Known architectures: {known}. Give a factory, 'package.module:function', that makes the module.",
+        f"Known architectures: {known}. Give a factory, 'package.module:function', that makes the module.{broken}",
         checkpoint=name,
         architecture=said,
     )

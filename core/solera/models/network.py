@@ -48,6 +48,7 @@ class Network(nn.Module):
                     tensor.data = view
         self.flat = flat
         self.module = module
+        self.eval()
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What the module computes."""

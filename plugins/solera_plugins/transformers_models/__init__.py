@@ -1,0 +1,1 @@
+"""Networks of the transformers library, built from a checkpoint's own config."""

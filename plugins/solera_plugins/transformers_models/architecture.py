@@ -1,0 +1,61 @@
+"""Hugging Face configs to modules; no code from a checkpoint is run and nothing is downloaded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from solera.api import MismatchError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+#: Keys of a config that say where it came from or how it was stored, not what the network is.
+_NOT_THE_SHAPE = frozenset({"model_type", "auto_map", "dtype", "torch_dtype", "transformers_version"})
+
+
+class TransformersArchitecture:
+    """Any model class that the installed transformers library has itself."""
+
+    name = "transformers"
+    title = "Hugging Face transformers"
+
+    def matches(self, config: dict[str, Any]) -> bool:
+        """Whether the config names a model type and a class, as ``save_pretrained`` writes them."""
+        return isinstance(config.get("model_type"), str) and bool(config.get("architectures"))
+
+    def build(self, config: dict[str, Any]) -> nn.Module:
+        """The class the config names, in float32, with eager attention.
+
+        Raises:
+            MismatchError: transformers is not installed, or does not know the model type or the class.
+        """
+        try:
+            import transformers
+        except ImportError as error:
+            raise MismatchError(
+                "This checkpoint needs the transformers library, which is not installed; "
+                "run: pip install 'solera[hf]'.",
+                model_type=config["model_type"],
+            ) from error
+        import torch
+
+        wanted = str(config["architectures"][0])
+        cls: Any = getattr(transformers, wanted, None)
+        kind = str(config["model_type"])
+        ours = isinstance(cls, type) and issubclass(cls, transformers.PreTrainedModel)
+        if not ours or kind not in transformers.CONFIG_MAPPING:
+            raise MismatchError(
+                f"transformers {transformers.__version__} has no {wanted} for model type '{kind}' of its own, and code "
+                "that comes with a checkpoint is never run. Give a factory, 'package.module:function'.",
+                architecture=wanted,
+                model_type=kind,
+            )
+        rest = {key: value for key, value in config.items() if key not in _NOT_THE_SHAPE}
+        parsed = transformers.AutoConfig.for_model(kind, **rest)
+        parsed.use_cache = False
+        module: nn.Module = cls._from_config(parsed, attn_implementation="eager", dtype=torch.float32)
+        return module
+
+
+TRANSFORMERS = TransformersArchitecture()
