@@ -1,0 +1,173 @@
+"""Everything that is wrong with a recipe, at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from solera.errors import Fault
+from solera.params import ParamSpec, PerModel, Value, Var, decode, encode, variables
+from solera.recipes.nodes import CheckpointNode, MethodNode, Node, Recipe, SumNode, node_values, upstream
+from solera.recipes.order import by_id, node_fault, ordered, reachable, reference, suggestion
+from solera.recipes.types import infer_types
+from solera.tensors.specs import FLOATING
+
+if TYPE_CHECKING:
+    from solera.checkpoints.checkpoint import Checkpoint
+    from solera.methods.spec import MethodSpec
+
+#: A coefficient in a sum, as a parameter.
+COEFFICIENT = ParamSpec("coefficient", "float", default=1.0)
+
+
+def check(
+    recipe: Recipe, methods: Mapping[str, MethodSpec], checkpoints: Mapping[str, Checkpoint] | None = None
+) -> tuple[Fault, ...]:
+    """All faults of a recipe.
+
+    Args:
+        recipe: Any recipe.
+        methods: The registered methods.
+        checkpoints: The opened checkpoints by node id. When given, those the output needs must all be there and fit
+            each other in names, shapes and kinds.
+
+    Returns:
+        The faults in reading order: ids, wiring, parameters, types, output, variables, then the checkpoints. Each
+        place is ``"nodes.<id>[.<part>]"`` or a key of the recipe; ``fields["node"]`` is the id.
+    """
+    faults: list[Fault] = []
+    for node in recipe.nodes:
+        _check_node(node, recipe, methods, faults)
+    _check_ids(recipe, faults)
+    ordered(recipe, faults)
+    types = infer_types(recipe, methods, faults)
+    _check_output(recipe, types, faults)
+    _check_variables(recipe, faults)
+    if checkpoints is not None:
+        _check_checkpoints(recipe, checkpoints, faults)
+    return tuple(faults)
+
+
+def _check_ids(recipe: Recipe, faults: list[Fault]) -> None:
+    seen: set[str] = set()
+    for node in recipe.nodes:
+        if not node.id.isidentifier():
+            faults.append(
+                node_fault("recipe.id", node.id, "", f"A node needs a name like 'blend' or 'model_2', not {node.id!r}.")
+            )
+        if node.id in seen:
+            faults.append(node_fault("recipe.id-twice", node.id, "", f"Two nodes are called '{node.id}'."))
+        seen.add(node.id)
+
+
+def _check_node(node: Node, recipe: Recipe, methods: Mapping[str, MethodSpec], faults: list[Fault]) -> None:
+    nodes = by_id(recipe)
+    for name in dict.fromkeys(upstream(node)):
+        if name not in nodes:
+            message = f"There is no node '{name}'.{suggestion(name, nodes)}"
+            faults.append(node_fault("recipe.unknown-node", node.id, "", message))
+    match node:
+        case CheckpointNode(source=source) if not source:
+            faults.append(node_fault("recipe.source", node.id, "checkpoint", "It names no checkpoint."))
+        case SumNode():
+            _check_sum(node, faults)
+        case MethodNode():
+            _check_method(node, methods, faults)
+        case _:
+            pass
+
+
+def _check_sum(node: SumNode, faults: list[Fault]) -> None:
+    if not node.terms:
+        faults.append(node_fault("recipe.empty", node.id, "sum", "The sum has no terms.", "connect an input"))
+    for i, term in enumerate(node.terms):
+        if not term.node:
+            faults.append(node_fault("recipe.unconnected", node.id, f"sum[{i}]", "This term is connected to nothing."))
+        _check_value(term.coefficient, COEFFICIENT, node.id, f"sum[{i}].times", faults)
+
+
+def _check_method(node: MethodNode, methods: Mapping[str, MethodSpec], faults: list[Fault]) -> None:
+    if node.method not in methods:
+        message = f"No method is called '{node.method}'.{suggestion(node.method, methods)}"
+        faults.append(
+            node_fault("recipe.unknown-method", node.id, "method", message, "install or enable the plugin that has it")
+        )
+        return
+    spec = methods[node.method]
+    if any(not name for name in node.inputs):
+        faults.append(node_fault("recipe.unconnected", node.id, "inputs", "An input is connected to nothing."))
+    count, most = len(node.inputs), spec.max_inputs
+    if count < spec.min_inputs or (most is not None and count > most):
+        wanted = f"{spec.min_inputs} or more" if most is None else _span(spec.min_inputs, most)
+        message = f"'{node.method}' takes {wanted} input{'' if wanted == '1' else 's'}, got {count}."
+        faults.append(node_fault("recipe.inputs", node.id, "inputs", message))
+    for key, value in node.params.items():
+        param = next((item for item in spec.params if item.name == key), None)
+        if param is None:
+            known = {item.name: item for item in spec.params}
+            message = f"'{node.method}' has no parameter '{key}'.{suggestion(key, known)}"
+            faults.append(node_fault("param.unknown-key", node.id, key, message))
+            continue
+        _check_value(value, param, node.id, key, faults)
+        if isinstance(value, PerModel) and len(value.values) != count:
+            message = f"'{key}' lists {len(value.values)} values for {count} inputs; give one for each, or one number."
+            faults.append(node_fault("param.count", node.id, key, message))
+    for param in spec.params:
+        if param.required and param.name not in node.params:
+            faults.append(node_fault("param.missing", node.id, param.name, f"'{param.name}' is required."))
+
+
+def _check_value(value: Value, spec: ParamSpec, id_: str, part: str, faults: list[Fault]) -> None:
+    """A value may have been put together by a script or a form: it must survive the codec."""
+    found: list[Fault] = []
+    decode(encode(value), spec, f"nodes.{id_}.{part}", found)
+    faults.extend(Fault(f.code, f.place, f.message, f.remedies, {"node": id_}) for f in found)
+
+
+def _span(low: int, high: int) -> str:
+    return str(low) if low == high else f"{low} to {high}"
+
+
+def _check_output(recipe: Recipe, types: Mapping[str, str], faults: list[Fault]) -> None:
+    nodes = by_id(recipe)
+    if not recipe.output:
+        faults.append(Fault("recipe.no-output", "output", "No node is chosen as the output."))
+    elif recipe.output not in nodes:
+        message = f"The output names no node: '{recipe.output}'.{suggestion(recipe.output, nodes)}"
+        faults.append(Fault("recipe.unknown-node", "output", message))
+    elif types.get(recipe.output) == "delta":
+        message = f"The output '{recipe.output}' is a delta, not weights."
+        faults.append(Fault("recipe.output-delta", "output", message, (f"add it to a base: base + {recipe.output}",)))
+    if recipe.dtype and recipe.dtype not in FLOATING:
+        message = f"'{recipe.dtype}' is no floating-point dtype.{suggestion(recipe.dtype, sorted(FLOATING))}"
+        faults.append(Fault("recipe.dtype", "dtype", message, ("leave it out to keep the base's",)))
+
+
+def _check_variables(recipe: Recipe, faults: list[Fault]) -> None:
+    seen: dict[str, tuple[Var, str]] = {}
+    for node in recipe.nodes:
+        for var in (var for value in node_values(node) for var in variables(value)):
+            first, where = seen.setdefault(var.name, (var, node.id))
+            if var != first:
+                message = f"The variable '{var.name}' has other bounds here than in '{where}'; it is one variable."
+                faults.append(node_fault("recipe.variable", node.id, "", message))
+
+
+def _check_checkpoints(recipe: Recipe, checkpoints: Mapping[str, Checkpoint], faults: list[Fault]) -> None:
+    from solera.checkpoints.compare import compatible
+
+    needed = reachable(recipe).checkpoints
+    for node in needed:
+        if node.id not in checkpoints:
+            message = f"The checkpoint '{node.source}' has not been opened."
+            faults.append(node_fault("recipe.not-open", node.id, "checkpoint", message))
+    first = reference(recipe)
+    if first not in checkpoints:
+        return
+    for node in needed:
+        if node.id in checkpoints and node.id != first:
+            for fault in compatible(checkpoints[first], checkpoints[node.id]):
+                place = f"nodes.{node.id}"
+                faults.append(
+                    Fault(fault.code, place, fault.message, fault.remedies, {**fault.fields, "node": node.id})
+                )
