@@ -1,0 +1,158 @@
+"""A form made from declared parameters: pyqtgraph's parameter tree with our fields in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pyqtgraph.parametertree import Parameter, ParameterTree, registerParameterType
+from pyqtgraph.parametertree.parameterTypes import SimpleParameter, WidgetParameterItem
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtWidgets import QHeaderView, QVBoxLayout, QWidget
+
+from solera.params import ParamSpec, PerModel, Value
+from solera_app.docks.fields import field_for
+from solera_app.theme import icon, themes
+
+
+class _FieldItem(WidgetParameterItem):  # type: ignore[misc]  # pyqtgraph is untyped
+    """A row whose editor is always shown."""
+
+    def __init__(self, param: Any, depth: int) -> None:
+        super().__init__(param, depth)
+        self.hideWidget = False
+        self.setSizeHint(0, QSize(84, 30))
+        self.setSizeHint(1, QSize(160, 30))
+        self.defaultBtn.setIcon(icon("undo", "text-3"))
+        self.defaultBtn.setFlat(True)
+        self.defaultBtn.setToolTip("Back to the default")
+        self.defaultBtn.setAccessibleName(f"Reset {param.opts.get('title', '')}")
+        self.setToolTip(0, param.opts.get("tip", ""))
+
+    def makeWidget(self) -> QWidget:
+        return field_for(self.param.opts["spec"], self.param.opts["value"], self.param.opts["variable"])
+
+    def selected(self, sel: bool) -> None:
+        pass
+
+    def updateDefaultBtn(self) -> None:
+        self.defaultBtn.setVisible(self.param.opts["value"] != self.param.opts["default"])
+
+
+class _FieldParameter(SimpleParameter):  # type: ignore[misc]  # pyqtgraph is untyped
+    itemClass = _FieldItem
+
+    def _interpretValue(self, value: Any) -> Any:
+        return value
+
+
+registerParameterType("solera", _FieldParameter, override=True)
+
+
+class Form(QWidget):
+    """Declared parameters as a form.
+
+    Signals:
+        changed: Name and new value (None: back to the default).
+    """
+
+    changed = Signal(str, object)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tree = ParameterTree(showHeader=False)
+        self.tree.setFrameShape(ParameterTree.Shape.NoFrame)
+        self.tree.setAlternatingRowColors(False)
+        self.tree.setRootIsDecorated(False)
+        self.tree.setIndentation(0)
+        self.tree.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.tree.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.tree.header().setSectionResizeMode(0, QHeaderView.ResizeMode.Fixed)
+        self.tree.header().setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
+        self.tree.header().resizeSection(0, 88)
+        self.tree.setAccessibleName("Parameters")
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self.tree)
+        self._specs: Sequence[ParamSpec] = ()
+        self._root: Any = None
+        self._quiet = False
+        self._shape: tuple[Any, ...] = ()
+        themes().changed.connect(self._recolour)
+
+    def show_specs(
+        self,
+        specs: Sequence[ParamSpec],
+        values: Mapping[str, Value],
+        prefix: str = "",
+        variables: bool = True,
+    ) -> None:
+        """Show these parameters at these values; the same parameters again only update their fields.
+
+        Args:
+            specs: Declarations, in order.
+            values: Values by name; absent ones stand at their default.
+            prefix: Put before a name to make a variable's name.
+            variables: Whether numbers may become search variables.
+        """
+        self._specs = specs
+        shape = (prefix, variables, *((spec.name, type(_form(values.get(spec.name)))) for spec in specs))
+        self._quiet = True
+        if shape == self._shape and self._root is not None:
+            for spec in specs:
+                child = self._root.child(spec.name)
+                value = values.get(spec.name, _default(spec))
+                if child.value() != value:
+                    child.setValue(value)
+        else:
+            self._shape = shape
+            self._build(specs, values, prefix, variables)
+        self._quiet = False
+
+    def _build(self, specs: Sequence[ParamSpec], values: Mapping[str, Value], prefix: str, variables: bool) -> None:
+        rows = []
+        for spec in specs:
+            default = _default(spec)
+            unit = f", {spec.param.unit}" if spec.param.unit else ""
+            rows.append(
+                {
+                    "name": spec.name,
+                    "title": spec.title,
+                    "type": "solera",
+                    "spec": spec,
+                    "default": default,
+                    "value": values.get(spec.name, default),
+                    "tip": f"{spec.param.help}{unit}".strip(", "),
+                    "variable": f"{prefix}{spec.name}" if variables and spec.kind in {"float", "int"} else "",
+                }
+            )
+        self._root = Parameter.create(name="parameters", type="group", children=rows)
+        self.tree.clear()
+        self.tree.setParameters(self._root, showTop=False)
+        self._root.sigTreeStateChanged.connect(self._told)
+        self.setFixedHeight(32 * len(specs) + 6)
+
+    def _told(self, _: Any, changes: Sequence[tuple[Any, str, Any]]) -> None:
+        if self._quiet:
+            return
+        for param, change, value in changes:
+            if change == "value":
+                spec = param.opts["spec"]
+                self.changed.emit(spec.name, None if value == _default(spec) else value)
+
+    def _recolour(self) -> None:
+        if self._root is not None:
+            values = {spec.name: self._root.child(spec.name).value() for spec in self._specs}
+            shape, self._shape = self._shape, ()
+            self.show_specs(self._specs, values, str(shape[0]), bool(shape[1]))
+
+
+def _default(spec: ParamSpec) -> Value | None:
+    if isinstance(spec.default, tuple):
+        return PerModel(spec.default)
+    return spec.default
+
+
+def _form(value: Value | None) -> object:
+    """What decides which field a value needs: its structure, not its number."""
+    return value if isinstance(value, PerModel) or type(value).__name__ in {"Curve", "Rules"} else 0

@@ -1,0 +1,165 @@
+"""Jobs: what runs, what waits, what failed and why; each row with its buttons."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from PySide6.QtCore import QPoint, QTimer, Signal
+from PySide6.QtWidgets import QApplication, QMenu, QVBoxLayout, QWidget
+
+from solera.events import FINAL_STATES, JobChanged, Progress
+from solera_app.docks.panel import Empty, Stack
+from solera_app.docks.row_view import RowView
+from solera_app.models.rows import Row, RowButton
+from solera_app.theme import tokens
+from solera_app.words import duration, progress_line
+
+_BUTTONS = {
+    "queued": (RowButton("stop", "stop", "Cancel this job"),),
+    "running": (RowButton("pause", "pause", "Pause this job"), RowButton("stop", "stop", "Stop this job")),
+    "paused": (RowButton("resume", "run", "Go on"), RowButton("stop", "stop", "Stop this job")),
+    "done": (),
+    "failed": (RowButton("retry", "retry", "Run it again"), RowButton("details", "log", "Show what went wrong")),
+    "cancelled": (RowButton("retry", "retry", "Run it again"),),
+    "interrupted": (RowButton("retry", "retry", "Resume where it stopped"),),
+}
+
+
+@dataclass(slots=True)
+class _Shown:
+    job: str
+    title: str
+    kind: str
+    state: str
+    since: float
+    progress: Progress | None = None
+    error: dict[str, Any] | None = None
+    run: str = ""
+    took: float = 0.0
+
+
+class JobsDock(QWidget):
+    """The list of jobs, newest first; order never changes under the pointer.
+
+    Signals:
+        commanded: Job id and ``"pause"``, ``"resume"``, ``"stop"`` or ``"retry"``.
+        opened: Run id, on double click of a job that records one.
+        detailsRequested: Sentence and traceback of a failed job.
+        busyChanged: Whether any job runs or waits.
+    """
+
+    commanded = Signal(str, str)
+    opened = Signal(str)
+    detailsRequested = Signal(str, str)
+    busyChanged = Signal(bool)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setProperty("role", "dock")
+        self._jobs: dict[str, _Shown] = {}
+        self._busy = False
+        self.view = RowView("Jobs")
+        self._stack = Stack(self.view, Empty("queue", "Nothing is running."))
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 4, 0, 0)
+        column.addWidget(self._stack)
+        self.view.buttonPressed.connect(self._pressed)
+        self.view.activatedRow.connect(self._activated)
+        self.view.customContextMenuRequested.connect(self._menu)
+        self._later = QTimer(self, interval=100, singleShot=True)
+        self._later.timeout.connect(self._show)
+
+    @property
+    def running(self) -> list[str]:
+        """Ids of jobs that run now."""
+        return [job.job for job in self._jobs.values() if job.state in {"running", "paused"}]
+
+    def on_job(self, event: JobChanged) -> None:
+        """A job has a new state."""
+        shown = self._jobs.get(event.job)
+        if shown is None:
+            shown = _Shown(event.job, event.title, event.kind, event.state, event.time)
+            self._jobs = {event.job: shown, **self._jobs}
+        if event.state in FINAL_STATES:
+            shown.took = event.time - shown.since
+        elif event.state == "running" and shown.state == "queued":
+            shown.since = event.time
+        shown.state, shown.error, shown.run = event.state, event.error, event.run or shown.run
+        self._show()
+
+    def on_progress(self, event: Progress) -> None:
+        """A job came further."""
+        shown = self._jobs.get(event.job)
+        if shown is not None:
+            shown.progress = event
+            if not self._later.isActive():
+                self._later.start()
+
+    def _show(self) -> None:
+        self.view.rows_model.set_rows([self._row(job) for job in self._jobs.values()])
+        self._stack.show_content(bool(self._jobs))
+        busy = any(job.state not in FINAL_STATES for job in self._jobs.values())
+        if busy != self._busy:
+            self._busy = busy
+            self.busyChanged.emit(busy)
+
+    def _row(self, job: _Shown) -> Row:
+        look = tokens()["states"].get(job.state, {"icon": "queue", "color": "text-3"})
+        share = None
+        if job.progress is not None and job.progress.total and job.state in {"running", "paused"}:
+            share = job.progress.done / job.progress.total
+        middle = {
+            "running": progress_line(job.progress) if job.progress else "starting",
+            "paused": "Paused",
+            "queued": "Queued",
+            "done": f"Done in {duration(job.took)}",
+            "failed": str((job.error or {}).get("message", "Failed")).partition("\n")[0],
+            "cancelled": "Stopped",
+            "interrupted": "Interrupted; resume takes it up again",
+        }.get(job.state, job.state)
+        began = time.strftime("%H:%M", time.localtime(job.since))
+        return Row(
+            job.job, job.title, f"{job.kind}, started {began}" if job.state != "queued" else f"{job.kind}, waiting",
+            look["icon"] or "queue", look["color"], job.state.capitalize() if job.state != "running" else "",
+            look["color"], progress=share, middle=middle, buttons=_BUTTONS.get(job.state, ()),
+            tip=str((job.error or {}).get("message", "")) or f"{job.title}\n{middle}",
+        )  # fmt: skip
+
+    def _pressed(self, job: str, action: str) -> None:
+        if action == "details":
+            error = self._jobs[job].error or {}
+            self.detailsRequested.emit(str(error.get("message", "")), str(error.get("traceback", "")))
+        else:
+            self.commanded.emit(job, action)
+
+    def _activated(self, job: str) -> None:
+        shown = self._jobs.get(job)
+        if shown is not None and shown.run:
+            self.opened.emit(shown.run)
+
+    def _menu(self, place: QPoint) -> None:
+        ids = self.view.selected_ids()
+        if len(ids) != 1 or ids[0] not in self._jobs:
+            return
+        job = self._jobs[ids[0]]
+        menu = QMenu(self)
+        for button in _BUTTONS.get(job.state, ()):
+            menu.addAction(button.tip, lambda action=button.action: self._pressed(job.job, action))
+        if job.run:
+            menu.addAction("Open its run", lambda: self.opened.emit(job.run))
+        if job.error:
+            message = str(job.error.get("message", ""))
+            menu.addAction("Copy the message", lambda: QApplication.clipboard().setText(message))
+        if job.state in FINAL_STATES:
+            menu.addAction("Take off the list", lambda: self._forget(job.job))
+        menu.exec(self.view.viewport().mapToGlobal(place))
+
+    def _forget(self, job: str) -> None:
+        self._jobs.pop(job, None)
+        self._show()
+
+    def state_of(self, job: str) -> str:
+        """State of a job as shown; empty if it is not in the list."""
+        return self._jobs[job].state if job in self._jobs else ""

@@ -1,0 +1,237 @@
+"""The library: checkpoints to drag onto canvases; files and folders may be dropped here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Protocol
+
+from PySide6.QtCore import QMimeData, QPoint, Qt, Signal
+from PySide6.QtGui import QDrag, QDragEnterEvent, QDragMoveEvent, QDropEvent
+from PySide6.QtWidgets import QLineEdit, QMenu, QVBoxLayout, QWidget
+
+from solera_app.docks.panel import Empty, Header, Stack
+from solera_app.docks.row_view import RowView
+from solera_app.models.rows import Row
+from solera_app.theme import icon, pixmap, themes
+from solera_app.words import count_short, size_short
+
+#: What a drag out of the library carries: a JSON list of {"name", "path"}.
+LIBRARY_MIME = "application/x-solera-library"
+
+
+class Entry(Protocol):
+    """What the dock needs of a library entry (``solera.projects`` has it)."""
+
+    @property
+    def id(self) -> str:
+        """Stable."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """Folder or file name, unique in the library."""
+        ...
+
+    @property
+    def path(self) -> object:
+        """Absolute path."""
+        ...
+
+    @property
+    def numel(self) -> int:
+        """Parameters."""
+        ...
+
+    @property
+    def dtype(self) -> str:
+        """Main dtype."""
+        ...
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes on disk."""
+        ...
+
+    @property
+    def role(self) -> str:
+        """``"checkpoint"`` or ``"made"``."""
+        ...
+
+    @property
+    def missing(self) -> bool:
+        """Whether its file is gone."""
+        ...
+
+
+_SHORT_DTYPES = {"float32": "f32", "float16": "f16", "bfloat16": "bf16", "float64": "f64"}
+
+
+class _LibraryView(RowView):
+    """The list; starts drags of its entries."""
+
+    def __init__(self) -> None:
+        super().__init__("Checkpoints")
+        self.setDragEnabled(True)
+        self.paths: dict[str, tuple[str, str]] = {}
+
+    def startDrag(self, actions: Qt.DropAction) -> None:
+        chosen = [id_ for id_ in self.selected_ids() if id_ in self.paths]
+        if not chosen:
+            return
+        drag = QDrag(self)
+        drag.setMimeData(self.mime(chosen))
+        drag.setPixmap(pixmap("checkpoint", "accent", 20, self.devicePixelRatioF()))
+        drag.exec(Qt.DropAction.CopyAction)
+
+    def mime(self, ids: Sequence[str]) -> QMimeData:
+        """What a drag of these entries carries."""
+        data = QMimeData()
+        entries = [{"name": self.paths[id_][0], "path": self.paths[id_][1]} for id_ in ids]
+        data.setData(LIBRARY_MIME, json.dumps(entries).encode())
+        return data
+
+
+class LibraryDock(QWidget):
+    """Checkpoints of the project, searchable, in sections.
+
+    Signals:
+        filesDropped: Paths dropped from the file manager.
+        addRequested: The add button (or the empty state's).
+        chosen: Id of the entry in front; empty for none.
+        opened: Id, on double click: put it on the canvas.
+        removeRequested, relocateRequested, interpolateRequested: Ids.
+    """
+
+    filesDropped = Signal(list)
+    addRequested = Signal()
+    demoRequested = Signal()
+    chosen = Signal(str)
+    opened = Signal(str)
+    removeRequested = Signal(list)
+    relocateRequested = Signal(str)
+    interpolateRequested = Signal(list)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setProperty("role", "dock")
+        self.setAcceptDrops(True)
+        self._entries: Sequence[Entry] = ()
+        self._roles: dict[str, str] = {}
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        header = Header("Library")
+        header.add_button("add", "Open checkpoints…").clicked.connect(self.addRequested)
+        column.addWidget(header)
+        self.search = QLineEdit(placeholderText="Search checkpoints", clearButtonEnabled=True)
+        self.search.setAccessibleName("Search checkpoints")
+        self._glass = self.search.addAction(icon("search", "text-3"), QLineEdit.ActionPosition.LeadingPosition)
+        self.search.textChanged.connect(self._show)
+        holder = QWidget()
+        inner = QVBoxLayout(holder)
+        inner.setContentsMargins(12, 0, 12, 6)
+        inner.addWidget(self.search)
+        column.addWidget(holder)
+        self.view = _LibraryView()
+        empty = Empty(
+            "checkpoint",
+            "No checkpoints yet.",
+            "Drop files or folders here, or open the demo project.",
+            "Open checkpoints…",
+        )
+        empty.button.clicked.connect(self.addRequested)
+        self._stack = Stack(self.view, empty)
+        column.addWidget(self._stack, 1)
+        self.view.chosen.connect(self.chosen)
+        self.view.activatedRow.connect(self.opened)
+        self.view.customContextMenuRequested.connect(self._menu)
+        themes().changed.connect(lambda: self._glass.setIcon(icon("search", "text-3")))
+
+    def set_entries(self, entries: Sequence[Entry], roles: dict[str, str] | None = None) -> None:
+        """Show these entries; ``roles`` tags some by name ("base", "corner 1")."""
+        self._entries = entries
+        self._roles = dict(roles or {})
+        self.view.paths = {entry.id: (entry.name, str(entry.path)) for entry in entries if not entry.missing}
+        self._show()
+
+    def set_roles(self, roles: dict[str, str]) -> None:
+        """Change the tags only."""
+        if roles != self._roles:
+            self._roles = dict(roles)
+            self._show()
+
+    def _show(self) -> None:
+        words = self.search.text().lower().split()
+        found = [e for e in self._entries if all(w in f"{e.name} {e.path}".lower() for w in words)]
+        rows: list[Row] = []
+        for title in ("Checkpoints", "Made here", "Not found"):
+            members = [entry for entry in found if _section(entry) == title]
+            if members:
+                rows.append(Row(f"section:{title}", title, section=True, right=str(len(members))))
+                rows.extend(self._row(entry) for entry in members)
+        if words and not found:
+            rows = [Row("section:none", f"No match for '{self.search.text()}'", section=True)]
+        self.view.rows_model.set_rows(rows)
+        self._stack.show_content(bool(self._entries))
+
+    def _row(self, entry: Entry) -> Row:
+        if entry.missing:
+            return Row(
+                entry.id, entry.name, "moved or deleted", "broken-link", "text-3", "Relocate…", "accent", dim=True,
+                tip=f"{entry.path}\nRight-click to relocate or remove it.",
+            )  # fmt: skip
+        dtype = _SHORT_DTYPES.get(entry.dtype, entry.dtype)
+        facts = " · ".join((count_short(entry.numel), dtype, size_short(entry.nbytes)))
+        role = self._roles.get(entry.name, "")
+        return Row(
+            entry.id, entry.name, facts, "merge" if entry.role == "made" else "checkpoint", right=role,
+            boxed=role == "base", tip=f"{entry.name}\n{facts}\n{entry.path}",
+        )  # fmt: skip
+
+    def _open(self, ids: Sequence[str]) -> None:
+        for id_ in ids:
+            self.opened.emit(id_)
+
+    def _menu(self, place: QPoint) -> None:
+        ids = self.view.selected_ids()
+        if not ids:
+            return
+        menu = QMenu(self)
+        missing = [entry for entry in self._entries if entry.id in ids and entry.missing]
+        menu.addAction("Add to canvas", lambda: self._open(ids)).setEnabled(not missing)
+        interpolate = menu.addAction("Interpolate", lambda: self.interpolateRequested.emit(ids))
+        interpolate.setEnabled(len(ids) in (2, 3) and not missing)
+        interpolate.setToolTip("Select two checkpoints for a line, three for a triangle.")
+        if len(missing) == 1:
+            menu.addAction("Relocate…", lambda: self.relocateRequested.emit(missing[0].id))
+        menu.addSeparator()
+        menu.addAction("Remove from library", lambda: self.removeRequested.emit(ids))
+        menu.exec(self.view.viewport().mapToGlobal(place))
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: D102 - Qt's name
+        if event.mimeData().hasUrls():
+            event.acceptProposedAction()
+
+    def dragMoveEvent(self, event: QDragMoveEvent) -> None:  # noqa: D102 - Qt's name
+        if event.mimeData().hasUrls():
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:  # noqa: D102 - Qt's name
+        paths = [url.toLocalFile() for url in event.mimeData().urls() if url.isLocalFile()]
+        if paths:
+            event.acceptProposedAction()
+            self.filesDropped.emit(paths)
+
+    def row_of(self, name: str) -> Row | None:
+        """The row of an entry by name; for tests and tours."""
+        for row in self.view.rows_model.rows:
+            if row.title == name and not row.section:
+                return row
+        return None
+
+
+def _section(entry: Entry) -> str:
+    if entry.missing:
+        return "Not found"
+    return "Made here" if entry.role == "made" else "Checkpoints"
