@@ -1,0 +1,1 @@
+"""Handwritten digits seen upright, turned, inverted, mirrored and transposed: four experts of one base to merge."""
