@@ -132,6 +132,10 @@ class Form(QWidget):
         self._root.sigTreeStateChanged.connect(self._told)
         self.setFixedHeight(32 * len(specs) + 6)
 
+    def values(self) -> dict[str, Value]:
+        """Every value as it stands in the form, by name."""
+        return {spec.name: self._root.child(spec.name).value() for spec in self._specs}
+
     def _told(self, _: Any, changes: Sequence[tuple[Any, str, Any]]) -> None:
         if self._quiet:
             return
@@ -142,7 +146,7 @@ class Form(QWidget):
 
     def _recolour(self) -> None:
         if self._root is not None:
-            values = {spec.name: self._root.child(spec.name).value() for spec in self._specs}
+            values = self.values()
             shape, self._shape = self._shape, ()
             self.show_specs(self._specs, values, str(shape[0]), bool(shape[1]))
 

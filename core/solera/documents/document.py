@@ -13,6 +13,7 @@ from typing import Literal
 from solera.recipes.nodes import CheckpointNode, MethodNode, Node, Recipe, SumNode, upstream
 
 Position = tuple[float, float]
+Split = Literal["train", "selection", "report"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class TaskNode:
     id: str
     source: str = ""
     task: str = ""
-    split: Literal["train", "selection", "report"] = "selection"
+    split: Split = "selection"
 
 
 Sink = SaveNode | TaskNode

@@ -1,0 +1,252 @@
+"""The inspector's page for a node: its parameters as a form made from their declarations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Protocol
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QComboBox, QFormLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
+
+from solera.documents.commands import Command, SetCoefficient, SetParam, SetRecipe, SetSink
+from solera.documents.document import AnyNode, Document, SaveNode, Split, TaskNode
+from solera.params import Param, ParamSpec, PerModel, Value
+from solera.recipes.nodes import CheckpointNode, MethodNode, SumNode
+from solera_app.docks.form import Form
+from solera_app.docks.panel import line, section_title
+from solera_app.docks.subject import Facts, Subject
+
+DTYPES = ("", "float32", "bfloat16", "float16", "float64")
+
+
+class MethodRow(Protocol):
+    """What the inspector needs of a method; its manifest entry has it."""
+
+    @property
+    def title(self) -> str:
+        """What a person reads."""
+        ...
+
+    @property
+    def summary(self) -> str:
+        """One sentence."""
+        ...
+
+    @property
+    def params(self) -> Sequence[ParamSpec]:
+        """Declared parameters."""
+        ...
+
+
+_ICONS: dict[type[Any], str] = {
+    CheckpointNode: "checkpoint", SumNode: "add", MethodNode: "merge", SaveNode: "save", TaskNode: "task",
+}  # fmt: skip
+
+_SPLITS: tuple[Split, ...] = ("selection", "report", "train")
+
+_TERM = ParamSpec("coefficient", "float", 1.0, param=Param(search=(-1.0, 2.0), help="How much of it is added."))
+
+
+class NodePage(QWidget):
+    """A node, or the recipe as a whole.
+
+    Signals:
+        edited: A command for the document.
+    """
+
+    edited = Signal(object)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setProperty("role", "dock")
+        self._node_id = ""
+        self._sink: SaveNode | TaskNode | None = None
+        self._names: tuple[str, ...] = ()
+        self.subject = Subject()
+        self.form = Form()
+        self.per_model, self._per_figure = section_title("Weight per model")
+        self.models = Form()
+        self.sink = QWidget()
+        self._sink_form = QFormLayout(self.sink)
+        self._sink_form.setContentsMargins(0, 0, 0, 0)
+        self._sink_form.setHorizontalSpacing(12)
+        self.folder = QLineEdit(placeholderText="name of the output folder")
+        self.folder.setAccessibleName("Output folder")
+        self.dtype = QComboBox()
+        self.dtype.setAccessibleName("Storage dtype")
+        self.dtype.addItems(["as the base", *DTYPES[1:]])
+        self.task = QComboBox()
+        self.task.setAccessibleName("Task")
+        self.split = QComboBox()
+        self.split.setAccessibleName("Split")
+        self.split.addItems(list(_SPLITS))
+        self._sink_form.addRow(_label("Folder"), self.folder)
+        self._sink_form.addRow(_label("Dtype"), self.dtype)
+        self._sink_form.addRow(_label("Task"), self.task)
+        self._sink_form.addRow(_label("Split"), self.split)
+        self.rule, self.rule2 = line(), line()
+        self.facts_title, _ = section_title("Plan")
+        self.facts = Facts()
+        column = QVBoxLayout(self)
+        column.setContentsMargins(12, 4, 12, 12)
+        column.setSpacing(10)
+        for widget in (self.subject, self.form, self.sink, self.rule, self.per_model, self.models, self.rule2,
+                       self.facts_title, self.facts):  # fmt: skip
+            column.addWidget(widget)
+        column.addStretch(1)
+        self.form.changed.connect(self._param)
+        self.models.changed.connect(self._model)
+        self.folder.editingFinished.connect(self._sink_changed)
+        self.dtype.activated.connect(lambda _: self._sink_changed())
+        self.task.activated.connect(lambda _: self._sink_changed())
+        self.split.activated.connect(lambda _: self._sink_changed())
+
+    def _sections(self, form: bool = False, models: bool = False, sink: bool = False, facts: bool = False) -> None:
+        self.form.setVisible(form)
+        for widget in (self.rule, self.per_model, self.models):
+            widget.setVisible(models)
+        self.sink.setVisible(sink)
+        for widget in (self.rule2, self.facts_title, self.facts):
+            widget.setVisible(facts)
+
+    def show_recipe(self, document: Document, facts: Sequence[tuple[str, str]]) -> None:
+        """Show the recipe as a whole."""
+        recipe = document.recipe
+        self._node_id, self._sink = "", None
+        about = recipe.note or f"{len(recipe.nodes)} nodes; result: {recipe.output or 'none chosen yet'}"
+        self.subject.show_subject("recipe", recipe.name or "untitled recipe", about)
+        self._sink_form.setRowVisible(self.folder, False)
+        self._sink_form.setRowVisible(self.task, False)
+        self._sink_form.setRowVisible(self.split, False)
+        self._sink_form.setRowVisible(self.dtype, True)
+        self.dtype.setCurrentIndex(max(0, DTYPES.index(recipe.dtype) if recipe.dtype in DTYPES else 0))
+        self.facts.show_facts(facts)
+        self._sections(sink=True, facts=bool(facts))
+
+    def show_node(
+        self,
+        document: Document,
+        node: AnyNode,
+        methods: Mapping[str, MethodRow],
+        tasks: Sequence[str],
+        facts: Sequence[tuple[str, str]],
+        state: str,
+    ) -> None:
+        """Show one node."""
+        self._node_id, self._sink = node.id, None
+        icon = _ICONS[type(node)]
+        self.facts.show_facts(facts)
+        match node:
+            case MethodNode():
+                self._method(node, methods.get(node.method), icon, state, bool(facts))
+            case SumNode(terms=terms):
+                self.subject.show_subject(icon, node.id, "Linear combination", state)
+                self._names = tuple(term.node for term in terms)
+                specs = [
+                    replace(_TERM, name=str(i), param=replace(_TERM.param, title=t.node)) for i, t in enumerate(terms)
+                ]
+                values = {str(i): term.coefficient for i, term in enumerate(terms)}
+                self._per_title("Coefficients")
+                self.models.show_specs(specs, values, prefix=f"{node.id}_c")
+                self._sections(models=bool(terms), facts=bool(facts))
+            case SaveNode() | TaskNode():
+                self._show_sink(node, icon, tasks, state, bool(facts))
+            case CheckpointNode(source=source):
+                self.subject.show_subject(icon, node.id, source, state)
+                self._sections(facts=bool(facts))
+
+    def _per_title(self, text: str) -> None:
+        label = self.per_model.findChild(QLabel)
+        if isinstance(label, QLabel):
+            label.setText(text)
+
+    def _method(self, node: MethodNode, method: MethodRow | None, icon: str, state: str, facts: bool) -> None:
+        if method is None:
+            self.subject.show_subject(
+                "broken-link", node.method, "Its plugin is not installed; its data are kept.", state
+            )
+            self._sections(facts=facts)
+            return
+        self.subject.show_subject(icon, method.title, method.summary, state)
+        specs = [spec for spec in method.params if not spec.param.per_model]
+        self.form.show_specs(specs, node.params, prefix=f"{node.id}_")
+        per = [spec for spec in method.params if spec.param.per_model]
+        self._names = node.inputs
+        rows, values = [], {}
+        for spec in per:
+            for i, name in enumerate(node.inputs):
+                key = f"{spec.name}:{i}"
+                title = name if len(per) == 1 else f"{spec.title} {name}"
+                rows.append(replace(spec, name=key, default=_one(spec.default, i),
+                                    param=replace(spec.param, title=title, per_model=False)))  # fmt: skip
+                values[key] = _one(node.params.get(spec.name, spec.default), i)
+        self._per_title(f"{per[0].title} per model" if len(per) == 1 else "Per model")
+        self.models.show_specs(rows, {k: v for k, v in values.items() if v is not None}, prefix=f"{node.id}_")
+        self._sections(form=bool(specs), models=bool(rows), facts=facts)
+
+    def _show_sink(self, node: SaveNode | TaskNode, icon: str, tasks: Sequence[str], state: str, facts: bool) -> None:
+        saving = isinstance(node, SaveNode)
+        about = "Writes a checkpoint into the project's outputs" if saving else "Scores what arrives, with its error"
+        self.subject.show_subject(icon, node.id, about, state)
+        for widget, shown in (
+            (self.folder, saving),
+            (self.dtype, saving),
+            (self.task, not saving),
+            (self.split, not saving),
+        ):
+            self._sink_form.setRowVisible(widget, shown)
+        if isinstance(node, SaveNode):
+            self.folder.setText(node.folder)
+            self.dtype.setCurrentIndex(max(0, DTYPES.index(node.dtype) if node.dtype in DTYPES else 0))
+        else:
+            self.task.clear()
+            self.task.addItems(list(tasks))
+            self.task.setCurrentText(node.task)
+            self.split.setCurrentText(node.split)
+        self._sink = node
+        self._sections(sink=True, facts=facts)
+
+    def _param(self, name: str, value: Value | None) -> None:
+        self._emit(SetParam(self._node_id, name, value, label=f"Set {name.replace('_', ' ')}"))
+
+    def _model(self, key: str, value: Value | None) -> None:
+        name, _, place = key.partition(":")
+        if not place:  # a sum: the key is the term's index
+            self._emit(SetCoefficient(self._node_id, int(name), 1.0 if value is None else value))
+            return
+        shown = self.models._root
+        values = tuple(shown.child(f"{name}:{i}").value() for i in range(len(self._names)))
+        self._emit(SetParam(self._node_id, name, PerModel(values), label=f"Set {name} per model"))
+
+    def _sink_changed(self) -> None:
+        dtype = DTYPES[self.dtype.currentIndex()]
+        match self._sink:
+            case SaveNode() as node:
+                changed: SaveNode | TaskNode = replace(node, folder=self.folder.text().strip(), dtype=dtype)
+            case TaskNode() as node:
+                changed = replace(node, task=self.task.currentText(), split=_SPLITS[self.split.currentIndex()])
+            case _:
+                self._emit(SetRecipe(dtype=dtype, label="Set dtype"))
+                return
+        if changed != self._sink:
+            self._sink = changed
+            self._emit(SetSink(changed))
+
+    def _emit(self, command: Command) -> None:
+        self.edited.emit(command)
+
+
+def _one(value: Any, index: int) -> Any:
+    if isinstance(value, PerModel):
+        return value.values[index] if index < len(value.values) else value.values[-1]
+    if isinstance(value, tuple):
+        return value[index] if index < len(value) else value[-1]
+    return value
+
+
+def _label(text: str) -> QLabel:
+    made = QLabel(text)
+    made.setProperty("tone", "2")
+    made.setFixedWidth(84)
+    return made

@@ -1,0 +1,75 @@
+"""What a page of the inspector begins with (its subject), and lines of facts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+
+from solera_app.theme import font, pixmap, themes
+
+
+class Subject(QWidget):
+    """Icon, name, state at the right, and a line on what it is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._icon, self._token = "method", "accent"
+        self.picture = QLabel()
+        self.picture.setFixedSize(18, 18)
+        self.name = QLabel()
+        self.name.setFont(font("body", "semibold"))
+        self.state = QLabel()
+        self.state.setProperty("tone", "accent")
+        self.about = QLabel(wordWrap=True)
+        self.about.setProperty("tone", "3")
+        self.about.setFont(font("small"))
+        self.about.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        top = QHBoxLayout()
+        top.setSpacing(10)
+        top.addWidget(self.picture)
+        top.addWidget(self.name, 1)
+        top.addWidget(self.state)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(6)
+        column.addLayout(top)
+        column.addWidget(self.about)
+        themes().changed.connect(self._recolour)
+
+    def show_subject(self, icon: str, name: str, about: str, state: str = "") -> None:
+        """Show what is selected."""
+        self._icon = icon
+        self.name.setText(name)
+        self.about.setText(about)
+        self.about.setVisible(bool(about))
+        self.state.setText(state)
+        self._recolour()
+
+    def _recolour(self) -> None:
+        self.picture.setPixmap(pixmap(self._icon, self._token, 18, self.devicePixelRatioF()))
+
+
+class Facts(QWidget):
+    """Label and value, line by line."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._form = QFormLayout(self)
+        self._form.setContentsMargins(0, 0, 0, 0)
+        self._form.setHorizontalSpacing(12)
+        self._form.setVerticalSpacing(6)
+        self._form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
+
+    def show_facts(self, facts: Sequence[tuple[str, str]]) -> None:
+        """Show these instead."""
+        while self._form.rowCount():
+            self._form.removeRow(0)
+        for name, value in facts:
+            label = QLabel(name)
+            label.setProperty("tone", "2")
+            label.setFixedWidth(84)
+            text = QLabel(value, wordWrap=True)
+            text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+            self._form.addRow(label, text)
