@@ -1,0 +1,1 @@
+"""Classification tasks on arrays from a file."""

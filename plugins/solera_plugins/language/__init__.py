@@ -1,0 +1,1 @@
+"""Language-modelling tasks on text files."""
