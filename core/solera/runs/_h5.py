@@ -8,6 +8,7 @@ refuses them.
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -131,6 +132,17 @@ class H5File:
         """Write everything out and close."""
         self._handle.close()
 
+    def abandon(self) -> None:
+        """Cut the file off after a failed write, then close.
+
+        HDF5 would try again when it closes, fail again, and crash at the end of the process. What it still wants to
+        write goes nowhere instead; the file keeps what SWMR readers could see at the last good write.
+        """
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        os.dup2(nowhere, self._handle.id.get_vfd_handle())
+        os.close(nowhere)
+        self._handle.close()
+
     def _must_be_young(self, name: str) -> None:
         if self._frozen:
             raise RunError(f"'{name}' cannot be added to {self.path}: it is being read while it grows.")
@@ -181,7 +193,7 @@ def create(path: Path) -> H5File:
     try:
         return H5File(h5py.File(path, "w", libver=_LIBVER), path)
     except OSError as error:
-        raise RunError(f"The run file {path} cannot be created: {_reason(error)}.", path=str(path)) from error
+        raise RunError(f"The run file {path} cannot be created: {reason(error)}.", path=str(path)) from error
 
 
 def open_to_read(path: Path) -> H5File:
@@ -214,6 +226,15 @@ def was_killed(path: Path) -> bool:
     return len(head) > _FLAGS_BYTE and head[8] >= 3 and bool(head[_FLAGS_BYTE] & _OPEN_FOR_WRITING)
 
 
+def reason(error: BaseException) -> str:
+    """What the operating system said, dug out of HDF5's long sentence: ``"No space left on device"``."""
+    text = str(error)
+    number = re.search(r"errno = (\d+)", text)
+    if number:
+        return os.strerror(int(number[1]))
+    return (error.strerror if isinstance(error, OSError) else "") or text.partition("\n")[0].rstrip(".")
+
+
 def _open(path: Path, mode: str, *, swmr: bool) -> Any:
     deadline = time.monotonic() + _PATIENCE
     while True:
@@ -227,10 +248,6 @@ def _open(path: Path, mode: str, *, swmr: bool) -> Any:
             time.sleep(0.02)
         except OSError as error:
             raise RunError(
-                f"{path} cannot be opened as a run: {_reason(error)}. If a copy was cut short, copy it again.",
+                f"{path} cannot be opened as a run: {reason(error)}. If a copy was cut short, copy it again.",
                 path=str(path),
             ) from error
-
-
-def _reason(error: OSError) -> str:
-    return error.strerror or str(error).partition("\n")[0].rstrip(".")

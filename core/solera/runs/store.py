@@ -59,9 +59,12 @@ class Store:
                 table.append(rows[name])
                 table.flush()
 
-    def close(self) -> None:
-        """Write everything out and close the file."""
-        self.file.close()
+    def close(self, *, abandon: bool = False) -> None:
+        """Write everything out and close the file; after a failed write, abandon it as it is."""
+        if abandon:
+            self.file.abandon()
+        else:
+            self.file.close()
 
     def _note(self, text: bytearray, words: str, *, again: bool = False) -> tuple[int, int]:
         """Put words into the text to come; where they are and how many bytes they take."""

@@ -214,8 +214,8 @@ class RunWriter:
     def _raise_if_dead(self) -> None:
         if self._error is not None:
             raise RunError(
-                f"The run {self.path} cannot be written: {self._error}. What was written before is safe; free some "
-                "space if the disk is full, then resume the run.",
+                f"The run {self.path} cannot be written: {_h5.reason(self._error)}. What was written before is "
+                "safe; free some space if the disk is full, then resume the run.",
                 path=str(self.path),
             ) from self._error
 
@@ -229,7 +229,7 @@ class RunWriter:
             error = caught
         finally:
             try:
-                self._store.close()
+                self._store.close(abandon=error is not None)
             except _STORE_ERRORS as caught:
                 error = error or caught
             self._error = error

@@ -348,10 +348,13 @@ def test_the_store_s_failure_reaches_whoever_appends(tmp_path):
         [sys.executable, "-c", program, str(path), os.path.dirname(__file__)], capture_output=True, text=True
     )
     assert ended.returncode == 7, ended.stderr
-    assert "What was written before is safe" in ended.stdout
+    assert "cannot be written: File too large. What was written before is safe" in ended.stdout
+    assert ended.stderr == ""
+    assert RunReader(path).count >= 1
+    with RunWriter.resume(path) as writer:
+        writer.append(point(writer.count, cell=()))
     run = RunReader(path)
-    assert run.count >= 1
-    assert run.points().coords[0].tolist() == list(point(0).coords)
+    assert run.points().coords.tolist() == [list(point(i).coords) for i in range(run.count)]
 
 
 def test_a_header_survives_json():
