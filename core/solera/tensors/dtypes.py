@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -89,18 +91,22 @@ def cast(tensor: Tensor, dtype: str, name: str, *, allow_nonfinite: bool = False
         _check_integer_range(tensor, target, dtype, name)
         return tensor.to(target)
     result = tensor.to(target)
-    if tensor.is_floating_point() or tensor.is_complex():
-        _check_overflow(tensor, result, dtype, name)
+    _check_overflow(tensor, result, dtype, name)
     return result
 
 
 def _check_overflow(tensor: Tensor, result: Tensor, dtype: str, name: str) -> None:
-    # Types without infinity (float8 "fn") turn to NaN instead; both are not finite.
-    before = tensor.float() if tensor.element_size() == 1 else tensor
-    after = result.float() if result.element_size() == 1 else result
-    over = torch.isfinite(before) & ~torch.isfinite(after)
+    limit = torch.finfo(result.dtype).max
+    if result.element_size() == 1:
+        # float8 types without infinity saturate or turn to NaN; so compare with half a step above the largest.
+        wide = tensor.double()
+        over = wide.abs() > limit + torch.finfo(result.dtype).eps * 2.0 ** math.floor(math.log2(limit)) / 2
+    else:
+        wide = tensor
+        over = ~torch.isfinite(result)
+    over &= torch.isfinite(wide)
     if bool(over.any()):
-        largest, limit = float(before[over].abs().max()), torch.finfo(result.dtype).max
+        largest = float(wide[over].abs().max())
         raise NumericError(
             f"'{name}' has values up to {largest:.4g}, which do not fit {dtype} (at most {limit:.4g}). Choose another "
             "dtype for the output, such as bfloat16 or float32.",

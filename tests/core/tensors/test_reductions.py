@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from solera.errors import InputError
+from solera.tensors.reductions import BLOCK, block_partials, block_sum, dot, norm, reduce_sum, sum_abs
+
+
+def twin(values):
+    """Slow and obvious: blocks, each by halving, in plain Python floats."""
+    total = 0.0
+    for start in range(0, len(values), BLOCK):
+        block = values[start : start + BLOCK]
+        block += [0.0] * (BLOCK - len(block))
+        while len(block) > 1:
+            half = len(block) // 2
+            block = [a + b for a, b in zip(block[:half], block[half:], strict=True)]
+        total += block[0]
+    return total
+
+
+@pytest.mark.parametrize("count", [1, 3, 1000, BLOCK - 1, BLOCK, 2 * BLOCK + 17])
+def test_to_the_last_bit_the_twin(count):
+    generator = torch.Generator().manual_seed(count)
+    x = torch.randn(count, generator=generator)
+    y = torch.randn(count, generator=generator)
+    values, others = x.double().tolist(), y.double().tolist()
+    assert reduce_sum(x) == twin(list(values))
+    assert sum_abs(x) == twin([abs(v) for v in values])
+    assert dot(x, y) == twin([a * b for a, b in zip(values, others, strict=True)])
+    assert norm(x) == math.sqrt(twin([v * v for v in values]))
+
+
+def test_threads_and_pieces_do_not_matter():
+    x = torch.randn(9 * BLOCK + 5, generator=torch.Generator().manual_seed(1))
+    before = torch.get_num_threads()
+    try:
+        results = set()
+        for threads in (1, 2, 5):
+            torch.set_num_threads(threads)
+            results.add((reduce_sum(x), norm(x), dot(x, x)))
+    finally:
+        torch.set_num_threads(before)
+    assert len(results) == 1
+    whole = block_partials(torch.abs, x)
+    assert whole == block_partials(torch.abs, x[: 2 * BLOCK]) + block_partials(torch.abs, x[2 * BLOCK :])
+
+
+def test_edges():
+    assert reduce_sum(torch.zeros(0)) == 0
+    assert norm(torch.zeros(0, 3)) == 0
+    assert reduce_sum(torch.tensor(2.5)) == 2.5
+    assert reduce_sum(torch.ones(3, 4, dtype=torch.bfloat16).t()) == 12
+    assert math.isnan(reduce_sum(torch.tensor([1.0, float("nan")])))
+    assert block_sum(lambda a, b: (a - b) ** 2, torch.tensor([1.0, 2]), torch.tensor([0.0, 4])) == 5
+    with pytest.raises(InputError):
+        dot(torch.zeros(2), torch.zeros(3))
+
+
+def test_inputs_are_left_alone():
+    x = torch.ones(10, dtype=torch.float64)
+    reduce_sum(x)
+    assert torch.equal(x, torch.ones(10, dtype=torch.float64))
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_gpu_gives_the_same_bytes():
+    x = torch.randn(3 * BLOCK + 5, generator=torch.Generator().manual_seed(1))
+    assert (reduce_sum(x.cuda()), norm(x.cuda())) == (reduce_sum(x), norm(x))
