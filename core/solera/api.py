@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from solera.extend.manifest import API_VERSION as API_VERSION
     from solera.methods.spec import MethodSpec as MethodSpec
     from solera.methods.spec import Passes as Passes
+    from solera.methods.spec import Piece as Piece
     from solera.methods.spec import method as method
     from solera.params import Param as Param
     from solera.params import Var as Var
@@ -43,6 +44,9 @@ if TYPE_CHECKING:
     from solera.tasks.scores import difference as difference
     from solera.tasks.task import Evaluator as Evaluator
     from solera.tasks.task import Task as Task
+    from solera.tensors import hashing as hashing
+    from solera.tensors import reductions as reductions
+    from solera.tensors import selection as selection
 
 #: Where each public name is defined; equal to the imports above (tested).
 _HOMES: dict[str, tuple[str, ...]] = {
@@ -53,14 +57,18 @@ _HOMES: dict[str, tuple[str, ...]] = {
     ),
     "solera.events": ("ArtifactMade", "Event", "Logged"),
     "solera.extend.manifest": ("API_VERSION",),
-    "solera.methods.spec": ("MethodSpec", "Passes", "method"),
+    "solera.methods.spec": ("MethodSpec", "Passes", "Piece", "method"),
     "solera.params": ("Param", "Var"),
     "solera.seeds": ("Seed",),
     "solera.tasks.classification": ("ClassificationTask",),
     "solera.tasks.language": ("LanguageTask",),
     "solera.tasks.scores": ("METRICS", "Column", "Metric", "Score", "Split", "aggregate", "difference"),
     "solera.tasks.task": ("Evaluator", "Task"),
+    "solera.tensors": ("hashing", "reductions", "selection"),
 }  # fmt: skip
+
+#: Homes whose names are modules: taken as a whole, ``reductions.dot(x, y)``.
+_PACKAGES = frozenset({"solera.tensors"})
 
 _HOME: dict[str, str] = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -70,7 +78,10 @@ __all__ = sorted(_HOME)
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"solera.api has no '{name}'")
-    value = getattr(importlib.import_module(_HOME[name]), name)
+    home = _HOME[name]
+    value = (
+        importlib.import_module(f"{home}.{name}") if home in _PACKAGES else getattr(importlib.import_module(home), name)
+    )
     globals()[name] = value
     return value
 

@@ -19,6 +19,14 @@ SNAPSHOT = Path(__file__).with_name("api_snapshot.txt")
 
 
 def _describe(name: str, thing: Any) -> list[str]:
+    if inspect.ismodule(thing):
+        public = {
+            key: value
+            for key, value in vars(thing).items()
+            if not key.startswith("_") and getattr(value, "__module__", "") == thing.__name__
+        }
+        lines = [line for key in sorted(public) for line in _describe(key, public[key])]
+        return [f"module {name}", *(f"  {line}" for line in lines)]
     if inspect.isclass(thing):
         lines = [f"class {name}{_signature(thing)}"]
         members = {**thing.__annotations__, **vars(thing)} if "__annotations__" in vars(thing) else dict(vars(thing))

@@ -55,16 +55,17 @@ def declared_params(item: Contribution, loaded: Any) -> tuple[ParamSpec, ...]:
     return specs_from_signature(loaded, skip=("context",))
 
 
-def build(path: Path) -> tuple[Manifest, bool]:
+def build(path: Path, *, write: bool = True) -> tuple[Manifest, bool]:
     """Bring a plugin's ``plugin.toml`` up to its signatures.
 
     The comment at the head of the file is kept; the rest is written anew.
 
     Args:
         path: The plugin's folder, or one that holds it.
+        write: Whether to write the file; else only say whether it would change.
 
     Returns:
-        The manifest, and whether the file changed.
+        The manifest, and whether the file changed (or would).
 
     Raises:
         PluginError: An object cannot be imported, or has a signature that no parameters can be read from.
@@ -76,8 +77,8 @@ def build(path: Path) -> tuple[Manifest, bool]:
     root = import_root(folder)
     items = tuple(_built(item, root) for item in manifest.contributions)
     built = dataclasses.replace(manifest, contributions=items)
-    if built == manifest:
-        return built, False
+    if built == manifest or not write:
+        return built, built != manifest
     file = folder / MANIFEST
     try:
         file.write_text(_head(file.read_text(encoding="utf-8")) + tomli_w.dumps(built.to_plain()), encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -10,13 +11,17 @@ from typing import Any, Literal
 from solera.errors import Fault, PluginError
 from solera.extend.builtin import BUILTIN
 from solera.extend.discovery import Found, Origin, discover
-from solera.extend.loading import Failure, load_object
+from solera.extend.loading import Failure, call_safely, load_object
 from solera.extend.manifest import API_VERSION, Contribution, Kind
 
 State = Literal["discovered", "loaded", "failed", "disabled", "incompatible"]
 
 #: Plugins that safe mode keeps.
 _TRUSTED: frozenset[Origin] = frozenset({"builtin", "shipped"})
+
+
+#: Kinds whose objects are used as they are; a class is called once, without arguments.
+_INSTANCES: frozenset[Kind] = frozenset({"format", "architecture"})
 
 
 class Plugin:
@@ -111,6 +116,8 @@ class Contributions(Mapping[str, Any]):
                 return self._loaded[name]
             plugin, item = self._known[name]
             value = load_object(item.object, plugin.found.import_root)
+            if self.kind in _INSTANCES and inspect.isclass(value):
+                value = call_safely(value)
             if isinstance(value, Failure):
                 plugin.state, plugin.reason, plugin.traceback = "failed", value.reason, value.traceback
                 raise PluginError(
