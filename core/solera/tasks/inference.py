@@ -39,7 +39,7 @@ def logits_in_chunks(
             output = network(inputs[where])
         except torch.OutOfMemoryError as error:
             raise CapacityError(
-                f"Scoring task '{task}' with {chunk} samples at a time does not fit into the memory of {inputs.device}.",
+                f"Scoring task '{task}' with {chunk} samples at a time does not fit into memory of {inputs.device}.",
                 task=task,
                 device=str(inputs.device),
             ) from error

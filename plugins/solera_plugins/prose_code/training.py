@@ -49,7 +49,7 @@ class Training:
     window: int = 128
     base_steps: int = 600
     base_rate: float = 4e-3
-    base_share: float = 0.5
+    base_share: float = 0.25
     expert_steps: int = 200
     expert_rate: float = 1e-3
     batch: int = 16
