@@ -1,0 +1,355 @@
+"""The drawing area of a plot: axes, ticks, zoom and pointer, in pixels; what is drawn is the plot's affair."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QFontMetricsF, QKeyEvent, QMouseEvent, QPainter, QPen, QWheelEvent
+from PySide6.QtWidgets import QFrame, QWidget
+
+from solera_app.plots._pg import Paint, Stage
+from solera_app.plots.ticks import tick_labels, ticks
+from solera_app.theme import font, theme
+
+_TICK = 4
+_NEAR = 4  # px the pointer may move between press and release of a click
+Range = tuple[float, float, float, float]
+
+
+@dataclass(slots=True)
+class Axis:
+    """What an axis says.
+
+    Attributes:
+        title: In words, with unit and direction: ``"Code loss (nats per token), lower is better"``.
+        percent: Write fractions as percents.
+        grid: Draw a hairline at each tick.
+    """
+
+    title: str = ""
+    percent: bool = False
+    grid: bool = False
+
+
+class Canvas(Stage):
+    """Axes around a window of data.
+
+    Signals are in stage pixels. The owner sets :attr:`under`, :attr:`over` (painted in the order of drawing) and
+    :attr:`on_key`, which says whether it used a key.
+    """
+
+    clicked = Signal(QPointF)
+    doubleClicked = Signal(QPointF)
+    hovered = Signal(QPointF)
+    pointerLeft = Signal()
+    rangeChanged = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.x, self.y = Axis(), Axis(grid=True)
+        self.under: Paint | None = None
+        self.over: Paint | None = None
+        self.on_key: Callable[[QKeyEvent], bool] | None = None
+        self.equal = False
+        self.margin_right, self.margin_top = 16.0, 10.0
+        self.note = ""
+        self.window_rect = QRectF(0, 0, 1, 1)
+        self.full: Range = (0.0, 1.0, 0.0, 1.0)
+        self.shown: Range = self.full
+        self.keyboard = False
+        self._x_ticks: list[float] = []
+        self._y_ticks: list[float] = []
+        self._pressed: QPointF | None = None
+        self._dragged = False
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setMouseTracking(True)
+        self.viewport().setMouseTracking(True)
+        self.setMinimumSize(240, 120)
+
+    def minimumSizeHint(self) -> QSize:
+        """Room for axes and something to see."""
+        return QSize(240, 120)
+
+    # --- geometry --------------------------------------------------------------------------------------------------
+
+    def set_range(self, full: Range) -> None:
+        """The whole extent of the data; a zoomed view stays where it is."""
+        zoomed = self.zoomed
+        self.full = full
+        if not zoomed:
+            self.shown = full
+        self.arrange()
+
+    @property
+    def zoomed(self) -> bool:
+        """Whether less than everything is shown."""
+        return self.shown != self.full
+
+    def fit(self) -> None:
+        """Show everything."""
+        self.shown = self.full
+        self.arrange()
+
+    def arrange(self) -> None:
+        """Place window and ticks for the current size and range."""
+        caption = QFontMetricsF(font("small"))
+        x0, x1, y0, y1 = self.shown
+        bottom = _TICK + 4 + caption.height() + (caption.height() + 6 if self.x.title or self.note else 0) + 2
+        height = max(self.height() - self.margin_top - bottom, 10.0)
+        self._y_ticks = ticks(y0, y1, max(2, min(6, int(height // 28))))
+        labels = tick_labels(self._y_ticks, percent=self.y.percent)
+        widest = max((caption.horizontalAdvance(label) for label in labels), default=0.0)
+        left = max(math.ceil(widest / 6) * 6, 24) + _TICK + 6 + (caption.height() + 8 if self.y.title else 0) + 2
+        width = max(self.width() - left - self.margin_right, 10.0)
+        rect = QRectF(left, self.margin_top, width, height)
+        if self.equal and x1 > x0 and y1 > y0:
+            scale = min(width / (x1 - x0), height / (y1 - y0))
+            rect = QRectF(left, self.margin_top, scale * (x1 - x0), scale * (y1 - y0))
+        self._x_ticks = self._fitting_x_ticks(rect.width(), caption)
+        self.window_rect = rect
+        self.set_window(rect, self.shown)
+        self.repaint_layers()
+        self.rangeChanged.emit()
+
+    def _fitting_x_ticks(self, width: float, caption: QFontMetricsF) -> list[float]:
+        for most in range(6, 1, -1):
+            found = ticks(self.shown[0], self.shown[1], most)
+            labels = tick_labels(found, percent=self.x.percent)
+            if sum(caption.horizontalAdvance(label) + 16 for label in labels) <= width:
+                return found
+        return found
+
+    def to_px(self, x: NDArray[np.float64] | float, y: NDArray[np.float64] | float) -> NDArray[np.float64]:
+        """Data to pixels: shape (n, 2) for arrays of shape (n,), (2,) for numbers."""
+        rect, (x0, x1, y0, y1) = self.window_rect, self.shown
+        across = rect.left() + (np.asarray(x, dtype=np.float64) - x0) / (x1 - x0) * rect.width()
+        up = rect.bottom() - (np.asarray(y, dtype=np.float64) - y0) / (y1 - y0) * rect.height()
+        return np.stack((across, up), axis=-1)
+
+    def point(self, x: float, y: float) -> QPointF:
+        """Data to one pixel position."""
+        across, up = self.to_px(x, y)
+        return QPointF(float(across), float(up))
+
+    def from_px(self, at: QPointF) -> tuple[float, float]:
+        """Pixels to data."""
+        rect, (x0, x1, y0, y1) = self.window_rect, self.shown
+        return (
+            x0 + (at.x() - rect.left()) / rect.width() * (x1 - x0),
+            y0 + (rect.bottom() - at.y()) / rect.height() * (y1 - y0),
+        )
+
+    # --- painting --------------------------------------------------------------------------------------------------
+
+    def paint_under(self, painter: QPainter) -> None:
+        """Grid hairlines, then the owner's lower layer, clipped to the window."""
+        if self.x.grid or self.y.grid:
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+            painter.setPen(QPen(theme().colour("plot.grid"), 1))
+            rect = self.window_rect
+            for value in self._y_ticks if self.y.grid else ():
+                level = round(self.point(0, value).y())
+                painter.drawLine(QPointF(rect.left(), level), QPointF(rect.right(), level))
+            for value in self._x_ticks if self.x.grid else ():
+                across = round(self.point(value, 0).x())
+                painter.drawLine(QPointF(across, rect.top()), QPointF(across, rect.bottom()))
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        if self.under is not None:
+            painter.save()
+            painter.setClipRect(self.window_rect)
+            self.under(painter)
+            painter.restore()
+
+    def paint_over(self, painter: QPainter) -> None:
+        """The axes, then the owner's upper layer (not clipped), then the ring of keyboard focus."""
+        self._paint_axes(painter)
+        if self.over is not None:
+            painter.save()
+            self.over(painter)
+            painter.restore()
+
+    def _paint_axes(self, painter: QPainter) -> None:
+        rect, small = self.window_rect, font("small")
+        caption = QFontMetricsF(small)
+        line = QPen(theme().colour("plot.axis"), 1)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+        painter.setPen(line)
+        left, bottom = round(rect.left()) - 1, round(rect.bottom())
+        painter.drawLine(QPointF(left, round(rect.top())), QPointF(left, bottom))
+        painter.drawLine(QPointF(left, bottom), QPointF(round(rect.right()), bottom))
+        x_at = [round(self.point(value, 0).x()) for value in self._x_ticks]
+        y_at = [round(self.point(0, value).y()) for value in self._y_ticks]
+        for across in x_at:
+            painter.drawLine(QPointF(across, bottom), QPointF(across, bottom + _TICK))
+        for level in y_at:
+            painter.drawLine(QPointF(left - _TICK, level), QPointF(left, level))
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setFont(small)
+        painter.setPen(theme().colour("plot.label"))
+        height = caption.height()
+        for across, label in zip(x_at, tick_labels(self._x_ticks, percent=self.x.percent), strict=True):
+            box = QRectF(across - 60, bottom + _TICK + 3, 120, height)
+            painter.drawText(box, Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop, label)
+        for level, label in zip(y_at, tick_labels(self._y_ticks, percent=self.y.percent), strict=True):
+            box = QRectF(left - _TICK - 4 - 120, level - height / 2, 120, height)
+            painter.drawText(box, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, label)
+        self._paint_titles(painter, caption, bottom)
+
+    def _paint_titles(self, painter: QPainter, caption: QFontMetricsF, bottom: float) -> None:
+        rect, height = self.window_rect, caption.height()
+        line = QRectF(rect.left(), bottom + _TICK + 3 + height + 5, rect.width(), height)
+        room = line.width()
+        if self.note:
+            painter.setPen(theme().colour("text-3"))
+            painter.drawText(line, Qt.AlignmentFlag.AlignRight, self.note)
+            painter.setPen(theme().colour("plot.label"))
+            room -= caption.horizontalAdvance(self.note) + 16
+        title = caption.elidedText(self.x.title, Qt.TextElideMode.ElideMiddle, max(room, 60))
+        width = caption.horizontalAdvance(title)
+        start = min(line.center().x() - width / 2, line.left() + room - width)
+        painter.drawText(QPointF(max(start, line.left()), line.top() + caption.ascent()), title)
+        if self.y.title:
+            painter.save()
+            painter.translate(2 + caption.ascent(), rect.center().y())
+            painter.rotate(-90)
+            half = max(self.height() - 8, rect.height()) / 2
+            title = caption.elidedText(self.y.title, Qt.TextElideMode.ElideMiddle, 2 * half)
+            half_text = caption.horizontalAdvance(title) / 2
+            # Rotated: the stage's top is to the right. A long title slides to stay on the stage.
+            shift = max(0.0, half_text + 2 - (self.height() - rect.center().y()))
+            painter.drawText(QPointF(-half_text + shift, 0), title)
+            painter.restore()
+
+    def focus_ring(self, painter: QPainter, rect: QRectF) -> None:
+        """Two accent pixels around ``rect``, while the keyboard is in use here."""
+        if self.keyboard and self.hasFocus():
+            painter.setPen(QPen(theme().colour("accent"), 2))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.drawRoundedRect(rect.adjusted(-2, -2, 2, 2), 4, 4)
+
+    # --- pointer and keyboard --------------------------------------------------------------------------------------
+
+    def resizeEvent(self, event: QEvent) -> None:
+        """Place everything anew."""
+        super().resizeEvent(event)
+        if hasattr(self, "window_rect"):
+            self.arrange()
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Begin a click or a drag."""
+        self.keyboard = False
+        self._pressed, self._dragged = event.position(), False
+        event.accept()
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        """Drag the view when zoomed in; else tell where the pointer is."""
+        if self._pressed is not None and event.buttons() & Qt.MouseButton.LeftButton:
+            delta = event.position() - self._pressed
+            if self._dragged or delta.manhattanLength() > _NEAR:
+                self._dragged = True
+                if self.zoomed:
+                    self._pan(delta)
+                    self._pressed = event.position()
+        else:
+            self.hovered.emit(event.position())
+        event.accept()
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        """A press and release in place is a click."""
+        if self._pressed is not None and not self._dragged and event.button() == Qt.MouseButton.LeftButton:
+            self.clicked.emit(event.position())
+        self._pressed = None
+        event.accept()
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        """Tell where."""
+        self._pressed = None
+        self.doubleClicked.emit(event.position())
+        event.accept()
+
+    def leaveEvent(self, event: QEvent) -> None:
+        """The pointer is gone."""
+        super().leaveEvent(event)
+        self.pointerLeft.emit()
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        """Zoom about the pointer, both axes alike, never beyond everything."""
+        turn = event.angleDelta().y()
+        if turn and self.window_rect.contains(event.position()):
+            self.zoom(0.8 ** (turn / 120), event.position())
+        event.accept()
+
+    def zoom(self, factor: float, about: QPointF) -> None:
+        """Show ``factor`` times as much of each axis, keeping the data at ``about`` px where it is."""
+        x, y = self.from_px(about)
+        x0, x1, y0, y1 = self.shown
+        whole = self.full[1] - self.full[0]
+        if (x1 - x0) * factor >= whole * 0.999:
+            self.fit()
+            return
+        if (x1 - x0) * factor < whole * 1e-4:
+            return
+        self._show(x + (x0 - x) * factor, y + (y0 - y) * factor, (x1 - x0) * factor, (y1 - y0) * factor)
+
+    def _pan(self, delta: QPointF) -> None:
+        x0, x1, y0, y1 = self.shown
+        dx = -delta.x() / self.window_rect.width() * (x1 - x0)
+        dy = delta.y() / self.window_rect.height() * (y1 - y0)
+        self._show(x0 + dx, y0 + dy, x1 - x0, y1 - y0)
+
+    def _show(self, x: float, y: float, width: float, height: float) -> None:
+        f0, f1, g0, g1 = self.full
+        x = max(f0, min(x, f1 - width))
+        y = max(g0, min(y, g1 - height))
+        self.shown = (x, x + width, y, y + height)
+        self.arrange()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Plus, minus and 0 zoom; everything else is the owner's."""
+        self.keyboard = True
+        self.repaint_layers()
+        if event.key() in (Qt.Key.Key_Plus, Qt.Key.Key_Equal, Qt.Key.Key_Minus):
+            self.zoom(1.25 if event.key() == Qt.Key.Key_Minus else 0.8, self.window_rect.center())
+        elif event.key() == Qt.Key.Key_0:
+            self.fit()
+        elif self.on_key is None or not self.on_key(event):
+            event.ignore()
+
+    def focusInEvent(self, event: QEvent) -> None:
+        """Remember whether the keyboard brought the focus."""
+        super().focusInEvent(event)
+        reason = event.reason() if hasattr(event, "reason") else Qt.FocusReason.OtherFocusReason
+        self.keyboard = reason in (Qt.FocusReason.TabFocusReason, Qt.FocusReason.BacktabFocusReason)
+        self.repaint_layers()
+
+    def focusOutEvent(self, event: QEvent) -> None:
+        """No ring without focus."""
+        super().focusOutEvent(event)
+        self.repaint_layers()
+
+
+def text_size(text: str, weight: str = "regular", size: str = "small") -> tuple[float, float]:
+    """Width and height of a line of text, px."""
+    metrics = QFontMetricsF(font(size, weight))
+    return metrics.horizontalAdvance(text), metrics.height()
+
+
+def plate(painter: QPainter, rect: QRectF, text: str, ground: QColor, ink: QColor, weight: str = "medium") -> None:
+    """A name on a rounded plate."""
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(ground)
+    painter.drawRoundedRect(rect, 4, 4)
+    painter.setFont(font("small", weight))
+    painter.setPen(ink)
+    painter.drawText(rect, Qt.AlignmentFlag.AlignCenter, text)
+
+
+def inside(canvas: Canvas, at: QPoint | QPointF) -> bool:
+    """Whether a pixel lies in the data window."""
+    return bool(canvas.window_rect.contains(QPointF(at)))

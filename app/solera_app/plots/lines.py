@@ -1,0 +1,122 @@
+"""Lines with their errors and the label at their end; shared by the curve and the trend."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtGui import QFontMetricsF, QPainter, QPolygonF
+
+from solera_app.plots import marks
+from solera_app.plots._pg import path
+from solera_app.plots.canvas import Canvas
+from solera_app.plots.plates import spread
+from solera_app.theme import font, theme
+
+FEW = 40  # up to so many points each is a dot with whiskers; above, a line with a band
+_EMPTY_INDEX = np.empty(0, dtype=np.int64)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Series:
+    """A line of values.
+
+    Attributes:
+        name: Written at its end.
+        x, y: Shape (n,), x ascending; NaN in y breaks the line.
+        stderr: Shape (n,) in y's unit; NaN where unknown. None: no errors at all.
+        index: Index of each point in its run, shape (n,); empty when its points cannot be chosen.
+        colour: Number of the series colour and dash.
+    """
+
+    name: str
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    stderr: NDArray[np.float64] | None = None
+    index: NDArray[np.int64] = field(default_factory=lambda: _EMPTY_INDEX)
+    colour: int = 0
+
+    def extent(self) -> tuple[float, float]:
+        """Lowest and highest y with their errors; NaN when there is nothing finite."""
+        error = np.zeros_like(self.y) if self.stderr is None else np.nan_to_num(self.stderr, nan=0.0, posinf=0.0)
+        low, high = self.y - error, self.y + error
+        finite = np.isfinite(low) & np.isfinite(high)
+        return (float(low[finite].min()), float(high[finite].max())) if finite.any() else (np.nan, np.nan)
+
+
+def paint_band(painter: QPainter, canvas: Canvas, series: Series) -> None:
+    """± 1 SE at 16 %."""
+    if series.stderr is None:
+        return
+    known = np.isfinite(series.y) & np.isfinite(series.stderr)
+    if np.count_nonzero(known) < 2:
+        return
+    x, y, error = series.x[known], series.y[known], series.stderr[known]
+    outline = np.concatenate((canvas.to_px(x, y + error), canvas.to_px(x, y - error)[::-1]))
+    colour = theme().series(series.colour)
+    colour.setAlphaF(0.16)
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(colour)
+    painter.drawPolygon(QPolygonF([QPointF(*point) for point in outline.tolist()]))
+
+
+def paint_line(painter: QPainter, canvas: Canvas, series: Series, *, dots: bool) -> None:
+    """The line; with dots, whiskers and a disc at each point as well; the newest point always has a disc."""
+    if not series.y.size:
+        return
+    px = canvas.to_px(series.x, series.y)
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    painter.setPen(marks.series_pen(series.colour))
+    painter.drawPath(path(px[:, 0], px[:, 1]))
+    colour = theme().series(series.colour)
+    if dots:
+        if series.stderr is not None:
+            _paint_whiskers(painter, canvas, series)
+        for x, y in px[np.isfinite(px[:, 1])].tolist():
+            marks.disc(painter, QPointF(x, y), colour, 4.0)
+
+
+def paint_newest(painter: QPainter, canvas: Canvas, series: Series, at: int) -> None:
+    """A disc on the point that came last."""
+    if 0 <= at < series.y.size and np.isfinite(series.y[at]):
+        marks.disc(painter, canvas.point(series.x[at], series.y[at]), theme().series(series.colour), 4.5)
+
+
+def _paint_whiskers(painter: QPainter, canvas: Canvas, series: Series) -> None:
+    assert series.stderr is not None
+    colour = theme().series(series.colour)
+    low, high = canvas.to_px(series.x, series.y - series.stderr), canvas.to_px(series.x, series.y + series.stderr)
+    for a, b in zip(low.tolist(), high.tolist(), strict=True):
+        if np.isfinite(a[1]) and np.isfinite(b[1]) and abs(a[1] - b[1]) > 1:
+            marks.whisker(painter, QPointF(*a), QPointF(a[0], b[1]), colour)
+
+
+def end_label_room(names: Sequence[str]) -> float:
+    """Width that labels at the lines' ends need, px."""
+    metrics = QFontMetricsF(font("small", "medium"))
+    return max((metrics.horizontalAdvance(name) for name in names), default=0.0)
+
+
+def paint_end_labels(painter: QPainter, canvas: Canvas, series: Sequence[Series]) -> None:
+    """Each name right of its line's last finite point, moved apart where lines end close together."""
+    ends, named = [], []
+    for line in series:
+        finite = np.nonzero(np.isfinite(line.y))[0]
+        if line.name and finite.size:
+            ends.append(canvas.point(line.x[finite[-1]], line.y[finite[-1]]))
+            named.append(line)
+    face = font("small", "medium")
+    height = QFontMetricsF(face).height()
+    rect = canvas.window_rect
+    levels = spread([end.y() for end in ends], height + 1, rect.top() + height / 2, rect.bottom() - height / 2)
+    painter.setFont(face)
+    for end, line, level in zip(ends, named, levels, strict=True):
+        painter.setPen(theme().series(line.colour) if line.colour == 0 else theme().colour("text"))
+        room = max(canvas.width() - end.x() - 12, 20.0)
+        text = QFontMetricsF(face).elidedText(line.name, Qt.TextElideMode.ElideMiddle, room)
+        painter.drawText(
+            QRectF(end.x() + 10, level - height / 2, room + 2, height), Qt.AlignmentFlag.AlignVCenter, text
+        )

@@ -1,0 +1,116 @@
+"""The marks of a picture, one function each, so that legend and data agree: disc, ring, square, diamond, whiskers."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtGui import QColor, QPainter, QPen, QPolygonF
+
+from solera_app.plots._pg import dashed
+from solera_app.theme import theme, tokens
+
+CAP = 3.0  # px, half the width of a whisker's cap
+Kind = Literal["front", "ring", "dot", "square", "diamond", "line", "dash", "area", "cross"]
+
+
+def disc(painter: QPainter, at: QPointF, colour: QColor, radius: float = 4.5, rim: QColor | None = None) -> None:
+    """A filled disc, with a rim of the paper's colour so that it stands free of its line."""
+    painter.setPen(QPen(rim or theme().colour("plot.point-outline"), 1.25))
+    painter.setBrush(colour)
+    painter.drawEllipse(at, radius, radius)
+
+
+def ring(painter: QPainter, at: QPointF, colour: QColor, radius: float = 4.25) -> None:
+    """A hollow disc: within noise."""
+    painter.setPen(QPen(colour, 1.5))
+    painter.setBrush(theme().colour("plot.background"))
+    painter.drawEllipse(at, radius, radius)
+
+
+def square(painter: QPainter, at: QPointF, rim: QColor, ground: QColor, size: float = 10.0, width: float = 2.0) -> None:
+    """A named model."""
+    painter.setPen(QPen(rim, width))
+    painter.setBrush(ground)
+    painter.drawRoundedRect(QRectF(at.x() - size / 2, at.y() - size / 2, size, size), 1.5, 1.5)
+
+
+def diamond(painter: QPainter, at: QPointF, colour: QColor, radius: float = 5.5) -> None:
+    """A hollow diamond: scored again on the report split."""
+    painter.setPen(QPen(colour, 1.5))
+    painter.setBrush(theme().colour("plot.background"))
+    painter.drawPolygon(
+        QPolygonF(
+            [
+                QPointF(at.x(), at.y() - radius),
+                QPointF(at.x() + radius, at.y()),
+                QPointF(at.x(), at.y() + radius),
+                QPointF(at.x() - radius, at.y()),
+            ]
+        )
+    )
+
+
+def cross(painter: QPainter, at: QPointF, colour: QColor, radius: float = 3.5) -> None:
+    """A value that is not finite."""
+    painter.setPen(QPen(colour, 1.5))
+    x, y = at.x(), at.y()
+    painter.drawLine(QPointF(x - radius, y - radius), QPointF(x + radius, y + radius))
+    painter.drawLine(QPointF(x - radius, y + radius), QPointF(x + radius, y - radius))
+
+
+def whisker(painter: QPainter, low: QPointF, high: QPointF, colour: QColor) -> None:
+    """± 1 SE: a line with caps across it; upright or level."""
+    painter.setPen(QPen(colour, 1.25))
+    painter.drawLine(low, high)
+    upright = low.x() == high.x()
+    for end in (low, high):
+        dx, dy = (CAP, 0.0) if upright else (0.0, CAP)
+        painter.drawLine(QPointF(end.x() - dx, end.y() - dy), QPointF(end.x() + dx, end.y() + dy))
+
+
+def selection(painter: QPainter, at: QPointF, *, on_surface: bool = False) -> None:
+    """The ring around the chosen point: ink on paper, white with a dark rim on a map."""
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    if on_surface:
+        painter.setPen(QPen(QColor(20, 20, 20, 190), 4.5))
+        painter.drawEllipse(at, 9.5, 9.5)
+        painter.setPen(QPen(QColor(255, 255, 255), 2.25))
+    else:
+        painter.setPen(QPen(theme().colour("text"), 2))
+    painter.drawEllipse(at, 9.5, 9.5)
+
+
+def series_pen(index: int, width: float = 2.0) -> QPen:
+    """Colour and dash of the index-th series."""
+    pen = QPen(theme().series(index), width)
+    pen.setCapStyle(Qt.PenCapStyle.FlatCap)
+    pen.setJoinStyle(Qt.PenJoinStyle.RoundJoin)
+    pattern = tokens()["series_dashes"][index % len(tokens()["series_dashes"])]
+    return pen if pattern == "solid" else dashed(pen, [float(part) for part in pattern.split()])
+
+
+def legend_mark(painter: QPainter, kind: Kind, box: QRectF, colour: QColor) -> None:
+    """A mark as the legend shows it, in ``box``."""
+    middle = box.center()
+    if kind == "front":
+        whisker(painter, QPointF(box.left(), middle.y()), QPointF(box.right(), middle.y()), colour)
+        disc(painter, middle, colour)
+    elif kind == "ring":
+        ring(painter, middle, colour)
+    elif kind == "dot":
+        disc(painter, middle, colour, 3.0, colour)
+    elif kind == "square":
+        square(painter, middle, theme().colour("text"), theme().colour("plot.background"), 9)
+    elif kind == "diamond":
+        diamond(painter, middle, colour)
+    elif kind == "cross":
+        cross(painter, middle, colour)
+    elif kind == "area":
+        painter.setPen(QPen(theme().colour("accent-line"), 1))
+        painter.setBrush(colour)
+        painter.drawRect(box.adjusted(0.5, 2, -0.5, -2))
+    else:
+        pen = QPen(colour, 2 if kind == "line" else 1.5)
+        painter.setPen(dashed(pen, (4, 3)) if kind == "dash" else pen)
+        painter.drawLine(QPointF(box.left(), middle.y()), QPointF(box.right(), middle.y()))

@@ -1,0 +1,439 @@
+"""A value over a plane: a coloured map with iso-lines, in true distances, filling in as cells are scored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QLineF, QPointF, QRectF, QSizeF, Qt, QTimer
+from PySide6.QtGui import QColor, QPainter, QPainterPath, QPen, QRegion, QTransform
+from PySide6.QtWidgets import QWidget
+
+from solera_app.plots import marks
+from solera_app.plots._pg import Image, colour_table, path
+from solera_app.plots.canvas import plate, text_size
+from solera_app.plots.colourbar import ColourBar
+from solera_app.plots.contours import contour
+from solera_app.plots.numerals import counted, measured, number
+from solera_app.plots.plates import Wanted, place
+from solera_app.plots.plot import Plot
+from solera_app.plots.raster import colour_range, fill, magnify
+from solera_app.plots.ticks import log_ticks, tick_labels, tick_step, ticks
+
+Scale = Literal["linear", "log"]
+Floats = NDArray[np.float64]
+_WHITE, _RIM, _PLATE = QColor(255, 255, 255), QColor(20, 20, 20), QColor(24, 23, 21, 215)
+_CONTOUR_MS = 250  # contours of a growing grid are drawn anew at most so often
+
+
+class SurfacePlot(Plot):
+    """A grid of values as an image.
+
+    Grid lines are the models' true coordinates; with :meth:`set_equal` both axes share one scale. Cells not scored
+    are blank, or take their nearest neighbour's colour under hatching when they lie among scored ones.
+    """
+
+    def __init__(self, parent: QWidget | None = None, *, compact: bool = False) -> None:
+        super().__init__(parent, compact=compact)
+        self._xs = self._ys = np.array([0.0, 1.0])
+        self._values = self._stderrs = np.full((2, 2), np.nan)
+        self._scored = np.zeros((2, 2), dtype=bool)
+        self._numbers = np.full((2, 2), -1, dtype=np.int64)
+        self._guessed = np.zeros((2, 2), dtype=bool)
+        self._models: dict[str, tuple[float, float]] = {}
+        self._scale: Scale = "linear"
+        self._fixed: tuple[float, float] | None = None
+        self._limits, self._clipped = (0.0, 1.0), False
+        self._wanted_contours, self._smooth = 10, True
+        self._levels: list[tuple[float, bool, QPainterPath, Floats]] = []
+        self._names = ("x", "y", "value")
+        self._percent = False
+        self._image, self._bar = Image(), ColourBar()
+        self.canvas.add(self._image)
+        self.canvas.y.grid = False
+        self.canvas.equal = True
+        self.set_colours("viridis")
+        self._contour_timer = QTimer(self)
+        self._contour_timer.setSingleShot(True)
+        self._contour_timer.setInterval(_CONTOUR_MS)
+        self._contour_timer.timeout.connect(self._draw_contours)
+
+    # --- what is shown ---------------------------------------------------------------------------------------------
+
+    def set_names(self, x: str, y: str, value: str, *, percent: bool = False) -> None:
+        """Short names of coordinates and value, for readout, colour bar and CSV; percent writes fractions so."""
+        self._names, self._percent = (x, y, value), percent
+        self._bar.title, self._bar.percent = value, percent
+        self._make_room()
+
+    def set_equal(self, equal: bool) -> None:
+        """One scale on both axes (distances), or each its own (quantities of different kinds)."""
+        self.canvas.equal = equal
+        self.canvas.arrange()
+
+    def set_grid(self, xs: Floats, ys: Floats) -> None:
+        """Grid lines, ascending, at least one each. Clears the values."""
+        self._xs, self._ys = np.asarray(xs, dtype=np.float64), np.asarray(ys, dtype=np.float64)
+        shape = (self._ys.size, self._xs.size)
+        self._values, self._stderrs = np.full(shape, np.nan), np.full(shape, np.nan)
+        self._scored, self._numbers = np.zeros(shape, dtype=bool), np.full(shape, -1, dtype=np.int64)
+        self._limits = (np.nan, np.nan)
+        x0, x1, y0, y1 = self._extent()
+        self.canvas.set_range((x0, x1, y0, y1))
+        self._image.clear()
+        self._levels = []
+
+    def set_values(
+        self,
+        values: Floats,
+        scored: NDArray[np.bool_],
+        *,
+        stderrs: Floats | None = None,
+        numbers: NDArray[np.int64] | None = None,
+    ) -> None:
+        """Show these scores.
+
+        Args:
+            values: Shape (rows, columns): ``values[j, i]`` is the score at ``(xs[i], ys[j])``; NaN if not finite.
+            scored: Same shape; True where a cell has been evaluated, whatever came out.
+            stderrs: Same shape, standard errors.
+            numbers: Same shape, index of each cell's point in its run; -1 without one.
+        """
+        self._values, self._scored = np.asarray(values, dtype=np.float64), np.asarray(scored, dtype=bool)
+        self._stderrs = np.full(values.shape, np.nan) if stderrs is None else stderrs
+        self._numbers = np.full(values.shape, -1, dtype=np.int64) if numbers is None else numbers
+        rows, cols = np.nonzero(self._numbers >= 0)
+        self._index = self._numbers[rows, cols]
+        self._at = np.column_stack((self._xs[cols], self._ys[rows]))
+        self._draw()
+
+    def set_models(self, models: Mapping[str, tuple[float, float]]) -> None:
+        """Named models as squares with plates."""
+        self._models = dict(models)
+        self.refresh()
+
+    def set_colours(self, name: str) -> None:
+        """The colour map: ``"viridis"`` or ``"cividis"``, or another of pyqtgraph's."""
+        self._table = colour_table(name)
+        self._bar.set_table(self._table)
+        self._image.set_colours(self._table)
+        self.refresh()
+
+    def set_scale(self, scale: Scale) -> None:
+        """Colours linear in the value or in its logarithm (positive values only; others are then off the range)."""
+        self._scale = scale
+        self._limits = (np.nan, np.nan)
+        self._draw()
+
+    def set_range(self, limits: tuple[float, float] | None) -> None:
+        """Colour limits; None takes them from the values."""
+        self._fixed = limits
+        self._limits = (np.nan, np.nan)
+        self._draw()
+
+    def set_contours(self, count: int) -> None:
+        """About how many iso-lines; 0 for none."""
+        self._wanted_contours = count
+        self._draw_contours()
+
+    def set_smooth(self, smooth: bool) -> None:
+        """Bilinear between grid points once the grid is complete, or always flat cells."""
+        self._smooth = smooth
+        self._draw()
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Colour limits in force."""
+        return self._limits
+
+    @property
+    def levels(self) -> list[float]:
+        """Values of the iso-lines drawn."""
+        return [level for level, *_ in self._levels]
+
+    # --- drawing data ----------------------------------------------------------------------------------------------
+
+    def _extent(self) -> tuple[float, float, float, float]:
+        edges = []
+        for lines in (self._xs, self._ys):
+            low, high = float(lines[0]), float(lines[-1])
+            edges += [low, high] if high > low else [low - 0.5, high + 0.5]
+        return edges[0], edges[1], edges[2], edges[3]
+
+    def _draw(self) -> None:
+        finite = np.where(self._scored & np.isfinite(self._values), self._values, np.nan)
+        if self._scale == "log":
+            with np.errstate(invalid="ignore"):
+                finite = np.where(finite > 0, finite, np.nan)
+        self._update_limits(finite)
+        filled, self._guessed = fill(finite, self._scored)
+        complete = bool(self._scored.all())
+        factor = max(2, 2 * round(384 / max(filled.shape) / 2))
+        shown = magnify(filled, factor, smooth=self._smooth and complete)
+        low, high = self._limits
+        if self._scale == "log":
+            shown, low, high = np.log(shown), float(np.log(low)), float(np.log(high))
+        x0, x1, y0, y1 = self._extent()
+        if np.isfinite(shown).any():
+            self._image.set(shown, (low, high), QRectF(x0, y0, x1 - x0, y1 - y0))
+        else:
+            self._image.clear()
+        self._say()
+        if complete:
+            self._draw_contours()
+        elif not self._contour_timer.isActive():
+            self._contour_timer.start()
+        self.refresh()
+
+    def _update_limits(self, finite: Floats) -> None:
+        before = self._limits
+        if self._fixed is not None:
+            self._limits, self._clipped = self._fixed, False
+        else:
+            low, high, self._clipped = colour_range(finite)
+            if not np.isfinite(finite).any():
+                low = high = np.nan
+            if self._scale == "log" and low <= 0:
+                positive = finite[np.isfinite(finite)]
+                low = float(positive.min()) if positive.size else 0.1
+                high = max(high, low * 1.01)
+            if (
+                not self._scored.all() and np.isfinite(low) and np.isfinite(before[0])
+            ):  # while it fills, the range only grows
+                low, high = min(low, before[0]), max(high, before[1])
+            self._limits = (low, high)
+        if not np.array_equal(self._limits, before, equal_nan=True):
+            self._make_room()
+
+    def _make_room(self) -> None:
+        self._bar.limits, self._bar.scale = self._limits, self._scale
+        self.canvas.margin_right = self._bar.room()
+        self.canvas.arrange()
+
+    def _say(self) -> None:
+        low, high = self._limits
+        values = self._values[self._scored]
+        notes = []
+        with np.errstate(invalid="ignore"):
+            above, below = int((values > high).sum()), int((values < low).sum())
+        why = " (98th percentile)" if self._clipped and self._fixed is None else ""
+        if above:
+            notes.append(f"{counted(above, 'cell')} above {self._written(high)}{why}")
+        if below:
+            notes.append(f"{counted(below, 'cell')} below {self._written(low)}")
+        broken = int((~np.isfinite(values)).sum())
+        if broken:
+            notes.append(f"× not finite, {broken:,}")
+        if self._guessed.any():
+            notes.append("Hatched cells: interpolated")
+        self.canvas.note = " · ".join(notes)
+        self.set_summary(
+            f"{self._names[2]} at {int(self._scored.sum()):,} of {self._scored.size:,} grid points, "
+            f"from {self._written(low)} to {self._written(high)}. {'. '.join(notes)}"
+        )
+
+    def _written(self, value: float, stderr: float = np.nan) -> str:
+        return measured(value, stderr, percent=self._percent)
+
+    def _draw_contours(self) -> None:
+        self._levels = []
+        low, high = self._limits
+        if self._wanted_contours > 0 and np.isfinite(low) and min(self._values.shape) > 1:
+            filled = np.where(self._scored, self._values, np.nan)
+            if self._scale == "log":
+                found = log_ticks(low, high, self._wanted_contours)
+                majors = {level for place, level in enumerate(found) if place % 2 == 0}
+            else:
+                found = ticks(low, high, self._wanted_contours)
+                step = tick_step(low, high, self._wanted_contours)
+                majors = {level for level in found if round(level / step) % 2 == 0}
+            for level in found:
+                if low < level < high:
+                    pieces = self._in_data(contour(filled, level))
+                    if pieces.size:
+                        line = path(pieces[:, :, 0].ravel(), pieces[:, :, 1].ravel(), "pairs")
+                        self._levels.append((level, level in majors, line, pieces))
+        self.refresh()
+
+    def _in_data(self, pieces: Floats) -> Floats:
+        """Segments from grid indices to data units."""
+        x = np.interp(pieces[:, :, 0], np.arange(self._xs.size), self._xs)
+        y = np.interp(pieces[:, :, 1], np.arange(self._ys.size), self._ys)
+        return np.stack((x, y), axis=-1)
+
+    # --- painting --------------------------------------------------------------------------------------------------
+
+    def paint(self, painter: QPainter) -> None:
+        """Hatching, iso-lines, crosses, models with plates, selection, colour bar."""
+        painter.save()
+        painter.setClipRect(self.canvas.window_rect)
+        self._paint_hatching(painter)
+        self._paint_lines(painter)
+        painter.restore()
+        painter.save()
+        painter.setClipRect(self.canvas.window_rect.adjusted(-8, -8, 8, 8))
+        self._paint_crosses(painter)
+        self._paint_models(painter)
+        here = self.position(self.selected)
+        if here is not None:
+            marks.selection(painter, here, on_surface=True)
+            painter.setPen(QPen(_RIM, 1.25))
+            painter.setBrush(_WHITE)
+            painter.drawEllipse(here, 4.0, 4.0)
+        painter.restore()
+        self._bar.paint(painter, self.canvas.window_rect, self._value_of(self.selected))
+
+    def _value_of(self, index: int) -> float:
+        found = self._values[self._numbers == index] if index >= 0 else self._values[:0]
+        return float(found.flat[0]) if found.size else np.nan
+
+    def _cell_edges(self) -> tuple[Floats, Floats]:
+        """Borders of cells in px: between grid lines, the outer ones at the first and last line."""
+        borders = []
+        for lines in (self._xs, self._ys):
+            middle = (lines[1:] + lines[:-1]) / 2
+            low, high = (lines[0], lines[-1]) if lines.size > 1 else (lines[0] - 0.5, lines[0] + 0.5)
+            borders.append(np.concatenate(([low], middle, [high])))
+        across = self.canvas.to_px(borders[0], np.zeros(borders[0].size))[:, 0]
+        up = self.canvas.to_px(np.zeros(borders[1].size), borders[1])[:, 1]
+        return across, up
+
+    def _paint_hatching(self, painter: QPainter) -> None:
+        if not self._guessed.any():
+            return
+        across, up = np.round(self._cell_edges()[0]), np.round(self._cell_edges()[1])
+        region = QRegion()
+        for row in np.nonzero(self._guessed.any(axis=1))[0].tolist():
+            turns = np.diff(np.concatenate(([0], self._guessed[row].astype(np.int8), [0])))
+            starts, stops = np.nonzero(turns == 1)[0].tolist(), np.nonzero(turns == -1)[0].tolist()
+            top, height = int(up[row + 1]), int(up[row]) - int(up[row + 1])
+            for start, stop in zip(starts, stops, strict=True):
+                left = int(across[start])
+                region = region.united(QRegion(left, top, int(across[stop]) - left, height))
+        painter.save()
+        painter.setClipRegion(region, Qt.ClipOperation.IntersectClip)
+        painter.setPen(QPen(QColor(255, 255, 255, 96), 1))
+        rect = QRectF(region.boundingRect())
+        lines = []
+        offset = np.floor((rect.left() + rect.top()) / 6) * 6
+        while offset < rect.right() + rect.bottom():
+            x = offset - rect.top()
+            lines.append(QLineF(x, rect.top(), x - rect.height(), rect.bottom()))
+            offset += 6
+        painter.drawLines(lines)
+        painter.restore()
+
+    def _to_stage(self) -> QTransform:
+        origin, unit = self.canvas.point(0, 0), self.canvas.point(1, 1)
+        return QTransform(unit.x() - origin.x(), 0, 0, unit.y() - origin.y(), origin.x(), origin.y())
+
+    def _paint_lines(self, painter: QPainter) -> None:
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        transform = self._to_stage()
+        for _, major, line, _ in self._levels:
+            pen = QPen(QColor(255, 255, 255, 204 if major else 102), 1.25 if major else 1.0)
+            painter.setPen(pen)
+            painter.drawPath(transform.map(line))
+        self._paint_levels(painter)
+
+    def _paint_levels(self, painter: QPainter) -> None:
+        """The value of every second line on a plate of its own colour, away from models and from each other."""
+        majors = [(level, pieces) for level, major, _, pieces in self._levels if major]
+        labels = tick_labels([level for level, _ in majors], percent=self._percent)
+        taken = [self.canvas.point(*at) for at in self._models.values()]
+        for (level, pieces), label in zip(majors, labels, strict=True):
+            middle = pieces.mean(axis=1)
+            where = self.canvas.to_px(middle[:, 0], middle[:, 1])
+            room = _room(where, self.canvas.window_rect, taken)
+            best = int(np.argmax(room))
+            if room[best] < 22:
+                continue
+            width, height = text_size(label)
+            at = QPointF(*where[best].tolist())
+            taken.append(at)
+            ground = self._colour(level)
+            dark = 0.299 * ground.red() + 0.587 * ground.green() + 0.114 * ground.blue() < 140
+            box = QRectF(at.x() - width / 2 - 4, at.y() - height / 2, width + 8, height)
+            plate(painter, box, label, ground, _WHITE if dark else _RIM, "regular")
+
+    def _colour(self, value: float) -> QColor:
+        low, high = self._limits
+        share = np.log(value / low) / np.log(high / low) if self._scale == "log" else (value - low) / (high - low)
+        red, green, blue, _ = self._table[int(np.clip(share * 255, 0, 255))].tolist()
+        return QColor(red, green, blue)
+
+    def _paint_crosses(self, painter: QPainter) -> None:
+        rows, cols = np.nonzero(self._scored & ~np.isfinite(self._values))
+        for x, y in self.canvas.to_px(self._xs[cols], self._ys[rows]).tolist():
+            marks.cross(painter, QPointF(x, y), QColor(128, 124, 118))
+
+    def _paint_models(self, painter: QPainter) -> None:
+        shown = {
+            name: self.canvas.point(*at)
+            for name, at in self._models.items()
+            if self.canvas.window_rect.adjusted(-2, -2, 2, 2).contains(self.canvas.point(*at))
+        }
+        wanted = []
+        for name, at in shown.items():
+            width, height = text_size(name, "medium")
+            wanted.append(Wanted(at, QSizeF(width + 16, height + 6), 13.0))
+        blocked = [QRectF(at.x() - 8, at.y() - 8, 16, 16) for at in shown.values()]
+        here = self.position(self.selected)
+        if here is not None:
+            blocked.append(QRectF(here.x() - 11, here.y() - 11, 22, 22))
+        for at in shown.values():
+            marks.square(painter, at, _RIM, _WHITE, 12, 1.5)
+        bounds = self.canvas.window_rect.adjusted(4, 4, -4, -4)
+        for name, rect in zip(shown, place(wanted, bounds, blocked), strict=True):
+            plate(painter, rect, name, _PLATE, _WHITE)
+
+    # --- words -----------------------------------------------------------------------------------------------------
+
+    def describe(self, index: int) -> Sequence[str]:
+        """Score, position, nearest model."""
+        rows = np.nonzero(self._index == index)[0]
+        if not rows.size:
+            return ()
+        x, y = self._at[rows[0]].tolist()
+        found = np.nonzero(self._numbers == index)
+        value, error = float(self._values[found][0]), float(self._stderrs[found][0])
+        lines = [
+            f"{self._names[2]}: {self._written(value, error) if np.isfinite(value) else 'not finite'}",
+            f"{self._names[0]} {number(x)}, {self._names[1]} {number(y)}",
+        ]
+        if self._models and self.canvas.equal:
+            name = min(self._models, key=lambda key: float(np.hypot(*(np.array(self._models[key]) - (x, y)))))
+            distance = float(np.hypot(*(np.array(self._models[name]) - (x, y))))
+            lines.append(f"At {name}" if distance == 0 else f"{number(distance)} to {name}")
+        return lines
+
+    def order(self) -> NDArray[np.int64]:
+        """In the order of scoring."""
+        return np.sort(self._index)
+
+    def table(self) -> tuple[Sequence[str], Iterable[Sequence[object]]]:
+        """One row per grid point; a point not scored has no value."""
+        x, y, value = self._names
+
+        def rows() -> Iterable[Sequence[object]]:
+            for j in range(self._ys.size):
+                for i in range(self._xs.size):
+                    state = "scored" if self._scored[j, i] else "not scored"
+                    shown = float(self._values[j, i]) if self._scored[j, i] else np.nan
+                    error = float(self._stderrs[j, i]) if self._scored[j, i] else np.nan
+                    yield float(self._xs[i]), float(self._ys[j]), shown, error, state
+
+        return (x, y, value, f"{value} standard error", "state"), rows()
+
+
+def _room(where: Floats, rect: QRectF, taken: Sequence[QPointF]) -> Floats:
+    """How far each candidate is from the window's edge and from what is taken, px."""
+    edge = np.minimum.reduce(
+        (where[:, 0] - rect.left(), rect.right() - where[:, 0], where[:, 1] - rect.top(), rect.bottom() - where[:, 1])
+    )
+    room = np.minimum(edge * 1.5, 90.0)
+    for other in taken:
+        room = np.minimum(room, np.hypot(where[:, 0] - other.x(), where[:, 1] - other.y()) * 0.6)
+    return np.asarray(room)
