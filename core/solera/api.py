@@ -25,11 +25,18 @@ if TYPE_CHECKING:
     from solera.events import ArtifactMade as ArtifactMade
     from solera.events import Event as Event
     from solera.events import Logged as Logged
+    from solera.execution.writer import write_checkpoint as write_checkpoint
     from solera.extend.manifest import API_VERSION as API_VERSION
+    from solera.landscapes.explorer import Ask as Ask
+    from solera.landscapes.explorer import Explorer as Explorer
+    from solera.landscapes.explorer import Extent as Extent
+    from solera.landscapes.explorer import History as History
+    from solera.landscapes.explorer import Space as Space
     from solera.methods.spec import MethodSpec as MethodSpec
     from solera.methods.spec import Passes as Passes
     from solera.methods.spec import Piece as Piece
     from solera.methods.spec import method as method
+    from solera.models.architecture import Architecture as Architecture
     from solera.params import Param as Param
     from solera.params import Var as Var
     from solera.seeds import Seed as Seed
@@ -56,8 +63,11 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "OutputError", "SoleraError", "TaskError",
     ),
     "solera.events": ("ArtifactMade", "Event", "Logged"),
+    "solera.execution.writer": ("write_checkpoint",),
     "solera.extend.manifest": ("API_VERSION",),
+    "solera.landscapes.explorer": ("Ask", "Explorer", "Extent", "History", "Space"),
     "solera.methods.spec": ("MethodSpec", "Passes", "Piece", "method"),
+    "solera.models.architecture": ("Architecture",),
     "solera.params": ("Param", "Var"),
     "solera.seeds": ("Seed",),
     "solera.tasks.classification": ("ClassificationTask",),
