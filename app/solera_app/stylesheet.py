@@ -76,14 +76,6 @@ QCheckBox::indicator { width: 14px; height: 14px; border: 1px solid @control-lin
 QCheckBox::indicator:checked { background: @accent; border-color: @accent; image: url(@icon:check); }
 QCheckBox::indicator:focus { border: 2px solid @accent; }
 
-QSlider::groove:horizontal { height: 4px; background: @line-strong; border-radius: 2px; }
-QSlider::sub-page:horizontal { background: @accent; border-radius: 2px; }
-QSlider::handle:horizontal { width: 10px; height: 10px; margin: -5px 0; border: 2px solid @accent; border-radius: 7px;
-  background: @base; }
-QSlider::handle:horizontal:hover { background: @accent-soft; }
-QSlider:disabled::sub-page:horizontal { background: @line-strong; }
-QSlider::handle:horizontal:disabled { border-color: @line-strong; }
-
 QTabBar { background: @window; border: none; qproperty-drawBase: 0; }
 QTabBar::tab { background: @window; color: @text-2; border: none; border-right: 1px solid @line;
   border-top: 2px solid transparent; padding: 6px 12px 6px 12px; min-height: 18px; }
@@ -97,6 +89,7 @@ QDockWidget { titlebar-close-icon: none; titlebar-normal-icon: none; }
 
 QAbstractItemView { background: @window; border: none; outline: none; selection-background-color: @accent-soft;
   selection-color: @text; }
+QAbstractItemView[role="page"] { background: @canvas; }
 QTableView { background: @base; gridline-color: @line; }
 QHeaderView::section { background: @window; color: @text-2; border: none; border-bottom: 1px solid @line;
   padding: 6px 8px; }
@@ -117,6 +110,8 @@ QLabel[tone="3"] { color: @text-3; }
 QLabel[tone="error"] { color: @error; }
 QLabel[tone="warn"] { color: @warn; }
 QLabel[tone="accent"] { color: @accent; }
+QPushButton[role="icon"] { background: transparent; border: none; padding: 0; min-height: 20px; }
+QPushButton[role="icon"]:hover { background: @hover; }
 QFrame[role="line"] { background: @line; border: none; max-height: 1px; min-height: 1px; }
 QFrame[role="card"] { background: @raised; border: 1px solid @line-strong; border-radius: 8px; }
 QFrame[role="toast"] { background: @raised; border: 1px solid @line-strong; border-radius: 8px; }

@@ -71,9 +71,7 @@ class Theme:
                     palette.setColor(colour_role, self.colour(token))
         disabled = tokens()["qpalette"]["Disabled/Text,WindowText,ButtonText"]
         for name in ("Text", "WindowText", "ButtonText"):
-            palette.setColor(
-                QPalette.ColorGroup.Disabled, getattr(QPalette.ColorRole, name), self.colour(disabled)
-            )
+            palette.setColor(QPalette.ColorGroup.Disabled, getattr(QPalette.ColorRole, name), self.colour(disabled))
         return palette
 
 

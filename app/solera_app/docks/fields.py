@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from PySide6.QtCore import QSignalBlocker, QSize, Qt, Signal
+from PySide6.QtCore import QSignalBlocker, QSize, Signal
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -16,12 +16,12 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QLineEdit,
-    QSlider,
     QToolButton,
     QWidget,
 )
 
 from solera.params import Curve, ParamSpec, PerModel, Rules, Value, Var
+from solera_app.docks.slider import Slider
 from solera_app.theme import icon
 
 _STEPS = 1000
@@ -49,18 +49,28 @@ class Field(QWidget):
         raise NotImplementedError
 
 
+class _Spin(QDoubleSpinBox):
+    """A spin box that shows two decimals, or as many more as the number has."""
+
+    def textFromValue(self, value: float) -> str:
+        if self.decimals() == 0:
+            return f"{value:.0f}"
+        text = f"{value:.4f}".rstrip("0")
+        return text.ljust(text.index(".") + 3, "0")
+
+
 def spin(spec: ParamSpec) -> QDoubleSpinBox:
     """A spin box for a declared number; wide bounds where none are declared."""
-    box = QDoubleSpinBox()
+    box = _Spin()
     box.setLocale(box.locale().c())
     low, high = spec.param.low, spec.param.high
     box.setRange(-1e9 if low is None else low, 1e9 if high is None else high)
     whole = spec.kind == "int"
-    box.setDecimals(0 if whole else 3)
+    box.setDecimals(0 if whole else 4)
     box.setSingleStep(spec.param.step or (1 if whole else 0.05))
     box.setKeyboardTracking(False)
     box.setAccessibleName(spec.title)
-    box.setFixedWidth(64)
+    box.setFixedWidth(60)
     return box
 
 
@@ -85,10 +95,9 @@ class NumberField(Field):
         self._variable = variable
         self._var: Var | None = None
         self._bounds = search_bounds(spec)
-        self.slider = QSlider(Qt.Orientation.Horizontal)
+        self.slider = Slider()
         self.slider.setRange(0, _STEPS)
         self.slider.setAccessibleName(f"{spec.title} slider")
-        self.slider.setMinimumWidth(40)
         self.number = spin(spec)
         self.low, self.high = spin(spec), spin(spec)
         self.low.setAccessibleName(f"{spec.title} from")
@@ -102,6 +111,9 @@ class NumberField(Field):
         self.bracket.setVisible(bool(variable))
         self.bracket.setAccessibleName(f"Search over {spec.title}")
         self.bracket.setToolTip("Make this a search variable with bounds")
+        self.low.setFixedWidth(52)
+        self.high.setFixedWidth(52)
+        self.row.setSpacing(4)
         for widget in (self.slider, self.number, self.low, self._to, self.high, self.bracket):
             self.row.addWidget(widget, 1 if widget is self.slider else 0)
         self.row.insertStretch(1, 0)

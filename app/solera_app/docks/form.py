@@ -24,7 +24,7 @@ class _FieldItem(WidgetParameterItem):  # type: ignore[misc]  # pyqtgraph is unt
         self.setSizeHint(0, QSize(84, 30))
         self.setSizeHint(1, QSize(160, 30))
         self.defaultBtn.setIcon(icon("undo", "text-3"))
-        self.defaultBtn.setFlat(True)
+        self.defaultBtn.setProperty("role", "icon")
         self.defaultBtn.setToolTip("Back to the default")
         self.defaultBtn.setAccessibleName(f"Reset {param.opts.get('title', '')}")
         self.setToolTip(0, param.opts.get("tip", ""))
@@ -126,7 +126,7 @@ class Form(QWidget):
                     "variable": f"{prefix}{spec.name}" if variables and spec.kind in {"float", "int"} else "",
                 }
             )
-        self._root = Parameter.create(name="parameters", type="group", children=rows)
+        self._root = Parameter(name="parameters", children=rows)
         self.tree.clear()
         self.tree.setParameters(self._root, showTop=False)
         self._root.sigTreeStateChanged.connect(self._told)

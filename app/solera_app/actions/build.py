@@ -1,0 +1,76 @@
+"""From the table of actions to QActions, menus and the toolbar."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from PySide6.QtCore import QObject, QSize
+from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtWidgets import QMenuBar, QToolBar
+
+from solera_app.actions.table import ACTIONS, MENUS
+from solera_app.bridge.slots import guarded
+from solera_app.theme import icon, themes
+
+
+class Actions(QObject):
+    """Every QAction by id, enabled by conditions.
+
+    Args:
+        handlers: What each action does, by id; an action without one is left out.
+        parent: The window.
+    """
+
+    def __init__(self, handlers: Mapping[str, Callable[[], None]], parent: QObject) -> None:
+        super().__init__(parent)
+        self.by_id: dict[str, QAction] = {}
+        self._when = {row.id: row.when for row in ACTIONS}
+        for row in ACTIONS:
+            if row.id not in handlers:
+                continue
+            action = QAction(row.title, self)
+            action.setShortcut(QKeySequence(row.shortcut))
+            shortcut = f" ({row.shortcut})" if row.shortcut else ""
+            action.setToolTip(f"{row.title.rstrip('…')}{shortcut}\n{row.tip}")
+            action.setStatusTip(row.tip)
+            action.setCheckable(row.checkable)
+            action.triggered.connect(_plain(handlers[row.id]))
+            self.by_id[row.id] = action
+        themes().changed.connect(self._recolour)
+        self._recolour()
+
+    def fill_menus(self, bar: QMenuBar) -> None:
+        """Make the menus."""
+        menus = {name: bar.addMenu(name) for name in MENUS}
+        for row in ACTIONS:
+            if row.menu and row.id in self.by_id:
+                if row.separator:
+                    menus[row.menu].addSeparator()
+                menus[row.menu].addAction(self.by_id[row.id])
+
+    def fill_toolbar(self, bar: QToolBar) -> None:
+        """Make the toolbar: groups by number, a separator between."""
+        bar.setIconSize(QSize(18, 18))
+        rows = sorted((row for row in ACTIONS if row.toolbar and row.id in self.by_id), key=lambda row: row.toolbar)
+        for before, row in zip([None, *rows], rows, strict=False):
+            if before is not None and before.toolbar != row.toolbar:
+                bar.addSeparator()
+            bar.addAction(self.by_id[row.id])
+            button = bar.widgetForAction(self.by_id[row.id])
+            button.setAccessibleName(row.title)
+
+    def enable(self, holds: frozenset[str]) -> None:
+        """Enable each action whose condition is empty or in ``holds``."""
+        for id_, action in self.by_id.items():
+            when = self._when[id_]
+            action.setEnabled(not when or when in holds)
+
+    def _recolour(self) -> None:
+        for row in ACTIONS:
+            if row.icon and row.id in self.by_id:
+                self.by_id[row.id].setIcon(icon(row.icon, "text-2", 18))
+
+
+def _plain(handler: Callable[[], None]) -> Callable[..., None]:
+    safe = guarded(handler)
+    return lambda *_: safe()

@@ -1,0 +1,132 @@
+"""Sentences at the lower edge of the window: notes for six seconds, errors until closed."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QEvent, QObject, QSize, Qt, QTimer
+from PySide6.QtWidgets import (
+    QApplication,
+    QDialog,
+    QDialogButtonBox,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPlainTextEdit,
+    QPushButton,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from solera_app.bridge.slots import notices
+from solera_app.theme import font, icon, mono, pixmap, tokens
+
+_ICONS = {"info": ("done", "accent"), "warning": ("warning", "warn"), "error": ("error", "error")}
+_MOST = 3
+
+
+class Toast(QFrame):
+    """One sentence.
+
+    Args:
+        level: ``"info"``, ``"warning"`` or ``"error"``.
+        sentence: For a person.
+        details: Traceback or empty.
+        parent: The window.
+    """
+
+    def __init__(self, level: str, sentence: str, details: str, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setProperty("role", "toast")
+        self.setAccessibleName(sentence)
+        self.sentence, self.details = sentence, details
+        name, token = _ICONS[level]
+        row = QHBoxLayout(self)
+        row.setContentsMargins(12, 10, 8, 10)
+        row.setSpacing(10)
+        picture = QLabel()
+        picture.setPixmap(pixmap(name, token, 18, self.devicePixelRatioF()))
+        text = QLabel(sentence, wordWrap=True)
+        text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        text.setMinimumWidth(260)
+        row.addWidget(picture, 0, Qt.AlignmentFlag.AlignTop)
+        row.addWidget(text, 1)
+        if details:
+            more = QPushButton("Details")
+            more.setProperty("role", "link")
+            more.clicked.connect(lambda: show_details(self.window(), sentence, details))
+            row.addWidget(more, 0, Qt.AlignmentFlag.AlignTop)
+        close = QToolButton()
+        close.setIcon(icon("close", "text-3"))
+        close.setIconSize(QSize(14, 14))
+        close.setToolTip("Close")
+        close.setAccessibleName("Close this message")
+        close.clicked.connect(self.deleteLater)
+        row.addWidget(close, 0, Qt.AlignmentFlag.AlignTop)
+        if level != "error":
+            QTimer.singleShot(tokens()["motion"]["toast_stay_ms"], self, self.deleteLater)
+
+
+class Toasts(QObject):
+    """Keeps the toasts of a window at its lower right.
+
+    Args:
+        window: Whose.
+    """
+
+    def __init__(self, window: QWidget) -> None:
+        super().__init__(window)
+        self._window = window
+        window.installEventFilter(self)
+        notices().raised.connect(self.show_toast)
+
+    def showing(self) -> list[Toast]:
+        """The toasts now shown, oldest first."""
+        return self._window.findChildren(Toast, options=Qt.FindChildOption.FindDirectChildrenOnly)
+
+    def show_toast(self, level: str, sentence: str, details: str = "") -> None:
+        """Show a sentence; the same one twice is shown once."""
+        shown = self.showing()
+        if any(toast.sentence == sentence for toast in shown):
+            return
+        for old in shown[: max(0, len(shown) - _MOST + 1)]:
+            old.setParent(None)
+            old.deleteLater()
+        toast = Toast(level, sentence, details, self._window)
+        toast.destroyed.connect(lambda: QTimer.singleShot(0, self, self._place))
+        toast.show()
+        self._place()
+
+    def _place(self) -> None:
+        bottom = self._window.height() - 36
+        for toast in reversed(self.showing()):
+            toast.setFixedWidth(min(440, self._window.width() - 32))
+            toast.adjustSize()
+            bottom -= toast.height() + 8
+            toast.move(self._window.width() - toast.width() - 16, bottom)
+            toast.raise_()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: D102 - Qt's name
+        if event.type() is QEvent.Type.Resize:
+            self._place()
+        return super().eventFilter(watched, event)
+
+
+def show_details(parent: QWidget, sentence: str, details: str) -> None:
+    """A dialog with the sentence, the traceback and a button that copies both."""
+    dialog = QDialog(parent)
+    dialog.setWindowTitle("Details")
+    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    dialog.resize(760, 420)
+    column = QVBoxLayout(dialog)
+    head = QLabel(sentence, wordWrap=True)
+    head.setFont(font("body", "medium"))
+    head.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    text = QPlainTextEdit(details, readOnly=True)
+    text.setFont(mono())
+    buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
+    copy = buttons.addButton("Copy", QDialogButtonBox.ButtonRole.ActionRole)
+    copy.clicked.connect(lambda: QApplication.clipboard().setText(f"{sentence}\n\n{details}"))
+    buttons.rejected.connect(dialog.close)
+    for widget in (head, text, buttons):
+        column.addWidget(widget)
+    dialog.show()

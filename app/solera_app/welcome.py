@@ -1,0 +1,291 @@
+"""The welcome page: start, first steps, demo projects, recent projects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QLinearGradient, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QScrollArea,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+
+from solera_app.docks.row_view import RowView
+from solera_app.models.rows import Row
+from solera_app.theme import font, pixmap, theme, themes, tokens
+
+
+class Logo(QWidget):
+    """Six discs, 1-2-3: the barrels of a solera.
+
+    Args:
+        size: Side in px.
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.setFixedSize(size, size)
+        self.setAccessibleName("Solera")
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: D102 - Qt's name
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        side = self.width()
+        radius = side * 0.145
+        for row, colour in enumerate(tokens()["logo"]["tiers"]):
+            painter.setBrush(QColor(colour))
+            for place in range(row + 1):
+                x = side / 2 + (place - row / 2) * side * 0.34
+                painter.drawEllipse(QPointF(x, side * (0.2 + 0.3 * row)), radius, radius)
+
+
+class _Start(QAbstractButton):
+    """A line of the start list: icon, title, hint, shortcut."""
+
+    def __init__(self, icon: str, title: str, hint: str, shortcut: str) -> None:
+        super().__init__()
+        self._icon, self._title, self._hint, self._shortcut = icon, title, hint, shortcut
+        self.setAccessibleName(title)
+        self.setToolTip(hint)
+        self.setFixedHeight(48)
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        if self.underMouse() or self.hasFocus():
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(theme().colour("accent-soft"))
+            painter.drawRoundedRect(self.rect(), 4, 4)
+        painter.drawPixmap(12, 15, pixmap(self._icon, "accent", 18, self.devicePixelRatioF()))
+        painter.setFont(font("body", "medium"))
+        painter.setPen(theme().colour("text"))
+        painter.drawText(QRectF(44, 6, self.width() - 150, 18), Qt.AlignmentFlag.AlignVCenter, self._title)
+        painter.setFont(font("label"))
+        painter.setPen(theme().colour("text-2"))
+        painter.drawText(QRectF(44, 24, self.width() - 56, 17), Qt.AlignmentFlag.AlignVCenter, self._hint)
+        right = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight
+        painter.setPen(theme().colour("text-3"))
+        painter.drawText(QRectF(0, 6, self.width() - 12, 18), right, self._shortcut)
+
+
+class _Sketch(QWidget):
+    """What an example is about, drawn: a surface with its triangle, or a front. A sketch, with no figures in it."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self._kind = kind
+        self.setFixedHeight(112)
+        self.setAccessibleName("Sketch")
+        themes().changed.connect(self.update)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        w, h = self.width(), self.height()
+        if self._kind == "surface":
+            ground = QLinearGradient(0, 0, w, h)
+            for place, colour in ((0, "#2f6c8e"), (0.4, "#443a83"), (0.6, "#440154"), (1, "#21918c")):
+                ground.setColorAt(place, QColor(colour))
+            painter.fillRect(self.rect(), ground)
+            painter.setPen(QPen(QColor(255, 255, 255, 90), 1))
+            for ring in range(1, 7):
+                painter.drawEllipse(QPointF(w * 0.5, h * 0.62), ring * w * 0.075, ring * h * 0.16)
+            corners = [QPointF(w * 0.26, h * 0.82), QPointF(w * 0.76, h * 0.82), QPointF(w * 0.48, h * 0.14)]
+            painter.setPen(QPen(QColor("white"), 1.5))
+            painter.drawPolygon(corners)
+            painter.setBrush(QColor("white"))
+            for corner in corners:
+                painter.drawRect(QRectF(corner.x() - 4, corner.y() - 4, 8, 8))
+            return
+        painter.fillRect(self.rect(), theme().colour("base"))
+        front = [(0.12, 0.14), (0.17, 0.36), (0.25, 0.53), (0.36, 0.66), (0.5, 0.76), (0.67, 0.83), (0.84, 0.87)]
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(theme().colour("accent-soft"))
+        for x, y in front:
+            painter.drawRect(QRectF(w * x, 0, w - w * x, h * y))
+        painter.setBrush(theme().colour("plot.dominated"))
+        for place in range(26):
+            x, y = 0.3 + 0.66 * ((place * 0.618) % 1), 0.1 + 0.52 * ((place * 0.414) % 1)
+            painter.drawEllipse(QPointF(w * x, h * y), 2.5, 2.5)
+        painter.setBrush(theme().colour("accent"))
+        for x, y in front:
+            painter.drawEllipse(QPointF(w * x, h * y), 4.5, 4.5)
+
+
+class _Card(QFrame):
+    def __init__(self, sketch: str, title: str, summary: str, facts: str, button: str) -> None:
+        super().__init__()
+        self.setProperty("role", "card")
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(1, 1, 1, 12)
+        column.setSpacing(6)
+        column.addWidget(_Sketch(sketch))
+        inner = QVBoxLayout()
+        inner.setContentsMargins(16, 6, 16, 0)
+        inner.setSpacing(4)
+        name = QLabel(title)
+        name.setFont(font("body", "semibold"))
+        about = QLabel(summary, wordWrap=True)
+        about.setProperty("tone", "2")
+        about.setMinimumHeight(34)
+        foot = QHBoxLayout()
+        small = QLabel(facts)
+        small.setProperty("tone", "3")
+        self.button = QPushButton(button)
+        foot.addWidget(small)
+        foot.addStretch(1)
+        foot.addWidget(self.button)
+        inner.addWidget(name)
+        inner.addWidget(about)
+        inner.addLayout(foot)
+        column.addLayout(inner)
+
+
+def _title(text: str) -> QLabel:
+    made = QLabel(text)
+    made.setFont(font("heading", "semibold"))
+    return made
+
+
+class Welcome(QScrollArea):
+    """The page a window without a project shows.
+
+    Signals:
+        actionRequested: Id of an action of the table.
+        exampleRequested: Name of an example.
+        projectRequested: Path of a recent project.
+        cleared: The list of recent projects is to be emptied.
+    """
+
+    actionRequested = Signal(str)
+    exampleRequested = Signal(str)
+    projectRequested = Signal(str)
+    cleared = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        page = QWidget()
+        page.setProperty("role", "page")
+        self.setWidget(page)
+        grid = QGridLayout(page)
+        grid.setContentsMargins(64, 56, 64, 32)
+        grid.setHorizontalSpacing(64)
+        left, right = QVBoxLayout(), QVBoxLayout()
+        left.setSpacing(4)
+        right.setSpacing(10)
+        grid.addLayout(left, 0, 0, Qt.AlignmentFlag.AlignTop)
+        grid.addLayout(right, 0, 1, Qt.AlignmentFlag.AlignTop)
+        grid.setColumnMinimumWidth(0, 340)
+        grid.setColumnStretch(1, 1)
+        self._head(left)
+        self._start(left)
+        self._steps(left)
+        right.addWidget(_title("Demo projects"))
+        self._cards = QHBoxLayout()
+        self._cards.setSpacing(20)
+        right.addLayout(self._cards)
+        right.addSpacing(18)
+        head = QHBoxLayout()
+        head.addWidget(_title("Recent"))
+        head.addStretch(1)
+        clear = QPushButton("Clear")
+        clear.setProperty("role", "link")
+        clear.clicked.connect(self.cleared)
+        head.addWidget(clear)
+        right.addLayout(head)
+        self.recent = RowView("Recent projects")
+        self.recent.setProperty("role", "page")
+        self.recent.setMinimumHeight(140)
+        self.recent.activatedRow.connect(self.projectRequested)
+        self.recent.clicked.connect(lambda index: self.projectRequested.emit(self.recent.selected_ids()[0]))
+        right.addWidget(self.recent)
+
+    def _head(self, column: QVBoxLayout) -> None:
+        row = QHBoxLayout()
+        row.addWidget(Logo(56))
+        words = QVBoxLayout()
+        words.setSpacing(0)
+        name = QLabel("Solera")
+        name.setFont(font("display", "semibold"))
+        about = QLabel("A workbench for weight space")
+        about.setFont(font("body"))
+        about.setProperty("tone", "2")
+        words.addWidget(name)
+        words.addWidget(about)
+        row.addSpacing(12)
+        row.addLayout(words)
+        row.addStretch(1)
+        column.addLayout(row)
+        column.addSpacing(24)
+
+    def _start(self, column: QVBoxLayout) -> None:
+        column.addWidget(_title("Start"))
+        column.addSpacing(6)
+        for id_, icon, title, hint, shortcut in (
+            ("file.new-project", "add", "New project", "An empty folder for recipes and runs", "Ctrl+Shift+N"),
+            ("file.open-project", "folder", "Open project…", "A folder with solera.toml", "Ctrl+O"),
+        ):
+            button = _Start(icon, title, hint, shortcut)
+            button.clicked.connect(self._asking(id_))
+            column.addWidget(button)
+        column.addSpacing(20)
+
+    def _asking(self, id_: str) -> Callable[..., None]:
+        return lambda *_: self.actionRequested.emit(id_)
+
+    @staticmethod
+    def _steps(column: QVBoxLayout) -> None:
+        column.addWidget(_title("First steps"))
+        column.addSpacing(6)
+        for number, title, hint in (
+            ("1", "Drop checkpoints", "Files or folders, from the file manager to the library."),
+            ("2", "Connect them to a method", "Drag from port to port, then press Run."),
+            ("3", "Explore what is between", "A line, a plane or a Pareto front fills in while it runs."),
+        ):
+            text = QLabel(f"<b style='font-weight:500'>{number}&nbsp;&nbsp;{title}</b><br>{hint}", wordWrap=True)
+            text.setProperty("tone", "2")
+            text.setContentsMargins(12, 2, 0, 4)
+            column.addWidget(text)
+
+    def show_examples(self, examples: Sequence[tuple[str, str, str, str]]) -> None:
+        """Show demo projects as cards: ``(name, title, summary, facts)``."""
+        while self._cards.count():
+            item = self._cards.takeAt(0)
+            widget = item.widget() if item is not None else None
+            if widget is not None:
+                widget.deleteLater()
+        for place, (name, title, summary, facts) in enumerate(examples):
+            card = _Card("surface" if place % 2 == 0 else "front", title, summary, facts, "Make and open")
+            card.button.clicked.connect(self._making(name))
+            card.button.setAccessibleName(f"Make and open {title}")
+            self._cards.addWidget(card, 1)
+
+    def _making(self, name: str) -> Callable[..., None]:
+        return lambda *_: self.exampleRequested.emit(name)
+
+    def show_recent(self, projects: Sequence[Path]) -> None:
+        """Show recent projects; those that are gone are dim."""
+        rows = []
+        for path in projects:
+            there = (path / "solera.toml").exists()
+            look = ("folder", "text-2", "") if there else ("broken-link", "text-3", "moved or deleted")
+            rows.append(Row(str(path), path.name, str(path), *look, dim=not there))
+        self.recent.rows_model.set_rows(rows or [Row("section:none", "Projects you open appear here", section=True)])
+
+    def sizeHint(self) -> QSize:  # noqa: D102 - Qt's name
+        return QSize(1024, 640)
