@@ -42,11 +42,13 @@ class RunWriter:
     Attributes:
         path: The file.
         header: Its header.
+        summary: The line it will end with, unless :meth:`close` is told another.
     """
 
     def __init__(self, path: Path, store: Store, lock: FileLock) -> None:
         self.path = path
         self.header = store.header
+        self.summary = ""
         self._store = store
         self._lock = lock
         self._next = store.count
@@ -159,7 +161,7 @@ class RunWriter:
 
         Args:
             state: A final state: ``"done"``, ``"failed"``, ``"cancelled"`` or ``"interrupted"``.
-            summary: A line for a person: ``"hypervolume 0.170"``.
+            summary: A line for a person: ``"hypervolume 0.170"``; :attr:`summary` if empty.
 
         Raises:
             RunError: The store failed; what was flushed before is safe.
@@ -169,7 +171,7 @@ class RunWriter:
                 return
             self._closed = True
         try:
-            self._put(RunEnded(run=self.header.id, state=state, summary=summary))
+            self._put(RunEnded(run=self.header.id, state=state, summary=summary or self.summary))
             self._put(None)
             self._thread.join()
             self._raise_if_dead()

@@ -1,0 +1,161 @@
+"""What a running job is handed: :class:`solera.context.Context`, kept by the queue."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from solera.errors import Cancelled, Interrupted
+from solera.events import Event, JobState, Logged, Progress, RunEnded, RunStarted
+from solera.jobs.job import Job
+from solera.jobs.lanes import device_of
+from solera.jobs.ledger import MemoryLedger
+from solera.jobs.meter import Meter
+from solera.runs.header import RunHeader
+from solera.seeds import Seed
+
+_LOG = logging.getLogger(__name__)
+_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+class Sink(Protocol):
+    """Takes every event of a job, in order, and may make it wait: a :class:`solera.runs.writer.RunWriter`."""
+
+    header: RunHeader
+    path: Path
+    summary: str
+
+    def append(self, event: Event) -> None:
+        """Take an event; may wait."""
+        ...
+
+    def close(self, state: JobState = "done", summary: str = "") -> None:
+        """No more will come."""
+        ...
+
+
+SinkT = TypeVar("SinkT", bound=Sink)
+
+
+class JobContext:
+    """The door between a job and the queue that runs it. Thread rule: all of it from any thread of the job.
+
+    Args:
+        job: The job.
+        threads: CPU threads it may use.
+        seed: Root of its randomness.
+        scratch: A folder of its own.
+        ledger: Of main memory.
+        attend: Called by :meth:`check` when the job was asked to pause or stop; returns or raises.
+        tell: Takes what subscribers should see.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        *,
+        threads: int,
+        seed: Seed,
+        scratch: Path,
+        ledger: MemoryLedger,
+        attend: Callable[[], None],
+        tell: Callable[[Event], None],
+    ) -> None:
+        self.job = job.id
+        self.run = job.run
+        """The run an earlier attempt recorded, to be gone on with; empty on a first attempt."""
+        self.attempt = job.attempt
+        self.device = device_of(job.spec.lanes)
+        self.threads = threads
+        self.seed = seed
+        self.scratch = scratch
+        self.deadline = time.monotonic() + job.spec.deadline if job.spec.deadline else None
+        self.attention = threading.Event()
+        self._ledger = ledger
+        self._attend = attend
+        self._tell = tell
+        self._meter = Meter(job.id)
+        self._sinks: list[Sink] = []
+        self._lock = threading.Lock()
+
+    @property
+    def latest(self) -> Progress | None:
+        """The latest progress, told or not."""
+        return self._meter.latest
+
+    def check(self) -> None:
+        """Stop or wait here if asked to; otherwise costs well under a microsecond.
+
+        Raises:
+            Cancelled: A person cancelled the job, or its deadline has passed.
+            Interrupted: The process is ending.
+        """
+        if self.attention.is_set():
+            self._attend()
+            with self._lock:
+                self._meter.pause()
+        if self.deadline is not None and time.monotonic() > self.deadline:
+            raise Cancelled("The job's time is up: it ran into its deadline.", job=self.job)
+
+    def progress(self, done: float, total: float | None, unit: str = "", text: str = "") -> None:
+        """Say how far the work is; told at most twenty times a second."""
+        with self._lock:
+            event = self._meter.update(done, total, unit, text)
+        if event is not None:
+            self._tell(event)
+
+    def emit(self, event: Event) -> None:
+        """Hand an event to the recordings (which may make it wait) and then to whoever watches."""
+        if not event.job:
+            event = dataclasses.replace(event, job=self.job)
+        for sink in tuple(self._sinks):
+            if getattr(event, "run", "") in ("", sink.header.id):
+                sink.append(event)
+        if isinstance(event, Logged):
+            _LOG.log(_LEVELS.get(event.level, logging.INFO), "%s", event.text)
+        self._tell(event)
+
+    def log(self, text: str, level: str = "info") -> None:
+        """Say something to the person: shown, recorded and logged."""
+        self.emit(Logged(text=text, level=level))
+
+    def reserve(self, nbytes: int, what: str) -> AbstractContextManager[None]:
+        """Hold memory on the ledger while in the block.
+
+        Raises:
+            CapacityError: It cannot fit beside what other jobs hold.
+        """
+        return self._ledger.reserve(nbytes, what, self.job)
+
+    @contextmanager
+    def recording(self, writer: SinkT) -> Iterator[SinkT]:
+        """Send everything emitted in the block to a run as well; says when the run starts and how it ended.
+
+        Args:
+            writer: An open run; it is closed at the end of the block. Its ``summary`` may be set inside.
+        """
+        run = writer.header.id
+        self.emit(RunStarted(run=run, path=str(writer.path), header=writer.header.to_plain()))
+        self._sinks.append(writer)
+        state: JobState = "failed"
+        try:
+            yield writer
+            state = "done"
+        except Interrupted:
+            state = "interrupted"
+            raise
+        except Cancelled:
+            state = "cancelled"
+            raise
+        finally:
+            self._sinks.remove(writer)
+            try:
+                writer.close(state)
+            finally:
+                self.emit(RunEnded(run=run, state=state, summary=writer.summary))
