@@ -1,0 +1,212 @@
+"""The loop: ask, score, tell; then score what was chosen again on data nobody chose by."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from solera.context import Context
+from solera.errors import InputError
+from solera.events import Indicator, Logged, Phase, PointScored
+from solera.families.family import Family
+from solera.landscapes.explorer import Ask, Explorer, Extent, History, Space
+from solera.landscapes.landscape import Landscape
+from solera.landscapes.pareto import membership
+from solera.landscapes.summary import chosen_points, line_barriers, summary_line
+from solera.landscapes.volume import GrowingVolume
+from solera.seeds import Seed
+from solera.tasks.scores import Score
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Exploration:
+    """What an exploration came to.
+
+    Attributes:
+        history: Every point of the search.
+        chosen: Coordinates scored again on the report split, in that order.
+        reported: Their scores there, one row each; empty without a report landscape.
+        summary: A line for a person.
+    """
+
+    history: History
+    chosen: tuple[tuple[float, ...], ...]
+    reported: tuple[tuple[Score, ...], ...]
+    summary: str
+
+
+def explore(
+    landscape: Landscape,
+    explorer: Explorer,
+    *,
+    run: str,
+    history: History | None = None,
+    seed: Seed,
+    context: Context,
+    report: Landscape | None = None,
+    keep_samples: bool = False,
+    budget: int | None = None,
+    objectives: Sequence[str] = (),
+    batch: int = 1,
+) -> Exploration:
+    """Explore a landscape to its end.
+
+    Emits a :class:`PointScored` for each point, :class:`Indicator` values and progress. Points of the search have the
+    phase ``"search"``; then the named models, the best point of each objective and the front are scored again by the
+    report landscape, phase ``"report"``.
+
+    With two objectives or more and an explorer that has initial points, ``"hypervolume"`` is told after each point. Its
+    reference is fixed once (``"reference:<column>"``): for each objective the worst of the initial points plus a tenth
+    of their range. On a line with both ends scored, ``"barrier:<name>:<column>"`` is told at the end of the search.
+
+    Args:
+        landscape: What is searched.
+        explorer: Who searches.
+        run: Id of the run the events belong to.
+        history: What a resumed run has already; with the same seed and batch the rest is the same, bit for bit, as
+            without the interruption.
+        seed: The exploration's root of randomness.
+        context: Where events go, and who may say stop.
+        report: The same family on the report split, with the same metrics; None scores nothing again.
+        keep_samples: Whether events carry per-sample values.
+        budget: Most points to search; None leaves it to the explorer.
+        objectives: See :meth:`Landscape.space`.
+        batch: Points asked for at once.
+
+    Raises:
+        InputError: The explorer cannot explore this landscape, or would never end.
+        Cancelled: The context says stop; what was emitted is complete.
+    """
+    space = landscape.space(objectives)
+    if report is not None and [c.name for c in report.columns] != [c.name for c in landscape.columns]:
+        raise InputError("The report must have the same tasks and metrics as the search.")
+    extent = explorer.plan(space)
+    total = _total(explorer, extent, budget)
+    past = _Past(space, history or History.empty(space))
+    tell = _Teller(landscape.family, run, context, keep_samples)
+    volume = GrowingVolume(space, extent.initial, past.history, run, context)
+    while len(past) < total:
+        asks = explorer.ask(space, past.history, min(batch, total - len(past)), seed)
+        if not asks:
+            break
+        for ask in asks:
+            past.add(ask, tell.point(landscape, ask, past.told, "search"))
+            volume.grow(past.history)
+            context.progress(len(past), total, "points", explorer.name)
+    found = line_barriers(space, past.history) if landscape.family.kind == "line" else {}
+    for column, by_name in found.items():
+        for name, barrier in by_name.items():
+            tell.indicator(f"barrier:{name}:{column}", len(past), barrier.height)
+    chosen = chosen_points(space, past.history)
+    reported = _report(report, chosen, past, tell) if report is not None else ()
+    if reported and len(space.objectives) > 1:
+        tell.log(_noise(reported, space))
+    summary = summary_line(space, past.history, volume.value, found)
+    return Exploration(past.history, chosen, reported, summary)
+
+
+def _total(explorer: Explorer, extent: Extent, budget: int | None) -> int:
+    limits = [limit for limit in (extent.total, budget) if limit is not None]
+    if not limits:
+        raise InputError(f"The explorer '{explorer.name}' has no end of its own; give a budget of points.")
+    return min(limits)
+
+
+def _report(
+    report: Landscape, chosen: Sequence[tuple[float, ...]], past: _Past, tell: _Teller
+) -> tuple[tuple[Score, ...], ...]:
+    """Score the chosen points again; what a resumed run has told already is not told twice."""
+    rows = []
+    for coords in chosen:
+        if coords in past.reported:
+            rows.append(report.evaluate(coords, tell.context))
+        else:
+            rows.append(tell.point(report, Ask(coords), past.told, "report"))
+            past.reported.append(coords)
+        tell.context.progress(len(rows), len(chosen), "points", "report")
+    return tuple(rows)
+
+
+def _noise(reported: Sequence[Sequence[Score]], space: Space) -> str:
+    places = membership([[row[column] for column in space.objectives] for row in reported])
+    return (
+        f"On the report split {places.count('front')} of {len(reported)} chosen points are on the front beyond noise, "
+        f"{places.count('possible')} may be, {places.count('dominated')} are not."
+    )
+
+
+class _Teller:
+    """Scores points and says what came out."""
+
+    def __init__(self, family: Family, run: str, context: Context, keep_samples: bool) -> None:
+        self.context = context
+        self._family = family
+        self._run = run
+        self._keep_samples = keep_samples
+
+    def point(self, landscape: Landscape, ask: Ask, index: int, phase: Phase) -> tuple[Score, ...]:
+        self.context.check()
+        began = time.perf_counter()
+        scores = landscape.evaluate(ask.coords, self.context)
+        self.context.emit(
+            PointScored(
+                job=self.context.job,
+                run=self._run,
+                index=index,
+                coords=ask.coords,
+                values=tuple(score.value for score in scores),
+                stderrs=tuple(score.stderr for score in scores),
+                counts=tuple(score.count for score in scores),
+                phase=phase,
+                cell=ask.cell,
+                label=self._family.label_at(ask.coords),
+                seconds=time.perf_counter() - began,
+                samples=tuple(score.samples for score in scores) if self._keep_samples else None,
+            )
+        )
+        return scores
+
+    def indicator(self, name: str, index: int, value: float) -> None:
+        self.context.emit(Indicator(job=self.context.job, run=self._run, name=name, index=index, value=value))
+
+    def log(self, text: str) -> None:
+        self.context.emit(Logged(text=text, job=self.context.job))
+
+
+class _Past:
+    """A history that grows without being copied at every point."""
+
+    def __init__(self, space: Space, start: History) -> None:
+        wanted = (len(start), len(space.coords)), (len(start), len(space.columns))
+        if (start.coords.shape, start.values.shape) != wanted:
+            raise InputError(
+                f"A history of {len(start)} points has coordinates {start.coords.shape} and values "
+                f"{start.values.shape}; this landscape wants {wanted[0]} and {wanted[1]}."
+            )
+        self._coords, self._values = np.array(start.coords), np.array(start.values)
+        self._count = len(start)
+        self.reported = [tuple(map(float, at)) for at in start.reported]
+
+    def __len__(self) -> int:
+        return self._count
+
+    @property
+    def told(self) -> int:
+        """Points of both phases."""
+        return self._count + len(self.reported)
+
+    @property
+    def history(self) -> History:
+        return History(self._coords[: self._count], self._values[: self._count], tuple(self.reported))
+
+    def add(self, ask: Ask, scores: Sequence[Score]) -> None:
+        if self._count == len(self._coords):
+            more = max(self._count, 64)
+            self._coords = np.vstack([self._coords, np.empty((more, self._coords.shape[1]))])
+            self._values = np.vstack([self._values, np.empty((more, self._values.shape[1]))])
+        self._coords[self._count] = ask.coords
+        self._values[self._count] = [score.value for score in scores]
+        self._count += 1

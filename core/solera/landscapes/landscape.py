@@ -1,0 +1,160 @@
+"""A landscape: coordinates in, scores out."""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import torch
+from torch import Tensor
+
+from solera.context import Context
+from solera.errors import InputError, NumericError
+from solera.events import Logged
+from solera.families.family import Family
+from solera.landscapes.explorer import Space
+from solera.tasks.scores import Column, Score, Split
+from solera.tasks.task import Evaluator, Task
+
+if TYPE_CHECKING:
+    from solera.models.network import Network
+
+#: Bytes of per-sample values a landscape remembers.
+MEMO_BYTES = 64 * 2**20
+
+
+class Materialiser(Protocol):
+    """Writes the weights of a point into a network's flat vector (:class:`solera.execution.memory.Materialiser`)."""
+
+    def at(self, numbers: Mapping[str, float], out: Tensor) -> None:
+        """Write the weights, rounded as they would be saved, into ``out`` (shape (layout.numel,), float32)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One task made ready on one split."""
+
+    task: Task
+    split: Split
+    evaluator: Evaluator
+
+
+class Landscape:
+    """A family and its tasks.
+
+    Points are evaluated one after another, each written anew into the network in place, so a score does not depend on
+    what was scored before. Scores are remembered by exact coordinates; what else they depend on (tasks, versions,
+    splits, samples, dtype) is fixed for a landscape's life. Used by one thread at a time.
+
+    Args:
+        family: Coordinates -> weights.
+        network: What the weights are written into; may be shared by several landscapes of one thread.
+        materialiser: Of the family's recipe, with the network's layout.
+        measures: The tasks, or ``(task, split, evaluator)`` triples, in the order of their columns.
+
+    Raises:
+        InputError: There is no task, or two measure the same.
+    """
+
+    def __init__(
+        self,
+        family: Family,
+        network: Network,
+        materialiser: Materialiser,
+        measures: Sequence[Measure | tuple[Task, Split, Evaluator]],
+    ) -> None:
+        self.family = family
+        self.network = network
+        self.measures = tuple(item if isinstance(item, Measure) else Measure(*item) for item in measures)
+        self.columns: tuple[Column, ...] = tuple(
+            column for measure in self.measures for column in measure.evaluator.columns
+        )
+        names = [(column.name, column.split) for column in self.columns]
+        if not names or len(set(names)) < len(names):
+            twice = sorted({name for name, split in names if names.count((name, split)) > 1})
+            raise InputError(f"A landscape needs tasks that differ; got {', '.join(twice) or 'none'}.", twice=twice)
+        self._materialiser = materialiser
+        self._memo: OrderedDict[tuple[float, ...], tuple[Score, ...]] = OrderedDict()
+        self._memo_bytes = 0
+
+    def space(self, objectives: Sequence[str] = ()) -> Space:
+        """What an explorer is told.
+
+        Args:
+            objectives: Names of columns to make good, ``"task.metric"`` or a task's name alone for its first metric;
+                the first metric of each task if empty.
+
+        Raises:
+            InputError: There is no such column.
+        """
+        firsts = {measure.evaluator.columns[0].task: measure.evaluator.columns[0].name for measure in self.measures}
+        names = [column.name for column in self.columns]
+        chosen = [firsts.get(name, name) for name in objectives] or list(firsts.values())
+        unknown = [name for name in chosen if name not in names]
+        if unknown or len(set(chosen)) < len(chosen):
+            raise InputError(
+                f"Objectives are columns of the landscape, each once ({', '.join(names)}); got {', '.join(chosen)}.",
+                unknown=unknown,
+            )
+        return Space(
+            self.family.coords, self.columns, dict(self.family.labels), tuple(names.index(name) for name in chosen)
+        )
+
+    def evaluate(self, coords: Sequence[float], context: Context) -> tuple[Score, ...]:
+        """The scores of one point, one per column.
+
+        Weights that cannot be stored (they overflow the recipe's dtype) score NaN and a warning.
+
+        Args:
+            coords: In the order of the family's coordinates.
+            context: Asked between chunks whether to stop.
+
+        Raises:
+            InputError: The coordinates are not a point of the family.
+            Cancelled: The context says stop.
+        """
+        key = tuple(map(float, coords))
+        if key in self._memo:
+            self._memo.move_to_end(key)
+            return self._memo[key]
+        try:
+            scores = self._score(key, context)
+        except NumericError as error:
+            place = ", ".join(f"{coord.name} = {value:g}" for coord, value in zip(self.family.coords, key, strict=True))
+            context.emit(Logged(level="warning", text=f"No scores at {place}: {error}", job=context.job))
+            scores = tuple(Score(column, math.nan, math.nan, 0) for column in self.columns)
+        self._remember(key, scores)
+        return scores
+
+    def describe(self) -> list[dict[str, Any]]:
+        """What its scores depend on beside coordinates and weights, JSON-ready, for a run's provenance."""
+        return [
+            {
+                "task": measure.task.name,
+                "version": measure.task.version,
+                "split": measure.split,
+                "samples": measure.evaluator.count,
+                "of": measure.evaluator.columns[0].count,
+                "metrics": [column.metric for column in measure.evaluator.columns],
+            }
+            for measure in self.measures
+        ]
+
+    def _score(self, coords: tuple[float, ...], context: Context) -> tuple[Score, ...]:
+        with torch.inference_mode():
+            self._materialiser.at(self.family.numbers(coords), self.network.flat)
+            return tuple(score for measure in self.measures for score in measure.evaluator(self.network, context))
+
+    def _remember(self, key: tuple[float, ...], scores: tuple[Score, ...]) -> None:
+        self._memo[key] = scores
+        self._memo_bytes += _nbytes(scores)
+        while self._memo_bytes > MEMO_BYTES and len(self._memo) > 1:
+            self._memo_bytes -= _nbytes(self._memo.popitem(last=False)[1])
+
+
+def _nbytes(scores: tuple[Score, ...]) -> int:
+    return sum(256 + (0 if score.samples is None else score.samples.nbytes) for score in scores)

@@ -1,0 +1,94 @@
+"""The hypervolume of a search as it grows, against a reference fixed once."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from solera.context import Context
+from solera.events import Indicator
+from solera.landscapes.explorer import History, Space
+from solera.landscapes.pareto import hypervolume, nondominated
+
+#: How far beyond the worst of the initial points the reference lies, as a share of their range.
+REFERENCE_MARGIN = 0.1
+
+
+class GrowingVolume:
+    """Says the hypervolume after each point, once its reference is known.
+
+    Args:
+        space: What is explored; with fewer than two objectives nothing is said.
+        initial: Points the reference is fixed from; 0 says nothing.
+        history: What is there already; nothing is said of it.
+        run: Id of the run the indicators belong to.
+        context: Where they go.
+
+    Attributes:
+        value: The hypervolume; None before the reference is known.
+    """
+
+    def __init__(self, space: Space, initial: int, history: History, run: str, context: Context) -> None:
+        self._space = space
+        self._initial = initial if len(space.objectives) > 1 else 0
+        self._run = run
+        self._context = context
+        self._reference: NDArray[np.float64] | None = None
+        self._front = np.empty((0, len(space.objectives)))
+        self.value: float | None = None
+        if self._initial and len(history) >= self._initial:
+            self._fix(history)
+            self._measure()
+
+    def grow(self, history: History) -> None:
+        """Take the newest point of a history into account."""
+        if not self._initial or len(history) < self._initial:
+            return
+        if self._reference is None:
+            self._fix(history)
+            self._tell_reference(len(history))
+        else:
+            newest = self._space.minimised(history.values[-1:])
+            self._front = np.vstack([self._front, newest])
+            self._front = self._front[nondominated(self._front)]
+        self._measure()
+        if self.value is not None:
+            self._tell("hypervolume", len(history), self.value)
+
+    def _fix(self, history: History) -> None:
+        points = self._space.minimised(history.values)
+        self._reference = reference_of(points[: self._initial])
+        self._front = points[nondominated(points)]
+
+    def _measure(self) -> None:
+        if self._reference is not None and not np.isnan(self._reference).any():
+            self.value = hypervolume(self._front, self._reference)
+
+    def _tell_reference(self, index: int) -> None:
+        assert self._reference is not None
+        columns = self._space.columns
+        signs = self._space.minimised(np.ones((1, len(columns))))[0]
+        for i, sign, bound in zip(self._space.objectives, signs, self._reference, strict=True):
+            self._tell(f"reference:{columns[i].name}", index, float(sign * bound))
+
+    def _tell(self, name: str, index: int, value: float) -> None:
+        self._context.emit(Indicator(job=self._context.job, run=self._run, name=name, index=index, value=value))
+
+
+def reference_of(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The reference of a hypervolume: in each objective the worst of these points plus a tenth of their range.
+
+    Where all are equal, a tenth of the value itself (of 1, if it is 0). Points that are not finite are left out.
+
+    Args:
+        points: Shape (n, m), minimised.
+
+    Returns:
+        Shape (m,); NaN if no point is finite.
+    """
+    finite = points[np.isfinite(points).all(axis=1)]
+    if len(finite) == 0:
+        return np.full(points.shape[1], np.nan)
+    worst, spread = finite.max(axis=0), np.ptp(finite, axis=0)
+    instead = np.where(worst == 0, 1.0, np.abs(worst))
+    return np.asarray(worst + REFERENCE_MARGIN * np.where(spread > 0, spread, instead), dtype=np.float64)

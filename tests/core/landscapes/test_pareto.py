@@ -1,0 +1,81 @@
+"""Pareto sets against brute force."""
+
+import itertools
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from solera.errors import InputError
+from solera.landscapes.pareto import contributions, hypervolume, membership, nondominated
+from solera.tasks.scores import Column, aggregate
+
+GOLDEN = json.loads((Path(__file__).parent / "golden" / "pareto.json").read_text())
+
+
+@pytest.mark.parametrize("case", GOLDEN["cases"], ids=lambda case: f"{len(case['ref'])} objectives")
+def test_golden(case):
+    points, reference, tolerance = np.array(case["points"]), case["ref"], GOLDEN["tolerance"]
+    assert np.flatnonzero(nondominated(points)).tolist() == case["nondominated"]
+    assert hypervolume(points, reference) == pytest.approx(case["hypervolume"], abs=tolerance)
+    assert contributions(points, reference) == pytest.approx(np.array(case["hv_contribution"]), abs=tolerance)
+
+
+def covered(points: list[tuple[int, ...]], reference: tuple[int, ...]) -> int:
+    """Unit cubes covered, counted one by one."""
+    cells = itertools.product(*(range(limit) for limit in reference))
+    return sum(any(all(p <= c for p, c in zip(point, cell, strict=True)) for point in points) for cell in cells)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 4).flatmap(lambda m: st.lists(st.tuples(*[st.integers(0, 6)] * m), min_size=1, max_size=9)))
+def test_counted_by_unit_cubes(points):
+    reference = (5,) * len(points[0])
+    assert hypervolume(points, reference) == pytest.approx(covered(points, reference), abs=1e-9)
+    slow = [
+        not any(all(a <= b for a, b in zip(q, p, strict=True)) and q != p for q in points) for p in points
+    ]  # fmt: skip
+    assert nondominated(points).tolist() == slow
+    for i, lost in enumerate(contributions(points, reference)):
+        rest = points[:i] + points[i + 1 :]
+        assert lost == pytest.approx(covered(points, reference) - covered(rest, reference), abs=1e-9)
+
+
+def test_nan_is_on_no_front_and_covers_nothing():
+    points = [(0.0, math.nan), (0.5, 0.5), (math.nan, math.nan), (math.inf, 0.1)]
+    assert nondominated(points).tolist() == [False, True, False, True]
+    assert hypervolume(points, (1, 1)) == 0.25
+    assert hypervolume([(math.nan, 0)], (1, 1)) == 0
+    assert nondominated(np.empty((0, 2))).tolist() == []
+
+
+def test_shapes_are_checked():
+    with pytest.raises(InputError, match="table"):
+        nondominated([1.0, 2.0])
+    with pytest.raises(InputError, match="2 objectives, the points 3"):
+        hypervolume([(1.0, 2.0, 3.0)], (1, 1))
+
+
+def scored(metric: str, centre: float, seed: int) -> object:
+    """Samples that share their noise, so that pairing takes it away."""
+    shared = np.random.default_rng(0).normal(0, 1.0, 400)
+    own = np.random.default_rng(seed).normal(0, 0.01, 400)
+    return aggregate(Column("task", metric, "report"), centre + shared + own)
+
+
+def test_membership_is_judged_by_paired_differences():
+    rows = [
+        (scored("cross_entropy", 0.00, 1), scored("accuracy", 0.50, 2)),
+        (scored("cross_entropy", 0.50, 3), scored("accuracy", 0.90, 4)),
+        (scored("cross_entropy", 0.60, 5), scored("accuracy", 0.80, 6)),
+        (scored("cross_entropy", 1e-5, 7), scored("accuracy", 0.50, 8)),
+    ]
+    assert rows[0][0].stderr > 0.04  # far more than what tells the points apart
+    assert membership(rows) == ("possible", "front", "dominated", "possible")
+    assert membership(rows[:2]) == ("front", "front")
+    assert membership(rows[:1]) == ("front",)
+    assert membership([]) == ()
