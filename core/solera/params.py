@@ -553,4 +553,6 @@ def _spec(owner: str, name: str, hint: Any, default: Any) -> ParamSpec:
         raise InputError(f"{owner}: the type of '{name}' is not understood: {hint!r}.", param=name)
     kind: ParamKind = "choice" if choices else _KINDS[hint]
     required = default is inspect.Parameter.empty
+    if extra.per_model and isinstance(default, tuple) and len(default) == 1:
+        default = default[0]  # one number stands for every model, however many there are
     return ParamSpec(name, kind, None if required else default, required, choices, extra)

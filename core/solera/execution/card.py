@@ -1,0 +1,90 @@
+"""The files beside the weights: config, tokenizer, and a model card that says how they were made.
+
+Nothing that varies from run to run or machine to machine is written: no time, host, thread count or absolute path.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path, PurePath
+
+from solera.errors import OutputError
+from solera.execution.plan import Plan
+from solera.execution.writer import output_error, write_text
+from solera.recipes.nodes import CheckpointNode, Recipe
+from solera.recipes.yaml import dump_recipe
+
+#: Keys under which configs of the field say in what dtype the weights are.
+_DTYPE_KEYS = ("torch_dtype", "dtype")
+
+
+def write_companions(plan: Plan, folder: Path, fingerprints: Mapping[str, str], recipe_text: str = "") -> None:
+    """Write config, tokenizer files and README.md.
+
+    Args:
+        plan: The merge.
+        folder: The result.
+        fingerprints: Content hash of each input, by node id.
+        recipe_text: The recipe as a person wrote it; canonical YAML unless given.
+
+    Raises:
+        OutputError: The disk is full, or refuses.
+        CheckpointError: The reference's config is no JSON.
+    """
+    config = plan.reference.config
+    for file in plan.reference.extra_files():
+        if file.name != "config.json":
+            _copy(file, folder / file.name)
+    if config:
+        changed = {key: plan.program.recipe.dtype for key in _DTYPE_KEYS if key in config and plan.program.recipe.dtype}
+        write_text(folder / "config.json", json.dumps({**config, **changed}, indent=2, ensure_ascii=False) + "\n")
+    write_text(folder / "README.md", model_card(plan, folder_name(folder), fingerprints, recipe_text))
+
+
+def model_card(plan: Plan, title: str, fingerprints: Mapping[str, str], recipe_text: str = "") -> str:
+    """The README.md of a result: its recipe, its inputs and their fingerprints."""
+    recipe = recipe_text.strip() or dump_recipe(portable(plan.program.recipe, fingerprints, plan)).strip()
+    rows = "\n".join(
+        f"| {id_} | {checkpoint.name} | {fingerprints.get(id_, '')} |" for id_, checkpoint in plan.checkpoints.items()
+    )
+    numbers = plan.program.numbers
+    values = "".join(f"\n- {name} = {value:.17g}" for name, value in sorted(numbers.items()))
+    return (
+        f"---\ntags:\n- merge\n- solera\n---\n# {title}\n\nMade by [Solera](https://github.com/solera) from "
+        f"{len(plan.checkpoints)} checkpoint{'' if len(plan.checkpoints) == 1 else 's'}.\n\n"
+        f"## Recipe\n\n```yaml\n{recipe}\n```\n"
+        + (f"\nFree variables stood at:\n{values}\n" if values else "")
+        + f"\n## Inputs\n\n| node | name | fingerprint |\n| --- | --- | --- |\n{rows}\n"
+    )
+
+
+def portable(recipe: Recipe, fingerprints: Mapping[str, str], plan: Plan) -> Recipe:
+    """The recipe with its checkpoints named by folder and fingerprint instead of by path."""
+    nodes = tuple(
+        replace(
+            node,
+            source=plan.checkpoints[node.id].name if node.id in plan.checkpoints else PurePath(node.source).name,
+            fingerprint=fingerprints.get(node.id, node.fingerprint),
+        )
+        if isinstance(node, CheckpointNode)
+        else node
+        for node in recipe.nodes
+    )
+    return replace(recipe, nodes=nodes)
+
+
+def folder_name(folder: Path) -> str:
+    """The name of the result, told from its unfinished folder ``.NAME.solera``."""
+    return folder.name.removeprefix(".").removesuffix(".solera")
+
+
+def _copy(source: Path, target: Path) -> None:
+    try:
+        shutil.copyfile(source, target)
+    except OSError as error:
+        if isinstance(error, OutputError):
+            raise
+        raise output_error(error, target) from error

@@ -1,0 +1,270 @@
+"""Recipes made in memory: once as a state dict, or again and again as points of a family."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from solera.checkpoints.checkpoint import Checkpoint
+from solera.context import Context, QuietContext
+from solera.errors import MismatchError
+from solera.execution.affinity import affine_in_variables
+from solera.execution.prepare import PIECE, prepare
+from solera.execution.program import Program, Step, add_up, compile_recipe
+from solera.execution.reading import Reader, check_finite_fast
+from solera.execution.targets import Target, find_ref, find_targets
+from solera.methods.spec import MethodSpec, Piece
+from solera.params import Site
+from solera.recipes.nodes import CheckpointNode, Recipe, SumNode, upstream
+from solera.tensors.dtypes import cast, torch_dtype
+
+if TYPE_CHECKING:
+    from solera.models.layout import FlatLayout
+
+
+def materialise(
+    recipe: Recipe,
+    checkpoints: Mapping[str, Checkpoint],
+    methods: Mapping[str, MethodSpec],
+    numbers: Mapping[str, float] | None = None,
+    device: str = "cpu",
+    context: Context | None = None,
+) -> dict[str, Tensor]:
+    """Make a recipe's weights in memory.
+
+    Args:
+        recipe: A recipe without faults.
+        checkpoints: The opened checkpoints by node id.
+        methods: The registered methods.
+        numbers: Values of free variables; those absent take their ``init``.
+        device: Where the tensors shall be.
+        context: Asked whether to stop at every tensor.
+
+    Returns:
+        Every tensor of the result by name, in the reference's order and the dtype it would be saved in; tied names
+        share one tensor.
+
+    Raises:
+        FaultsError: The recipe has faults or the checkpoints do not fit each other.
+        InputError: A variable has no value.
+        NumericError: A weight is NaN or infinite, or a result does not fit its dtype.
+    """
+    context = context or QuietContext(device)
+    program = compile_recipe(recipe, methods, checkpoints, numbers)
+    reference = checkpoints[program.reference]
+    targets, ties = find_targets(reference, _used(program, checkpoints), recipe.dtype)
+    load = Reader(checkpoints, device)
+    states = prepare(program, targets, load, context)
+    made: dict[str, Tensor] = {}
+    for target in targets:
+        context.check()
+        if target.computed:
+            piece = Piece(target.name)
+            result = program.evaluate(load, piece, target.numel, target.shape, target.depth, states)
+            stored = cast(result, target.dtype, target.name)
+            # A recipe that is one checkpoint gives the reader's own buffer, which is used again.
+            made[target.name] = stored.clone() if stored is result else stored
+        else:
+            made[target.name] = reference[target.name].read().to(device)
+    return {name: made[ties.get(name, name)] for name in reference}
+
+
+def _used(program: Program, checkpoints: Mapping[str, Checkpoint]) -> dict[str, Checkpoint]:
+    return {node.id: checkpoints[node.id] for node in program.recipe.checkpoints}
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """A tensor's place in the flat vector."""
+
+    target: Target
+    start: int
+    stop: int
+
+    def of(self, flat: Tensor) -> Tensor:
+        return flat[self.start : self.stop].view(self.target.shape)
+
+
+class Materialiser:
+    """Writes points of a recipe with free variables into one flat vector.
+
+    What does not depend on a variable is computed once and kept on the device; the rest is computed anew at every
+    point, never accumulated, in the arithmetic of the streaming executor: the same bits as the checkpoint that would be
+    saved, brought to its storage dtype and back. A line or plane costs a few passes over the flat vector.
+
+    Thread rule: one thread at a time.
+
+    Args:
+        recipe: A recipe without faults; variables may have no value yet.
+        checkpoints: The opened checkpoints by node id.
+        methods: The registered methods.
+        layout: Order of the tensors in the flat vector.
+        device: Where it is.
+        context: Asked whether to stop while constants are computed.
+
+    Attributes:
+        coords: Names of the free variables, in order of first appearance.
+        affine: Whether the weights are base + sum of variable * direction (see :mod:`solera.execution.affinity`).
+
+    Raises:
+        FaultsError: The recipe has faults or the checkpoints do not fit each other.
+        MismatchError: The network has a tensor the checkpoints lack, or of another shape.
+        NumericError: A weight is NaN or infinite.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        checkpoints: Mapping[str, Checkpoint],
+        methods: Mapping[str, MethodSpec],
+        layout: FlatLayout,
+        device: str = "cpu",
+        context: Context | None = None,
+    ) -> None:
+        self._context = context or QuietContext(device)
+        self._device = device
+        self._checkpoints = checkpoints
+        self.layout = layout
+        self.coords = tuple(var.name for var in recipe.variables)
+        program = compile_recipe(recipe, methods, checkpoints, free=True)
+        self.affine = affine_in_variables(program)
+        self._program = program
+        self._spans = _spans(layout, checkpoints[program.reference], _used(program, checkpoints), recipe.dtype)
+        self._dtypes = {span.target.dtype for span in self._spans}
+        self._work: dict[str, Tensor] = {}
+        self._kept = self._constants()
+
+    def at(self, numbers: Mapping[str, float], out: Tensor) -> None:
+        """Write one point.
+
+        Args:
+            numbers: A value for every variable; those absent take their ``init``.
+            out: Flat float32 of ``layout.numel`` elements on the device; overwritten.
+
+        Raises:
+            InputError: A variable has no value.
+            NumericError: A result is infinite or does not fit its dtype; the tensor is named.
+        """
+        program = replace(self._program, numbers={**self._program.numbers, **numbers})
+        values = dict(self._kept)
+        for step in program.steps:
+            if step.varies:
+                target = out if step.id == program.recipe.output else self._buffer(step.id)
+                self._run(step, values, program, target)
+                values[step.id] = target
+        if not program.steps[-1].varies:
+            out.copy_(values[program.recipe.output])
+        self._store(out)
+
+    def _constants(self) -> dict[str, Tensor]:
+        """The values that do not vary, as far as the varying steps (or the output) need them."""
+        program = self._program
+        wanted = {name for step in program.steps if step.varies for name in upstream(step.node)} | {
+            program.recipe.output
+        }
+        values: dict[str, Tensor] = {}
+        for i, step in enumerate(program.steps):
+            self._context.check()
+            if step.varies:
+                continue
+            flat = torch.empty(self.layout.numel, dtype=torch.float32, device=self._device)
+            self._run(step, values, program, flat)
+            values[step.id] = flat
+            later = {name for other in program.steps[i + 1 :] for name in upstream(other.node)} | wanted
+            values = {id_: value for id_, value in values.items() if id_ in later}
+        return values
+
+    def _run(self, step: Step, values: Mapping[str, Tensor], program: Program, out: Tensor) -> None:
+        """Compute one step over the whole flat vector."""
+        whole = Site("*", 0.0, max(len(step.input_types), 1))
+        if isinstance(step.node, CheckpointNode):
+            self._read(step.id, out)
+        elif isinstance(step.node, SumNode) and step.placeless:
+            add_up([values[term.node] for term in step.node.terms], step.coefficients(whole, program.numbers), out)
+        elif step.placeless and not step.needs_prepare(program.numbers):
+            out.copy_(step.run(values, Piece("*"), 0.0, program.numbers))
+        else:
+            state = self._prepared(step, values, program)
+            for span in self._spans:
+                here = {name: span.of(values[name]) for name in upstream(step.node)}
+                piece, depth = Piece(span.target.name), span.target.depth
+                span.of(out).copy_(step.run(here, piece, depth, program.numbers, state))
+
+    def _read(self, id_: str, out: Tensor) -> None:
+        load = Reader(self._checkpoints, self._device)
+        for span in self._spans:
+            self._context.check()
+            span.of(out).view(-1).copy_(load(id_, span.target.name, 0, span.target.numel))
+
+    def _prepared(self, step: Step, values: Mapping[str, Tensor], program: Program) -> Any:
+        if not step.needs_prepare(program.numbers):
+            return None
+        assert step.spec is not None
+        assert step.spec.prepare is not None
+        passes = _FlatPasses(step, values, self._spans, self._whole_before(step))
+        return step.spec.prepare(passes, **step.params(step.model_site, program.numbers))
+
+    def _whole_before(self, step: Step) -> bool:
+        return not all(item.by_element for item in self._program.ancestors(step))
+
+    def _buffer(self, id_: str) -> Tensor:
+        if id_ not in self._work:
+            self._work[id_] = torch.empty(self.layout.numel, dtype=torch.float32, device=self._device)
+        return self._work[id_]
+
+    def _store(self, out: Tensor) -> None:
+        """Round to the storage dtype and back, refusing what does not fit."""
+        if self._dtypes == {"bfloat16"}:
+            out.copy_(out.to(torch.bfloat16))
+        elif self._dtypes - {"float32", "float64"}:
+            for span in self._spans:
+                span.of(out).copy_(span.of(out).to(torch_dtype(span.target.dtype)))
+        low, high = torch.aminmax(out)
+        if not bool(torch.isfinite(low) & torch.isfinite(high)):
+            for span in self._spans:
+                check_finite_fast(span.of(out), span.target.name, "the result")
+
+
+class _FlatPasses:
+    """The inputs of a method node as ``prepare`` sees them, cut as the streaming executor cuts them."""
+
+    def __init__(self, step: Step, values: Mapping[str, Tensor], spans: Sequence[_Span], whole: bool) -> None:
+        self._step = step
+        self._values = values
+        self._spans = sorted(spans, key=lambda span: span.target.name)
+        self._whole = whole
+
+    def __iter__(self) -> Iterator[tuple[str, Sequence[Tensor]]]:
+        for span in self._spans:
+            size = max(span.stop - span.start if self._whole else PIECE, 1)
+            for start in range(span.start, span.stop, size):
+                stop = min(start + size, span.stop)
+                here = {name: self._values[name][start:stop] for name in upstream(self._step.node)}
+                yield span.target.name, self._step.method_inputs(here)
+
+
+def _spans(layout: FlatLayout, reference: Checkpoint, used: Mapping[str, Checkpoint], dtype: str) -> tuple[_Span, ...]:
+    """The layout's tensors as targets; a tied name stands for the tensor it is tied to."""
+    targets, ties = find_targets(reference, used, dtype)
+    known = {target.name: target for target in targets}
+    spans = []
+    for name, shape, offset in zip(layout.names, layout.shapes, layout.offsets, strict=True):
+        target = known.get(ties.get(name, name))
+        if target is None or not target.computed:
+            find_ref(reference, name)
+            raise MismatchError(
+                f"The network's '{name}' is {target.source_dtype if target else 'tied'} in {reference.name}.",
+                tensor=name,
+            )
+        if target.shape != tuple(shape):
+            raise MismatchError(
+                f"The network's '{name}' has shape {tuple(shape)}; in {reference.name} it has {target.shape}.",
+                tensor=name, network=list(shape), checkpoint=list(target.shape),
+            )  # fmt: skip
+        spans.append(_Span(target, offset, offset + math.prod(shape)))
+    return tuple(spans)

@@ -1,0 +1,325 @@
+"""A recipe made ready to run: its nodes in order, each a small computation on tensors of one shape.
+
+The same steps run in the streaming executor (on chunks read from disk) and in the memory materialiser (on whole flat
+models), so both give the same bits: all arithmetic between nodes is float32, element by element, one rounding a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from torch import Tensor
+
+from solera.errors import FaultsError, InputError, PluginError
+from solera.methods.spec import MethodSpec, Piece
+from solera.params import Curve, ParamSpec, PerModel, Rules, Scalar, Site, Value, resolve, variables
+from solera.recipes.checks import COEFFICIENT, check
+from solera.recipes.nodes import CheckpointNode, MethodNode, Node, Recipe, SumNode, ValueType, node_values, upstream
+from solera.recipes.order import by_id, ordered, reachable, reference, suggestion
+from solera.recipes.types import infer_types
+
+#: ``load(checkpoint id, tensor name, start, stop)`` -> float32, flat, contiguous; not to be changed.
+Load = Callable[[str, str, int, int], Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One node, ready to run.
+
+    Attributes:
+        node: The recipe's node.
+        type: What it gives.
+        input_types: What its inputs are, in port order without the base.
+        spec: Its method, if it is one.
+        varies: Whether it depends on a free variable.
+        frees: Ids of values nobody needs after this step.
+    """
+
+    node: Node
+    type: ValueType
+    input_types: tuple[ValueType, ...] = ()
+    spec: MethodSpec | None = None
+    varies: bool = False
+    frees: tuple[str, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """The node's id."""
+        return self.node.id
+
+    @property
+    def by_element(self) -> bool:
+        """Whether it may be fed any contiguous chunk."""
+        return self.spec is None or self.spec.granularity == "element"
+
+    @property
+    def placeless(self) -> bool:
+        """Whether it does the same at every tensor, so that it may be fed a whole flat model at once."""
+        wants_piece = self.spec is not None and "piece" in self.spec.arguments
+        return self.by_element and not wants_piece and not any(_placed(value) for value in node_values(self.node))
+
+    def params(self, site: Site, numbers: Mapping[str, float]) -> dict[str, Any]:
+        """The parameters of a method node at one tensor, defaults filled in."""
+        assert isinstance(self.node, MethodNode)
+        assert self.spec is not None
+        given = self.node.params
+        return {param.name: _resolved(given.get(param.name), param, site, numbers) for param in self.spec.params}
+
+    def coefficients(self, site: Site, numbers: Mapping[str, float]) -> list[float]:
+        """The coefficients of a sum node at one tensor."""
+        assert isinstance(self.node, SumNode)
+        return [float(resolve(term.coefficient, COEFFICIENT, site, numbers)) for term in self.node.terms]  # type: ignore[arg-type]
+
+    def needs_prepare(self, numbers: Mapping[str, float]) -> bool:
+        """Whether its method must see the whole model first."""
+        if self.spec is None or self.spec.prepare is None:
+            return False
+        return self.spec.needs_prepare(self.params(self.model_site, numbers))
+
+    @property
+    def model_site(self) -> Site:
+        """The site at which parameters of ``prepare`` are resolved."""
+        return Site("*", 0.0, len(self.input_types))
+
+    def run(
+        self, values: Mapping[str, Tensor], piece: Piece, depth: float, numbers: Mapping[str, float], state: Any = None
+    ) -> Tensor:
+        """The node's value from its inputs' values.
+
+        Args:
+            values: float32 tensors of one shape by node id; not changed.
+            piece: Which part of the model this is.
+            depth: Of the tensor, for curves.
+            numbers: What the free variables stand at.
+            state: What the method's ``prepare`` returned.
+        """
+        site = Site(piece.name, depth, max(len(self.input_types), 1))
+        if isinstance(self.node, SumNode):
+            return add_up([values[term.node] for term in self.node.terms], self.coefficients(site, numbers))
+        assert isinstance(self.node, MethodNode)
+        assert self.spec is not None
+        inputs = self.method_inputs(values)
+        extras = {"state": state, "piece": piece}
+        arguments = {key: extras[key] for key in self.spec.arguments}
+        shape = inputs[0].shape
+        result = self.spec.function(inputs, **self.params(site, numbers), **arguments)
+        if not isinstance(result, Tensor) or result.shape != shape:
+            got = f"a tensor of shape {tuple(result.shape)}" if isinstance(result, Tensor) else type(result).__name__
+            raise PluginError(
+                f"The method '{self.spec.name}' must give a tensor of shape {tuple(shape)} for '{piece.name}'; it gave "
+                f"{got}.",
+                method=self.spec.name, tensor=piece.name,
+            )  # fmt: skip
+        result = result.float()
+        return values[self.node.base] + result if self.node.base else result
+
+    def method_inputs(self, values: Mapping[str, Tensor]) -> list[Tensor]:
+        """What the method function is handed: the inputs, or with a base their differences from it."""
+        assert isinstance(self.node, MethodNode)
+        assert self.spec is not None
+        base = values[self.node.base] if self.node.base else None
+        inputs = [
+            values[name] - base if base is not None and type_ == "weights" else values[name]
+            for name, type_ in zip(self.node.inputs, self.input_types, strict=True)
+        ]
+        return [tensor.double() for tensor in inputs] if self.spec.float64 else inputs
+
+
+def add_up(tensors: Sequence[Tensor], coefficients: Sequence[float], out: Tensor | None = None) -> Tensor:
+    """``sum_i coefficients[i] * tensors[i]`` in order, every product and sum rounded to float32 on its own.
+
+    Args:
+        tensors: One or more, float32, one shape; not changed.
+        coefficients: As many.
+        out: Where to put it; must be none of the tensors. New memory if None.
+    """
+    import torch
+
+    first, factor = tensors[0], coefficients[0]
+    total = torch.mul(first, factor, out=out) if out is not None else first * factor
+    for tensor, factor in zip(tensors[1:], coefficients[1:], strict=True):
+        total.add_(tensor if factor == 1.0 else tensor * factor)
+    return total
+
+
+@dataclass(frozen=True)
+class Program:
+    """A recipe ready to run.
+
+    Attributes:
+        recipe: Without the nodes its output does not need.
+        steps: In running order, the output last.
+        reference: Id of the checkpoint that lends names, dtypes, integer tensors and config.
+        numbers: What the free variables stand at.
+    """
+
+    recipe: Recipe
+    steps: tuple[Step, ...]
+    reference: str
+    numbers: Mapping[str, float] = field(default_factory=dict)
+
+    @cached_property
+    def whole(self) -> bool:
+        """Whether some step needs whole tensors."""
+        return not all(step.by_element for step in self.steps)
+
+    @cached_property
+    def prepared(self) -> tuple[Step, ...]:
+        """The steps whose method must see the whole model first, in running order."""
+        return tuple(step for step in self.steps if step.needs_prepare(self.numbers))
+
+    def ancestors(self, step: Step) -> tuple[Step, ...]:
+        """The steps another one depends on, in running order."""
+        known = {item.id: item for item in self.steps}
+        wanted: set[str] = set()
+        waiting = list(upstream(step.node))
+        while waiting:
+            id_ = waiting.pop()
+            if id_ not in wanted:
+                wanted.add(id_)
+                waiting.extend(upstream(known[id_].node))
+        return tuple(item for item in self.steps if item.id in wanted)
+
+    def evaluate(
+        self,
+        load: Load,
+        piece: Piece,
+        stop: int,
+        shape: tuple[int, ...] | None,
+        depth: float,
+        states: Mapping[str, Any],
+    ) -> Tensor:
+        """The output at one piece of one tensor.
+
+        Args:
+            load: Gives the checkpoints' numbers.
+            piece: The tensor and the first element.
+            stop: After the last element.
+            shape: The tensor's shape when the piece is the whole of it; None keeps pieces flat.
+            depth: Of the tensor.
+            states: By node id, from :func:`prepare`.
+        """
+        values = self._values(self.steps, load, piece, stop, shape, depth, states, free=True)
+        return values[self.recipe.output]
+
+    def inputs_of(
+        self, step: Step, load: Load, piece: Piece, stop: int, shape: tuple[int, ...] | None, depth: float,
+        states: Mapping[str, Any],
+    ) -> list[Tensor]:  # fmt: skip
+        """What a method node is handed at one piece; arguments as :meth:`evaluate`."""
+        values = self._values(self.ancestors(step), load, piece, stop, shape, depth, states, free=False)
+        return step.method_inputs(values)
+
+    def _values(
+        self, steps: Sequence[Step], load: Load, piece: Piece, stop: int, shape: tuple[int, ...] | None, depth: float,
+        states: Mapping[str, Any], *, free: bool,
+    ) -> dict[str, Tensor]:  # fmt: skip
+        values: dict[str, Tensor] = {}
+        for step in steps:
+            if isinstance(step.node, CheckpointNode):
+                tensor = load(step.id, piece.name, piece.start, stop)
+                values[step.id] = tensor if shape is None else tensor.view(shape)
+            else:
+                values[step.id] = step.run(values, piece, depth, self.numbers, states.get(step.id))
+            for id_ in step.frees if free else ():
+                del values[id_]
+        return values
+
+
+def compile_recipe(
+    recipe: Recipe,
+    methods: Mapping[str, MethodSpec],
+    checkpoints: Mapping[str, Any],
+    numbers: Mapping[str, float] | None = None,
+    *,
+    free: bool = False,
+) -> Program:
+    """Make a recipe ready to run.
+
+    Args:
+        recipe: Any; nodes that the output does not need are left out before it is checked.
+        methods: The registered methods.
+        checkpoints: The opened checkpoints by node id.
+        numbers: Values of free variables; those absent take their ``init``.
+        free: Leave variables without a value free (a family gives them later).
+
+    Raises:
+        FaultsError: The recipe has faults, or the checkpoints do not fit each other.
+        InputError: A variable is unknown, or has no value.
+    """
+    recipe = reachable(recipe)
+    faults = check(recipe, methods, checkpoints)
+    if faults:
+        raise FaultsError(f"recipe {recipe.name}" if recipe.name else "recipe", faults)
+    values = _numbers(recipe, numbers or {}, free=free)
+    types = infer_types(recipe, methods)
+    nodes = by_id(recipe)
+    from_output = Recipe((nodes[recipe.output], *recipe.nodes), recipe.output)
+    order = ordered(from_output)
+    varying: set[str] = set()
+    steps: list[Step] = []
+    for i, node in enumerate(order):
+        if any(True for value in node_values(node) for _ in variables(value)) or varying & set(upstream(node)):
+            varying.add(node.id)
+        later = {name for other in order[i + 1 :] for name in upstream(other)}
+        frees = tuple(name for name in dict.fromkeys(upstream(node)) if name not in later)
+        spec = methods[node.method] if isinstance(node, MethodNode) else None
+        inputs = node.inputs if isinstance(node, MethodNode) else ()
+        steps.append(Step(node, types[node.id], tuple(types[name] for name in inputs), spec, node.id in varying, frees))
+    return Program(recipe, tuple(steps), reference(recipe), values)
+
+
+def _numbers(recipe: Recipe, given: Mapping[str, float], *, free: bool) -> dict[str, float]:
+    known = {var.name: var for var in recipe.variables}
+    for name in given:
+        if name not in known:
+            have = ", ".join(known) or "none"
+            raise InputError(
+                f"The recipe has no variable '{name}'; it has {have}.{suggestion(name, known)}", variable=name
+            )
+    values = {name: var.init for name, var in known.items() if var.init is not None} | dict(given)
+    missing = [name for name in known if name not in values]
+    if missing and not free:
+        raise InputError(
+            f"The recipe leaves {', '.join(missing)} free; give each a number with --set {missing[0]}=VALUE.",
+            variables=missing,
+        )
+    return values
+
+
+def _resolved(value: Value | None, spec: ParamSpec, site: Site, numbers: Mapping[str, float]) -> Any:
+    if value is None:
+        if spec.default is None:
+            return None
+        default = spec.default
+        value = default if not isinstance(default, tuple) else default[0] if len(default) == 1 else PerModel(default)
+    found = resolve(value, spec, site, numbers)
+    return tuple(_typed(item, spec) for item in found) if isinstance(found, tuple) else _typed(found, spec)
+
+
+def _typed(value: Scalar, spec: ParamSpec) -> Any:
+    """A variable is a float: bring it to the parameter's kind and bounds."""
+    if spec.kind == "path":
+        from pathlib import Path
+
+        return Path(str(value))
+    if spec.kind not in {"float", "int"}:
+        return value
+    number = float(value)
+    low, high = spec.param.low, spec.param.high
+    if (low is not None and number < low) or (high is not None and number > high):
+        raise InputError(f"'{spec.name}' must lie from {low} to {high}; it stands at {number:g}.", param=spec.name)
+    return round(number) if spec.kind == "int" else number
+
+
+def _placed(value: Value) -> bool:
+    match value:
+        case Curve() | Rules():
+            return True
+        case PerModel(values):
+            return any(_placed(item) for item in values)
+        case _:
+            return False

@@ -1,0 +1,91 @@
+"""Checkpoints' numbers as float32, checked: the one place where weights enter a computation."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from solera.checkpoints.checkpoint import Checkpoint
+from solera.errors import NumericError
+from solera.execution.targets import find_ref
+from solera.tensors.dtypes import check_finite, torch_dtype
+from solera.tensors.specs import ITEM_SIZES
+
+
+class Reader:
+    """Gives pieces of tensors as flat float32.
+
+    Thread rule: any thread; each thread has buffers of its own. What it returned is valid until the same thread asks
+    for the same checkpoint again.
+
+    Args:
+        checkpoints: By node id.
+        device: Where the numbers are wanted.
+        keep: Give new memory every time instead of reusing buffers.
+    """
+
+    def __init__(self, checkpoints: Mapping[str, Checkpoint], device: str = "cpu", *, keep: bool = False) -> None:
+        self._checkpoints = checkpoints
+        self._device = torch.device(device)
+        self._keep = keep
+        self._local = threading.local()
+
+    def __call__(self, id_: str, name: str, start: int, stop: int) -> Tensor:
+        """Elements ``start`` to ``stop`` of a tensor.
+
+        Raises:
+            NumericError: One is NaN or infinite; tensor and checkpoint are named.
+            MismatchError: The checkpoint has no such tensor.
+            ChangedError: Its file changed.
+        """
+        checkpoint = self._checkpoints[id_]
+        ref = find_ref(checkpoint, name)
+        count = stop - start
+        wide = self._buffer(id_, "wide", count * 4).view(torch.float32)
+        if ref.dtype == "float32":
+            ref.read_into(wide.view(torch.uint8), start, stop)
+        else:
+            raw = self._buffer(id_, "raw", count * ITEM_SIZES[ref.dtype])
+            ref.read_into(raw, start, stop)
+            narrow = raw.view(torch_dtype(ref.dtype))
+            wide.copy_(narrow)
+            if ref.dtype == "float64":
+                _check_narrowing(narrow, wide, name, checkpoint.name)
+        check_finite_fast(wide, name, f"checkpoint {checkpoint.name}")
+        return wide if self._device.type == "cpu" else wide.to(self._device)
+
+    def _buffer(self, id_: str, role: str, nbytes: int) -> Tensor:
+        if self._keep:
+            return torch.empty(nbytes, dtype=torch.uint8)
+        buffers: dict[tuple[str, str], Tensor] = self._local.__dict__.setdefault("buffers", {})
+        buffer = buffers.get((id_, role))
+        if buffer is None or buffer.numel() < nbytes:
+            buffers.pop((id_, role), None)
+            buffer = buffers[(id_, role)] = torch.empty(nbytes, dtype=torch.uint8)
+        return buffer[:nbytes]
+
+
+def check_finite_fast(tensor: Tensor, name: str, where: str = "") -> None:
+    """Refuse NaN and infinity in a float32 tensor, in one pass and no memory when there are none.
+
+    Raises:
+        NumericError: An element is NaN or infinite.
+    """
+    if tensor.numel() == 0:
+        return
+    low, high = torch.aminmax(tensor)  # NaN spreads through both
+    if not bool(torch.isfinite(low) & torch.isfinite(high)):
+        check_finite(tensor, name, where)
+
+
+def _check_narrowing(narrow: Tensor, wide: Tensor, name: str, where: str) -> None:
+    lost = torch.isfinite(narrow) & ~torch.isfinite(wide)
+    if bool(lost.any()):
+        raise NumericError(
+            f"'{name}' of checkpoint {where} has float64 values up to {float(narrow[lost].abs().max()):.4g}; they do "
+            "not fit float32, in which merges are computed.",
+            tensor=name, where=where,
+        )  # fmt: skip

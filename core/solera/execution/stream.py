@@ -1,0 +1,207 @@
+"""The streaming executor: a plan in, a checkpoint folder out, in bounded memory.
+
+Every piece is read, computed and written by one worker at offsets that are fixed beforehand, so the bytes of the
+result depend neither on the number of workers nor on the size of the pieces.
+"""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from solera.context import Context
+from solera.errors import OutputError
+from solera.execution.card import write_companions
+from solera.execution.output import Output
+from solera.execution.plan import Plan, piece_bytes
+from solera.execution.prepare import prepare
+from solera.execution.reading import Reader
+from solera.execution.targets import Target
+from solera.execution.writer import SHARD_BYTES, ShardWriter, lay_out
+from solera.methods.spec import Piece
+from solera.tensors.dtypes import cast
+from solera.tensors.specs import ITEM_SIZES, TensorSpec
+
+#: Bytes of an integer tensor that are copied at a time.
+_COPY_BYTES = 4 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """A piece of a tensor."""
+
+    target: Target
+    start: int
+    stop: int
+    holds: int
+
+
+def execute(
+    plan: Plan,
+    out: str | Path,
+    context: Context,
+    *,
+    force: bool = False,
+    shard_bytes: int = SHARD_BYTES,
+    recipe_text: str = "",
+    fingerprints: Mapping[str, str] | None = None,
+) -> Path:
+    """Make the result of a plan.
+
+    Args:
+        plan: What :func:`solera.execution.plan.plan` found.
+        out: The folder to make; it appears when it is complete.
+        context: Asked whether to stop at every piece; told the progress in bytes.
+        force: Replace a checkpoint folder that is there.
+        shard_bytes: Most bytes of tensors in one file.
+        recipe_text: The recipe as written, for the model card.
+        fingerprints: Content hashes of the inputs by node id, where they are known; the others are computed.
+
+    Returns:
+        The folder.
+
+    Raises:
+        OutputError: It exists, cannot be written, is one of the inputs, or the disk is full.
+        NumericError: A weight is NaN or infinite, or a result does not fit its dtype; the tensor is named.
+        ChangedError: An input changed while it was read.
+        Cancelled: The context said so. Nothing is left behind.
+    """
+    out = Path(out)
+    _refuse_input(plan, out)
+    with Output(out, force=force) as folder:
+        _check_space(folder, plan.writes)
+        metadata = {"format": "pt", **plan.ties}
+        specs = [TensorSpec(t.stored_name, t.shape, t.dtype) for t in plan.targets]
+        with context.reserve(plan.holds, f"merge {out.name}"):
+            writer = ShardWriter(folder, lay_out(specs, metadata, shard_bytes))
+            try:
+                _Executor(plan, writer, context).run()
+            finally:
+                writer.close()
+        writer.write_index()
+        write_companions(plan, folder, _fingerprints(plan, fingerprints or {}, context), recipe_text)
+        for checkpoint in plan.checkpoints.values():
+            checkpoint.verify()
+    return out
+
+
+class _Executor:
+    """One run of a plan."""
+
+    def __init__(self, plan: Plan, writer: ShardWriter, context: Context) -> None:
+        self._plan = plan
+        self._writer = writer
+        self._context = context
+        # Buffers are reused for chunks, which are small; whole tensors give their memory back.
+        self._load = Reader(plan.checkpoints, context.device, keep=plan.chunk == 0)
+        self._states: dict[str, Any] = {}
+        self._done = 0
+        self._lock = threading.Lock()
+
+    def run(self) -> None:
+        plan = self._plan
+        self._states = prepare(plan.program, plan.targets, self._load, self._context)
+        items = sorted(self._items(), key=lambda work: -work.holds) if plan.chunk == 0 else self._items()
+        _in_parallel(self._do, items, plan.workers, plan.memory_budget, self._context)
+
+    def _items(self) -> Iterator[_Work]:
+        plan = self._plan
+        for target in plan.targets:
+            if not target.computed:
+                yield _Work(target, 0, target.numel, _COPY_BYTES)
+                continue
+            size = plan.chunk or max(target.numel, 1)
+            for start in range(0, target.numel, size):
+                stop = min(start + size, target.numel)
+                yield _Work(target, start, stop, piece_bytes(plan.program, plan.checkpoints, stop - start))
+
+    def _do(self, work: _Work) -> None:
+        if work.target.computed:
+            self._compute(work)
+        else:
+            self._copy(work.target)
+        with self._lock:
+            self._done += (work.stop - work.start) * ITEM_SIZES[work.target.dtype]
+            done = self._done
+        self._context.progress(done, self._plan.writes, "B", work.target.name)
+
+    def _compute(self, work: _Work) -> None:
+        target = work.target
+        shape = target.shape if self._plan.chunk == 0 else None
+        piece = Piece(target.name, work.start)
+        with torch.no_grad():
+            result = self._plan.program.evaluate(self._load, piece, work.stop, shape, target.depth, self._states)
+            stored = cast(result, target.dtype, target.name).reshape(-1).contiguous().cpu()
+        data = stored.view(torch.uint8).numpy().data
+        self._writer.write(target.stored_name, work.start * ITEM_SIZES[target.dtype], data)
+
+    def _copy(self, target: Target) -> None:
+        ref = self._plan.reference[target.name]
+        step = _COPY_BYTES // ITEM_SIZES[ref.dtype]
+        for start in range(0, ref.numel, step):
+            self._context.check()
+            stop = min(start + step, ref.numel)
+            buffer = memoryview(bytearray((stop - start) * ITEM_SIZES[ref.dtype]))
+            ref.read_into(buffer, start, stop)
+            self._writer.write(target.stored_name, start * ITEM_SIZES[ref.dtype], buffer)
+
+
+def _in_parallel(
+    do: Callable[[_Work], None], items: Iterable[_Work], workers: int, budget: int, context: Context
+) -> None:
+    """Work on the items with some threads while they fit the budget together; the first failure stops all."""
+    pending: dict[Future[None], int] = {}
+    with ThreadPoolExecutor(workers, thread_name_prefix="solera-merge") as pool:
+        try:
+            for work in items:
+                context.check()
+                while pending and (sum(pending.values()) + work.holds > budget or len(pending) >= 2 * workers):
+                    _settle(pending, context)
+                pending[pool.submit(do, work)] = work.holds
+            while pending:
+                _settle(pending, context)
+        finally:
+            for future in pending:
+                future.cancel()
+
+
+def _settle(pending: dict[Future[None], int], context: Context) -> None:
+    """Wait a moment for work to be done; raises what it raised, and when asked to stop."""
+    done, _ = wait(pending, timeout=0.05, return_when=FIRST_COMPLETED)
+    for future in done:
+        del pending[future]
+        future.result()
+    context.check()
+
+
+def _fingerprints(plan: Plan, known: Mapping[str, str], context: Context) -> dict[str, str]:
+    from solera.checkpoints.fingerprint import fingerprint
+
+    return {
+        id_: known.get(id_) or fingerprint(checkpoint, cache=None, context=context)
+        for id_, checkpoint in plan.checkpoints.items()
+    }
+
+
+def _refuse_input(plan: Plan, out: Path) -> None:
+    place = out.expanduser().resolve()
+    for checkpoint in plan.checkpoints.values():
+        if checkpoint.path is not None and place == Path(checkpoint.path).resolve():
+            raise OutputError(f"{out} is one of the inputs ({checkpoint.name}); choose another folder.", path=str(out))
+
+
+def _check_space(folder: Path, nbytes: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < nbytes:
+        raise OutputError(
+            f"The disk at {folder.parent} has {free / 1e9:,.1f} GB free; the result takes {nbytes / 1e9:,.1f} GB. Make "
+            "room, or choose another folder or a smaller dtype.",
+            free=free, needed=nbytes,
+        )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Merging methods: weighted average, task arithmetic, TIES, SLERP."""

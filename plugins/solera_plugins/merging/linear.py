@@ -1,0 +1,45 @@
+"""Weighted average: the uniform model soup is the case of equal weights."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from torch import Tensor
+
+from solera.api import InputError, Param, method
+from solera_plugins.merging.sums import normalised, weighted_sum
+
+
+@method(
+    "linear",
+    title="Weighted average",
+    takes="any",
+    granularity="element",
+    paper="Wortsman et al. 2022, Model soups: averaging weights of multiple fine-tuned models",
+    url="https://arxiv.org/abs/2203.05482",
+)
+def linear(
+    tensors: list[Tensor],
+    *,
+    weight: Annotated[
+        tuple[float, ...], Param(per_model=True, step=0.05, search=(0.0, 1.0), help="Share of each model.")
+    ] = (1.0,),
+    normalize: Annotated[bool, Param(help="Divide by the total of the weights, so that they are shares.")] = True,
+) -> Tensor:
+    """Average the models, each with its weight.
+
+    ``W = sum_i w_i W_i / sum_i w_i``. Without ``normalize`` the weights are taken as they are.
+
+    Args:
+        tensors: One per model, any one shape.
+        weight: One number per model.
+        normalize: Whether to divide by the total.
+
+    Raises:
+        InputError: The weights total 0 and are to be normalised.
+    """
+    if not normalize:
+        return weighted_sum(tensors, weight)
+    if abs(sum(weight)) < 1e-8:
+        raise InputError(f"The weights {list(weight)} total 0 and cannot be made shares; switch 'normalize' off.")
+    return weighted_sum(tensors, normalised(weight))
