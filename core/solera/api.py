@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from solera.events import Event as Event
     from solera.events import Logged as Logged
     from solera.execution.writer import write_checkpoint as write_checkpoint
+    from solera.extend.example import Example as Example
+    from solera.extend.example import ExampleFolder as ExampleFolder
     from solera.extend.manifest import API_VERSION as API_VERSION
     from solera.landscapes.explorer import Ask as Ask
     from solera.landscapes.explorer import Explorer as Explorer
@@ -64,6 +66,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     ),
     "solera.events": ("ArtifactMade", "Event", "Logged"),
     "solera.execution.writer": ("write_checkpoint",),
+    "solera.extend.example": ("Example", "ExampleFolder"),
     "solera.extend.manifest": ("API_VERSION",),
     "solera.landscapes.explorer": ("Ask", "Explorer", "Extent", "History", "Space"),
     "solera.methods.spec": ("MethodSpec", "Passes", "Piece", "method"),
