@@ -1,0 +1,193 @@
+"""What the keys and the context menu of a recipe canvas do to the chosen nodes. Each is one command."""
+
+from __future__ import annotations
+
+from PySide6.QtGui import QGuiApplication
+
+from solera.documents.commands import (
+    Batch,
+    Command,
+    Connect,
+    Disconnect,
+    MoveNodes,
+    RemoveNodes,
+    RenameNode,
+    SetCoefficient,
+    SetNote,
+    SetParam,
+    SetRecipe,
+    SetSink,
+)
+from solera.documents.document import Document, Position, SaveNode, TaskNode
+from solera.errors import InputError
+from solera.recipes.nodes import CheckpointNode, MethodNode
+from solera_app.canvases.anatomy import SNAP
+from solera_app.canvases.clipboard import copied, pasted
+from solera_app.canvases.faces import FieldFace
+from solera_app.canvases.field_editor import parse_field
+from solera_app.canvases.gestures.stage import Stage
+
+
+class Edits:
+    """Edits on what is chosen.
+
+    Args:
+        stage: The canvas.
+    """
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+
+    @property
+    def _document(self) -> Document:
+        return self._stage.picture.document
+
+    def delete(self) -> None:
+        """Remove the chosen nodes, or the chosen connection."""
+        scene = self._stage.picture
+        if scene.chosen:
+            what = scene.chosen[0] if len(scene.chosen) == 1 else f"{len(scene.chosen)} nodes"
+            self._stage.do(RemoveNodes(scene.chosen, label=f"Delete {what}"))
+        elif (link := scene.chosen_link) is not None:
+            self._stage.do(Disconnect(link.target, link.port, label=f"Disconnect {link.source}"))
+
+    def copy(self) -> bool:
+        """Put the chosen nodes on the clipboard; False without any."""
+        scene = self._stage.picture
+        if not scene.chosen:
+            return False
+        QGuiApplication.clipboard().setText(copied(self._document, scene.chosen, scene.positions(scene.chosen)))
+        return True
+
+    def cut(self) -> None:
+        """Copy and delete."""
+        if self.copy():
+            self.delete()
+
+    def paste(self, at: Position | None = None) -> None:
+        """Add what the clipboard holds and choose it."""
+        self._add(QGuiApplication.clipboard().text(), at)
+
+    def duplicate(self) -> None:
+        """Copies of the chosen nodes beside them, without touching the clipboard."""
+        scene = self._stage.picture
+        if scene.chosen:
+            self._add(copied(self._document, scene.chosen, scene.positions(scene.chosen)), None)
+
+    def _add(self, text: str, at: Position | None) -> None:
+        scene = self._stage.picture
+        try:
+            command = pasted(text, self._document, scene.catalogue, at)
+        except InputError as error:
+            self._stage.say(str(error))
+            return
+        if self._stage.do(command):
+            scene.choose([node.id for node in command.nodes])
+
+    def nudge(self, right: int, down: int) -> None:
+        """Move the chosen nodes by steps of the grid; a row of them is one step of undo."""
+        scene = self._stage.picture
+        if scene.chosen:
+            places = scene.positions(scene.chosen)
+            moved = {id_: (x + right * SNAP, y + down * SNAP) for id_, (x, y) in places.items()}
+            self._stage.do(MoveNodes(moved, label="Move"))
+
+    def connect_chosen(self) -> None:
+        """Connect the two chosen nodes: from the one chosen first, or the other way when only that fits."""
+        scene = self._stage.picture
+        if len(scene.chosen) != 2:
+            self._stage.say("C connects two nodes: choose exactly two, the source first.")
+            return
+        first, second = scene.chosen
+        refusals = []
+        for source, target in ((first, second), (second, first)):
+            command, refusal = self._joined(source, target)
+            if command is not None:
+                self._stage.do(command)
+                return
+            refusals.append(refusal)
+        self._stage.say(refusals[0])
+
+    def _joined(self, source: str, target: str) -> tuple[Command | None, str]:
+        """The edit that connects two nodes at the first free port that fits, or the sentence why none does."""
+        wiring = self._stage.picture.wiring()
+        face = self._stage.picture.items_by_id[target].face
+        said = ""
+        for port in [port.name for port in face.inputs if not port.filled] or ["source"]:
+            refusal = wiring.refusal(source, target, port)
+            if refusal is None and any(port == shown.name for shown in face.inputs if not shown.filled):
+                return Connect(source, target, port, label=f"Connect {source}"), ""
+            said = said or refusal or f"Every input of '{target}' is connected."
+        return None, said
+
+    def make_output(self) -> None:
+        """Make the chosen node the recipe's result."""
+        scene = self._stage.picture
+        if len(scene.chosen) == 1 and not isinstance(self._document.node(scene.chosen[0]), (SaveNode, TaskNode)):
+            self._stage.do(SetRecipe(output=scene.chosen[0], label=f"Make {scene.chosen[0]} the output"))
+        else:
+            self._stage.say("Choose one node that makes weights; save and task nodes have none to hand on.")
+
+    def rename(self, id_: str, title: str) -> str:
+        """Give a node another name; returns the sentence of a refusal.
+
+        A task node takes the task's name, a save node its folder, every other node its id.
+        """
+        node, title = self._document.node(id_), title.strip()
+        if not title or title in {id_, self._stage.picture.items_by_id[id_].face.title}:
+            return ""
+        if not title.isidentifier() or (title != id_ and title in self._document.ids):
+            title = self._document.fresh_id(title)
+        if isinstance(node, CheckpointNode) and title == id_:
+            return ""
+        return "" if self._stage.do(RenameNode(id_, title, label=f"Rename {id_}")) else "That name cannot be used."
+
+    def set_field(self, id_: str, field: FieldFace, text: str) -> str:
+        """Set a parameter or a coefficient from typed text; returns the sentence of a refusal."""
+        value, refusal = parse_field(text, field)
+        if value is None or value == field.value:
+            if refusal:
+                self._stage.say(refusal)
+            return refusal
+        self._stage.settle()
+        if field.name.startswith("term:"):
+            index = int(field.name.removeprefix("term:"))
+            self._stage.do(SetCoefficient(id_, index, value, label=f"Set {field.label}"))
+        elif isinstance(self._document.node(id_), MethodNode):
+            self._stage.do(SetParam(id_, field.name, value, label=f"Set {field.label.lower()}"))
+        self._stage.settle()
+        return ""
+
+    def set_folder(self, id_: str, text: str) -> str:
+        """Set the folder a save node writes; returns the sentence of a refusal."""
+        node, folder = self._document.node(id_), text.strip()
+        if isinstance(node, SaveNode) and folder and folder != node.folder:
+            saved = SaveNode(node.id, node.source, folder, node.dtype)
+            self._stage.do(SetSink(saved, label="Change folder"))
+        return ""
+
+    def set_note(self, id_: str, text: str) -> str:
+        """Set the person's note on a node; returns the sentence of a refusal."""
+        if not isinstance(self._document.node(id_), (SaveNode, TaskNode)):
+            self._stage.settle()
+            self._stage.do(SetNote(id_, text.strip()))
+            self._stage.settle()
+        return ""
+
+    def detach(self) -> None:
+        """Free the chosen nodes of every connection, as one step."""
+        scene = self._stage.picture
+        ends = [
+            Disconnect(edge.link.target, edge.link.port)
+            for edge in scene.edges.values()
+            if edge.link.source in scene.chosen or edge.link.target in scene.chosen
+        ]
+        # The highest port first: freeing one moves those below it up.
+        ends.sort(key=lambda end: (end.target, _number(end.port)), reverse=True)
+        if ends:
+            self._stage.do(Batch(tuple(ends), label="Disconnect"))
+
+
+def _number(port: str) -> int:
+    place = port.partition(":")[2]
+    return int(place) if place.isdigit() else -1

@@ -1,0 +1,335 @@
+"""What a recipe canvas shows of each node: plain data made from the document. No Qt here, so it is tested without.
+
+The canvas compares faces to know what to repaint; a face holds everything a node paints except its state and its
+preview, which come from jobs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Literal, Protocol
+
+from solera.documents.document import AnyNode, Document, SaveNode, TaskNode
+from solera.documents.links import Wiring
+from solera.params import Curve, Param, ParamSpec, PerModel, Rules, Value, Var
+from solera.recipes.nodes import CheckpointNode, MethodNode, SumNode
+
+Kind = Literal["checkpoint", "sum", "method", "save", "task"]
+PortShape = Literal["weights", "delta", "scores", "any"]
+FieldForm = Literal["value", "variable", "curve", "rules", "per-model"]
+
+#: At most this many parameter fields on a node; the inspector shows all.
+FIELDS_SHOWN = 4
+#: How a term's coefficient is declared.
+COEFFICIENT = ParamSpec("coefficient", "float", default=1.0, param=Param(help="How much of this term is added."))
+
+_ICONS: dict[Kind, str] = {
+    "checkpoint": "checkpoint",
+    "sum": "add",
+    "method": "merge",
+    "save": "save",
+    "task": "task",
+}
+_TYPE_WORDS: dict[PortShape, str] = {"weights": "Weights", "delta": "Delta", "scores": "Scores", "any": "Input"}
+
+
+class MethodCard(Protocol):
+    """What a canvas reads of a method: a manifest entry and a MethodSpec both have it."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def title(self) -> str: ...  # noqa: D102
+    @property
+    def takes(self) -> str: ...  # noqa: D102
+    @property
+    def base(self) -> str: ...  # noqa: D102
+    @property
+    def min_inputs(self) -> int: ...  # noqa: D102
+    @property
+    def max_inputs(self) -> int | None: ...  # noqa: D102
+    @property
+    def params(self) -> Sequence[ParamSpec]: ...  # noqa: D102
+    @property
+    def summary(self) -> str: ...  # noqa: D102
+    @property
+    def paper(self) -> str: ...  # noqa: D102
+
+
+Catalogue = Mapping[str, MethodCard]
+
+
+@dataclass(frozen=True, slots=True)
+class PortFace:
+    """A port of a node.
+
+    Attributes:
+        name: As in :class:`~solera.documents.commands.Connect` (``"base"``, ``"input:0"``, ``"input:+"``); the output
+            is ``"out"``.
+        label: Beside it; empty for the output of a checkpoint.
+        shape: Type of what flows, which decides shape and colour.
+        source: Id of the node connected to an input; empty if free.
+        filled: Whether anything is connected.
+    """
+
+    name: str
+    label: str
+    shape: PortShape
+    source: str = ""
+    filled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FieldFace:
+    """A parameter field of a node.
+
+    Attributes:
+        name: The parameter, or ``"term:2"`` for a coefficient.
+        label: Left of the field.
+        text: In the field.
+        form: Which form the value has.
+        spec: How the parameter is declared.
+        value: What the recipe says; the default if it says nothing.
+    """
+
+    name: str
+    label: str
+    text: str
+    form: FieldForm
+    spec: ParamSpec
+    value: Value | None
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """Everything a node shows.
+
+    Attributes:
+        id: The node's id.
+        kind: Which kind; decides the icon.
+        title: In the header.
+        tag: At the right of the header while the node is idle: ``"base"``, ``"output"``, the method's title.
+        inputs: Input ports, top to bottom.
+        output: The output port; None for a save node.
+        fields: Parameter fields.
+        preview: Lines shown until a job or the library tells more.
+        note: The person's note on it.
+        about: One or two sentences for the tooltip.
+        missing: Whether its plugin is not there.
+        is_output: Whether it is the recipe's result.
+    """
+
+    id: str
+    kind: Kind
+    title: str
+    tag: str = ""
+    inputs: tuple[PortFace, ...] = ()
+    output: PortFace | None = None
+    fields: tuple[FieldFace, ...] = ()
+    preview: str = ""
+    note: str = ""
+    about: str = ""
+    missing: bool = False
+    is_output: bool = False
+
+    @property
+    def icon(self) -> str:
+        """Name of the kind's icon."""
+        return "broken-link" if self.missing else _ICONS[self.kind]
+
+
+def faces(document: Document, catalogue: Catalogue) -> dict[str, Face]:
+    """The face of every node, in drawing order."""
+    wiring = Wiring(document, catalogue)
+    fed = {source for node in document.nodes for source in wiring.sources(node.id)}
+    bases = {node.base for node in document.recipe.nodes if isinstance(node, MethodNode)}
+    titles = {node.id: title_of(node, catalogue) for node in document.nodes}
+    made: dict[str, Face] = {}
+    for node in document.nodes:
+        output = node.id == document.recipe.output
+        match node:
+            case CheckpointNode():
+                tag = "output" if output else "base" if node.id in bases else ""
+                port = PortFace("out", "", "weights", filled=node.id in fed)
+                about = f"Checkpoint {node.source}" if node.source else "Checkpoint without a source"
+                made[node.id] = Face(
+                    node.id, "checkpoint", titles[node.id], tag, (), port, (), source_name(node.source), node.note,
+                    about, is_output=output,
+                )  # fmt: skip
+            case SumNode():
+                made[node.id] = _sum_face(node, titles, wiring, node.id in fed, output)
+            case MethodNode():
+                made[node.id] = _method_face(node, titles, wiring, catalogue, node.id in fed, output)
+            case SaveNode():
+                ports = (PortFace("source", node.folder or "Weights", "weights", node.source, bool(node.source)),)
+                about = "Writes what arrives as a checkpoint folder."
+                made[node.id] = Face(node.id, "save", titles[node.id], "", ports, None, (), node.dtype, "", about)
+            case TaskNode():
+                ports = (PortFace("source", node.task or "Weights", "weights", node.source, bool(node.source)),)
+                scores = PortFace("out", "no score", "scores")
+                made[node.id] = Face(
+                    node.id, "task", titles[node.id], "", ports, scores, (), f"{node.split} split", "",
+                    f"Scores what arrives on {node.task or 'a task'}, {node.split} split.",
+                )  # fmt: skip
+    return made
+
+
+def _sum_face(node: SumNode, titles: Mapping[str, str], wiring: Wiring, fed: bool, output: bool) -> Face:
+    ports = [
+        PortFace(
+            f"term:{i}", titles.get(term.node, term.node), _shape(wiring.result(term.node)), term.node, bool(term.node)
+        )
+        for i, term in enumerate(node.terms)
+    ]
+    ports.append(PortFace("term:+", "Term" if len(ports) < 2 else "Term, optional", "any"))
+    fields = tuple(
+        _field(f"term:{i}", f"× {titles.get(term.node, term.node)}", COEFFICIENT, term.coefficient)
+        for i, term in enumerate(node.terms)
+    )
+    kind = _shape(wiring.result(node.id))
+    return Face(
+        node.id, "sum", titles[node.id], "", tuple(ports), _out(kind, fed, output), fields, "", node.note,
+        "A sum of its inputs, each times its coefficient.", is_output=output,
+    )  # fmt: skip
+
+
+def _method_face(
+    node: MethodNode, titles: Mapping[str, str], wiring: Wiring, catalogue: Catalogue, fed: bool, output: bool
+) -> Face:
+    card = catalogue.get(node.method)
+    ports: list[PortFace] = []
+    if node.base or (card is not None and (card.base != "none" or card.takes == "delta")):
+        required = card is not None and card.base == "required"
+        ports.append(
+            PortFace(
+                "base", "Base" if node.base or required else "Base, optional", "weights", node.base, bool(node.base)
+            )
+        )
+    for i, name in enumerate(node.inputs):
+        kind = _shape(wiring.result(name)) if name else _shape(wiring.wanted(node.id, f"input:{i}"))
+        ports.append(PortFace(f"input:{i}", titles.get(name, name) or "Input", kind, name, bool(name)))
+    if card is None or card.max_inputs is None or len(node.inputs) < card.max_inputs:
+        kind = _shape(wiring.wanted(node.id, "input:+"))
+        optional = card is not None and len(node.inputs) >= card.min_inputs
+        ports.append(PortFace("input:+", _TYPE_WORDS[kind] + (", optional" if optional else ""), kind))
+    about = f"{card.title}. {card.summary} {card.paper}".strip() if card else f"No plugin offers '{node.method}'."
+    title = titles[node.id]
+    tag = card.title if card is not None and card.title != title and not title.startswith(card.title) else ""
+    return Face(
+        node.id, "method", title, tag, tuple(ports), _out(_shape(wiring.result(node.id)), fed, output),
+        _fields(node, card), "", node.note, about, missing=card is None, is_output=output,
+    )  # fmt: skip
+
+
+def _out(kind: PortShape, fed: bool, output: bool) -> PortFace:
+    word = _TYPE_WORDS[kind] if kind != "any" else "Result"
+    return PortFace("out", f"Output · {word}" if output else word, kind, filled=fed)
+
+
+def _shape(kind: str) -> PortShape:
+    return "weights" if kind == "weights" else "delta" if kind == "delta" else "any"
+
+
+def _fields(node: MethodNode, card: MethodCard | None) -> tuple[FieldFace, ...]:
+    if card is None:
+        return tuple(_field(key, key, ParamSpec(key, "str"), value) for key, value in node.params.items())
+    chosen = [spec.name for spec in card.params if spec.required or spec.name in node.params]
+    for spec in card.params:
+        if len(chosen) < FIELDS_SHOWN and spec.name not in chosen:
+            chosen.append(spec.name)
+    return tuple(
+        _field(spec.name, spec.title, spec, node.params.get(spec.name, _default(spec)))
+        for spec in card.params
+        if spec.name in chosen
+    )
+
+
+def _default(spec: ParamSpec) -> Value | None:
+    return PerModel(spec.default) if isinstance(spec.default, tuple) else spec.default
+
+
+def _field(name: str, label: str, spec: ParamSpec, value: Value | None) -> FieldFace:
+    form: FieldForm = "value"
+    match value:
+        case Var():
+            form = "variable"
+        case Curve():
+            form = "curve"
+        case Rules():
+            form = "rules"
+        case PerModel():
+            form = "per-model"
+    return FieldFace(name, label, value_text(value), form, spec, value)
+
+
+def value_text(value: Value | None) -> str:
+    """A parameter value as a field shows it."""
+    match value:
+        case None:
+            return "none"
+        case bool():
+            return "yes" if value else "no"
+        case int() | str():
+            return str(value).replace("-", "−") if isinstance(value, int) else value
+        case float():
+            return figure(value)
+        case Var(init=init, low=low, high=high):
+            if init is not None:
+                return figure(init)
+            return f"{figure(low)} to {figure(high)}" if low is not None and high is not None else "free"
+        case Curve(values):
+            return f"{figure(values[0])} … {figure(values[-1])}"
+        case Rules(rules, _):
+            return f"{len(rules)} rule{'' if len(rules) == 1 else 's'}"
+        case PerModel(values):
+            return ", ".join(value_text(item) for item in values)
+
+
+def figure(value: float) -> str:
+    """A number with two decimals where they are enough, and a true minus."""
+    text = f"{value:.2f}" if abs(value - round(value, 2)) < 1e-9 and abs(value) < 1e6 else f"{value:.4g}"
+    return text.replace("-", "−")
+
+
+def title_of(node: AnyNode, catalogue: Catalogue) -> str:
+    """What a node is called: its id when a person chose it, else what it is."""
+    match node:
+        case CheckpointNode():
+            return _checkpoint_title(node)
+        case SaveNode():
+            return _numbered("Save", "save", node.id)
+        case TaskNode():
+            return node.task or node.id
+        case SumNode():
+            return _numbered("Sum", "sum", node.id)
+        case MethodNode():
+            card = catalogue.get(node.method)
+            return _numbered(card.title if card else node.method, node.method, node.id)
+
+
+def _numbered(title: str, stem: str, id_: str) -> str:
+    """``"TIES"`` for the id ``ties``, ``"TIES 2"`` for ``ties_2``, the id itself if a person chose it."""
+    found = re.fullmatch(rf"{re.escape(stem)}(?:_(\d+))?", id_)
+    if not found:
+        return id_
+    return f"{title} {found[1]}" if found[1] else title
+
+
+def _checkpoint_title(node: CheckpointNode) -> str:
+    """The file's own name (``"math-8b-sft"``) while the id is only that name made an identifier."""
+    name = source_name(node.source)
+    stem = "".join(c if c.isalnum() else "_" for c in name).strip("_").lower()
+    for candidate in (stem, f"n{stem}"):
+        if stem and (title := _numbered(name, candidate, node.id)) != node.id:
+            return title
+    return name if stem == node.id else node.id
+
+
+def source_name(source: str) -> str:
+    """A checkpoint's source as a caption: the library's name, or the last part of a path."""
+    if source.startswith(("library:", "memory:")):
+        return source.partition(":")[2]
+    return PurePath(source).name

@@ -1,0 +1,101 @@
+"""Drop entries of the library, or files from a file manager."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from PySide6.QtCore import QMimeData, QPointF
+
+from solera.documents.commands import AddNodes
+from solera.documents.document import Document, Position
+from solera.recipes.nodes import CheckpointNode
+from solera_app.canvases.anatomy import HEADER, WIDTH
+from solera_app.canvases.arrange import snapped
+
+#: What a library drags: JSON, a list of {"name", "path"}.
+LIBRARY_MIME = "application/x-solera-library"
+_STACK = 88.0
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryEntry:
+    """A checkpoint of the library.
+
+    Attributes:
+        name: What the library calls it.
+        path: Where it is.
+    """
+
+    name: str
+    path: str
+
+    @property
+    def source(self) -> str:
+        """How a checkpoint node names it: the library's name if it has one, else the path."""
+        return f"library:{self.name}" if self.name else self.path
+
+
+def library_entries(mime: QMimeData) -> tuple[LibraryEntry, ...]:
+    """The library entries that are dragged; empty if none, or if the data are not what a library writes."""
+    if not mime.hasFormat(LIBRARY_MIME):
+        return ()
+    try:
+        plain = json.loads(bytes(mime.data(LIBRARY_MIME).data()))
+    except ValueError:
+        return ()
+    if not isinstance(plain, list):
+        return ()
+    return tuple(
+        LibraryEntry(str(entry.get("name", "")), str(entry.get("path", "")))
+        for entry in plain
+        if isinstance(entry, dict) and (entry.get("name") or entry.get("path"))
+    )
+
+
+def dropped_files(mime: QMimeData) -> list[str]:
+    """The local files that are dragged."""
+    return [url.toLocalFile() for url in mime.urls() if url.isLocalFile()]
+
+
+class DropLibrary:
+    """A drag that comes from outside the canvas.
+
+    Args:
+        mime: What is dragged.
+    """
+
+    def __init__(self, mime: QMimeData) -> None:
+        self.entries = library_entries(mime)
+        self.files: list[str] = [] if self.entries else dropped_files(mime)
+
+    @property
+    def welcome(self) -> bool:
+        """Whether a canvas can do anything with it."""
+        return bool(self.entries or self.files)
+
+    @property
+    def hint(self) -> str:
+        """What would happen, for the status bar."""
+        count = len(self.entries) or len(self.files)
+        what = "checkpoint" if count == 1 else f"{count} checkpoints"
+        return f"Drop to add {what} here." if self.entries else f"Drop to add {what} to the library and here."
+
+    def command(self, document: Document, at: QPointF) -> AddNodes:
+        """The edit that adds the entries, the first one's header under the pointer at ``at`` (scene px)."""
+        return add_checkpoints(document, self.entries, (at.x() - WIDTH / 2, at.y() - HEADER / 2))
+
+
+def add_checkpoints(document: Document, entries: Sequence[LibraryEntry], corner: Position) -> AddNodes:
+    """The edit that adds checkpoint nodes in a column whose top left corner is ``corner``."""
+    nodes: list[CheckpointNode] = []
+    positions: dict[str, Position] = {}
+    draft = document
+    for i, entry in enumerate(entries):
+        node = CheckpointNode(draft.fresh_id(entry.name or entry.path.rsplit("/", 1)[-1]), entry.source)
+        nodes.append(node)
+        positions[node.id] = snapped(corner[0], corner[1] + i * _STACK)
+        draft = AddNodes((node,)).apply(draft)
+    what = f"Add {nodes[0].id}" if len(nodes) == 1 else f"Add {len(nodes)} checkpoints"
+    return AddNodes(tuple(nodes), positions, label=what)

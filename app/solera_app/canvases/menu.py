@@ -1,0 +1,86 @@
+"""The context menu of a recipe canvas."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QPointF
+from PySide6.QtWidgets import QMenu
+
+from solera_app.theme import icon
+
+if TYPE_CHECKING:
+    from solera_app.canvases.recipe import RecipeCanvas
+
+#: Label, icon, key as text, and what it does. An empty label is a line.
+_Row = tuple[str, str, str, Callable[[], object]]
+
+
+def context_menu(canvas: RecipeCanvas, at: QPointF) -> QMenu:
+    """The menu for the choice, or, without one, for a place in the scene."""
+    menu = QMenu(canvas)
+    menu.setAccessibleName("Canvas menu")
+    rows = _node_rows(canvas) if canvas.selection else _link_rows(canvas) or _ground_rows(canvas, at)
+    for label, icon_name, key, do in rows:
+        if not label:
+            menu.addSeparator()
+            continue
+        action = menu.addAction(f"{label}\t{key}" if key else label)
+        if icon_name:
+            action.setIcon(icon(icon_name))
+        action.triggered.connect(lambda _=False, do=do: do())
+    return menu
+
+
+def _nothing() -> None:
+    """For lines."""
+
+
+_LINE: _Row = ("", "", "", _nothing)
+
+
+def _node_rows(canvas: RecipeCanvas) -> list[_Row]:
+    edits, chosen = canvas.edits, canvas.selection
+    rows: list[_Row] = []
+    if len(chosen) == 1:
+        id_ = chosen[0]
+        rows += [
+            ("Open", "", "Enter", lambda: canvas.openRequested.emit(id_)),
+            ("Rename", "", "F2", lambda: canvas.edit_title(id_)),
+        ]
+        if canvas.picture.items_by_id[id_].face.kind in {"checkpoint", "sum", "method"}:
+            rows += [
+                ("Edit note", "comment", "", lambda: canvas.edit_note(id_)),
+                ("Make this the output", "", "O", edits.make_output),
+            ]
+        rows.append(_LINE)
+    if len(chosen) == 2:
+        rows += [("Connect", "link", "C", edits.connect_chosen), _LINE]
+    return [
+        *rows,
+        ("Copy", "", "Ctrl+C", edits.copy),
+        ("Cut", "", "Ctrl+X", edits.cut),
+        ("Duplicate", "", "Ctrl+D", edits.duplicate),
+        ("Disconnect all", "", "", edits.detach),
+        _LINE,
+        ("Delete", "trash", "Del", edits.delete),
+    ]
+
+
+def _link_rows(canvas: RecipeCanvas) -> list[_Row]:
+    if canvas.picture.chosen_link is None:
+        return []
+    return [("Disconnect", "trash", "Del", canvas.edits.delete)]
+
+
+def _ground_rows(canvas: RecipeCanvas, at: QPointF) -> list[_Row]:
+    return [
+        ("Add node…", "add", "Tab", lambda: canvas.open_quick_add(at)),
+        ("Paste", "", "Ctrl+V", lambda: canvas.edits.paste((at.x(), at.y()))),
+        _LINE,
+        ("Select all", "", "Ctrl+A", lambda: canvas.select(list(canvas.picture.items_by_id))),
+        ("Show everything", "fit", "F", canvas.fit),
+        _LINE,
+        ("Run recipe", "run", "Ctrl+Enter", canvas.runRequested.emit),
+    ]
