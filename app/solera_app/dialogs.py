@@ -140,11 +140,11 @@ class SettingsDialog(QDialog):
         self.device = QComboBox()
         self.device.addItems(list(devices))
         self.device.setCurrentText(settings.device)
-        self.threads = QSpinBox(minimum=0, maximum=1024, specialValueText="one per core")
+        self.threads = QSpinBox(minimum=0, maximum=1024)
+        self.threads.setSpecialValueText("one per core")
         self.threads.setValue(settings.threads)
-        self.memory = QSpinBox(
-            minimum=0, maximum=1_000_000, suffix=" MB", specialValueText="three quarters of the machine's"
-        )
+        self.memory = QSpinBox(minimum=0, maximum=1_000_000, suffix=" MB")
+        self.memory.setSpecialValueText("three quarters of the machine's")
         self.memory.setValue(settings.memory // 1_000_000)
         self.folders = QLineEdit(", ".join(settings.plugin_folders), placeholderText="folders, parted by commas")
         form = QFormLayout(self)

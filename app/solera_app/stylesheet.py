@@ -19,8 +19,8 @@ QMainWindow, QDialog, QDockWidget, QStatusBar, QMenuBar, QToolBar { background: 
 QMainWindow::separator { background: @line; width: 1px; height: 1px; }
 QToolTip { background: @tooltip; color: @on-tooltip; border: 1px solid @tooltip; padding: 4px 6px; }
 
-QMenuBar { min-height: 28px; padding: 0 4px; border: none; }
-QMenuBar::item { padding: 6px 9px; background: transparent; border-radius: 4px; }
+QMenuBar { padding: 0 4px; border: none; max-height: 34px; }
+QMenuBar::item { padding: 5px 9px; margin: 2px 0; background: transparent; border-radius: 4px; }
 QMenuBar::item:selected { background: @hover; }
 QMenuBar::item:pressed { background: @pressed; }
 QMenu { background: @raised; border: 1px solid @line-strong; border-radius: 4px; padding: 4px; }

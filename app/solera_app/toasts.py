@@ -92,9 +92,12 @@ class Toasts(QObject):
             old.setParent(None)
             old.deleteLater()
         toast = Toast(level, sentence, details, self._window)
-        toast.destroyed.connect(lambda: QTimer.singleShot(0, self, self._place))
+        toast.destroyed.connect(self._place_later)
         toast.show()
         self._place()
+
+    def _place_later(self) -> None:
+        QTimer.singleShot(0, self, self._place)
 
     def _place(self) -> None:
         bottom = self._window.height() - 36

@@ -10,7 +10,7 @@ from pyqtgraph.parametertree.parameterTypes import SimpleParameter, WidgetParame
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import QHeaderView, QVBoxLayout, QWidget
 
-from solera.params import ParamSpec, PerModel, Value
+from solera.params import ParamSpec, PerModel, Value, Var
 from solera_app.docks.fields import field_for
 from solera_app.theme import icon, themes
 
@@ -36,7 +36,8 @@ class _FieldItem(WidgetParameterItem):  # type: ignore[misc]  # pyqtgraph is unt
         pass
 
     def updateDefaultBtn(self) -> None:
-        self.defaultBtn.setVisible(self.param.opts["value"] != self.param.opts["default"])
+        value = self.param.opts["value"]  # a variable goes back by its bracket
+        self.defaultBtn.setVisible(value != self.param.opts["default"] and not isinstance(value, Var))
 
 
 class _FieldParameter(SimpleParameter):  # type: ignore[misc]  # pyqtgraph is untyped
