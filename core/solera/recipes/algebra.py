@@ -1,0 +1,148 @@
+"""Arithmetic on recipes: what ``math - base`` and ``base + 0.8 * delta`` mean in a script.
+
+Each function takes recipes (their outputs are the operands) and gives a new one. Nothing is refused here: number x
+weights is written down as it stands, for it may become part of a sum that totals 1; types are checked when the recipe
+is used.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+
+from solera.params import Value
+from solera.recipes.join import join, unused
+from solera.recipes.nodes import CheckpointNode, MethodNode, Node, Recipe, SumNode, Term, ValueType
+from solera.recipes.order import by_id, ordered, reachable
+from solera.recipes.types import TOTAL_TOLERANCE
+
+
+def leaf(source: str, name: str = "", *, fingerprint: str = "", strip: str = "") -> Recipe:
+    """A recipe that is one checkpoint.
+
+    Args:
+        source: A path, ``"library:NAME"`` or ``"memory:KEY"``.
+        name: What its node is called; made of the source's last part unless given.
+        fingerprint: Content hash it is expected to have.
+        strip: The declared view on its names.
+    """
+    id_ = identifier(name or re.split(r"[/:\\]", source.rstrip("/"))[-1])
+    return Recipe((CheckpointNode(id_, source, fingerprint, strip),), id_)
+
+
+def add(a: Recipe, b: Recipe) -> Recipe:
+    """``a + b``."""
+    return _sum([(1.0, a), (1.0, b)])
+
+
+def sub(a: Recipe, b: Recipe) -> Recipe:
+    """``a - b``; for two weights a delta whose origin is ``b``."""
+    return _sum([(1.0, a), (-1.0, b)])
+
+
+def scale(factor: Value, a: Recipe) -> Recipe:
+    """``factor * a``; the factor may be a variable."""
+    return _sum([(factor, a)])
+
+
+def apply(
+    method: str,
+    inputs: Sequence[Recipe],
+    base: Recipe | None = None,
+    params: Mapping[str, Value] | None = None,
+    name: str = "",
+) -> Recipe:
+    """A method on recipes.
+
+    Args:
+        method: Its registered name.
+        inputs: In order.
+        base: The base, if any.
+        params: Values by parameter name.
+        name: What the node is called; the method's name unless given.
+    """
+    nodes, ids = join([*inputs, base] if base is not None else list(inputs))
+    id_ = unused(identifier(name or method), [node.id for node in nodes])
+    foot = ids[-1] if base is not None else ""
+    node = MethodNode(id_, method, ids[: len(inputs)], foot, dict(params or {}))
+    return Recipe((*nodes, node), id_)
+
+
+def kinds(recipe: Recipe) -> dict[str, ValueType]:
+    """The types of nodes told without knowing any method: open sums (number x weights) are absent."""
+    found: dict[str, ValueType] = {}
+    for node in ordered(recipe):
+        kind = _kind(node, found)
+        if kind is not None:
+            found[node.id] = kind
+    return found
+
+
+def identifier(text: str) -> str:
+    """The text as a node's name: letters, digits and underscores, not beginning with a digit."""
+    name = re.sub(r"\W+", "_", text.rpartition(".")[0] if text.endswith((".safetensors", ".pt", ".bin")) else text)
+    name = name.strip("_") or "model"
+    return f"model_{name}" if name[0].isdigit() else name
+
+
+def _kind(node: Node, found: Mapping[str, ValueType]) -> ValueType | None:
+    match node:
+        case CheckpointNode():
+            return "weights"
+        case MethodNode(inputs=inputs, base=base):
+            return "weights" if base else found.get(inputs[0]) if inputs else None
+        case SumNode(terms=terms):
+            if any(term.node not in found for term in terms):
+                return None
+            weights = [term.coefficient for term in terms if found[term.node] == "weights"]
+            numbers = [float(item) for item in weights if isinstance(item, (int, float))]
+            if len(numbers) < len(weights):
+                return None
+            total = math.fsum(numbers)
+            if not weights or abs(total) <= TOTAL_TOLERANCE:
+                return "delta"
+            return "weights" if abs(total - 1) <= TOTAL_TOLERANCE else None
+
+
+def _sum(operands: Sequence[tuple[Value, Recipe]]) -> Recipe:
+    nodes, ids = join([recipe for _, recipe in operands])
+    graph = Recipe(nodes, ids[0])
+    known, types = by_id(graph), kinds(graph)
+    terms: list[Term] = []
+    for (factor, _), id_ in zip(operands, ids, strict=True):
+        terms += _terms(factor, known[id_], types)
+    merged = _merged(terms)
+    wanted = f"{merged[0].node}_delta" if [t.coefficient for t in merged] == [1.0, -1.0] else "sum"
+    id_ = unused(wanted, known)
+    return reachable(Recipe((*nodes, SumNode(id_, merged)), id_))
+
+
+def _terms(factor: Value, node: Node, types: Mapping[str, ValueType]) -> list[Term]:
+    """An operand as terms: a scaled value is taken apart, an open sum too; what has a type stays a node."""
+    if not isinstance(node, SumNode) or (len(node.terms) > 1 and node.id in types):
+        return [Term(node.id, factor)]
+    products = [_times(factor, term.coefficient) for term in node.terms]
+    if any(product is None for product in products):
+        return [Term(node.id, factor)]
+    return [Term(term.node, product) for term, product in zip(node.terms, products, strict=True) if product is not None]
+
+
+def _times(a: Value, b: Value) -> Value | None:
+    if isinstance(a, (int, float)) and isinstance(b, (int, float)):
+        return float(a) * float(b)
+    return b if a == 1.0 else a if b == 1.0 else None
+
+
+def _merged(terms: Sequence[Term]) -> tuple[Term, ...]:
+    """Numeric terms of one node put together."""
+    found: dict[tuple[str, int], Term] = {}
+    for i, term in enumerate(terms):
+        number = isinstance(term.coefficient, (int, float))
+        key = (term.node, -1 if number else i)
+        first = found.get(key)
+        if first is None:
+            found[key] = term
+        else:
+            found[key] = Term(term.node, float(first.coefficient) + float(term.coefficient))  # type: ignore[arg-type]
+    return tuple(found.values())

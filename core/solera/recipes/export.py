@@ -1,0 +1,106 @@
+"""A recipe as something else to take along: a script, a YAML file, a command line."""
+
+from __future__ import annotations
+
+import keyword
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+from solera.params import Curve, PerModel, Rules, Value, Var, encode
+from solera.recipes.nodes import CheckpointNode, MethodNode, Node, Recipe, SumNode, Term
+from solera.recipes.order import ordered, reachable
+from solera.recipes.yaml import dump_recipe
+
+
+def as_yaml(recipe: Recipe) -> str:
+    """The canonical YAML."""
+    return dump_recipe(recipe)
+
+
+def as_python(recipe: Recipe, out: str = "out") -> str:
+    """A script that makes the same weights through ``import solera``.
+
+    Args:
+        recipe: A recipe without faults; nodes its output does not need are left out.
+        out: The folder it saves to. A recipe with free variables is bound to values, not saved.
+    """
+    recipe = reachable(recipe)
+    names = _names(recipe)
+    lines = ["import solera", ""]
+    for node in ordered(recipe):
+        if node.note:
+            lines += [f"# {line}" for line in node.note.splitlines()]
+        lines.append(f"{names[node.id]} = {_expression(node, names)}")
+    if recipe.output and not recipe.variables:
+        dtype = f", dtype={recipe.dtype!r}" if recipe.dtype else ""
+        lines.append(f"{names[recipe.output]}.save({out!r}{dtype})")
+    return "\n".join(lines) + "\n"
+
+
+def as_command(file: str, out: str, numbers: Mapping[str, float] | None = None, dtype: str = "") -> str:
+    """The command line that makes the weights.
+
+    Args:
+        file: The recipe's file.
+        out: The folder to make.
+        numbers: Values of free variables.
+        dtype: Storage dtype, if not the recipe's own.
+    """
+    words = ["solera", "merge", file, out]
+    for name, value in (numbers or {}).items():
+        words += ["--set", f"{name}={value!r}"]
+    if dtype:
+        words += ["--dtype", dtype]
+    return shlex.join(words)
+
+
+def _names(recipe: Recipe) -> dict[str, str]:
+    names: dict[str, str] = {}
+    for node in recipe.nodes:
+        name = node.id if node.id.isidentifier() else "node"
+        while keyword.iskeyword(name) or name == "solera" or name in names.values():
+            name += "_"
+        names[node.id] = name
+    return names
+
+
+def _expression(node: Node, names: Mapping[str, str]) -> str:
+    match node:
+        case CheckpointNode(source=source, strip=strip):
+            return f"solera.open({source!r}{f', strip={strip!r}' if strip else ''})"
+        case SumNode(terms=terms):
+            return _sum(terms, names)
+        case MethodNode(method=method, inputs=inputs, base=base, params=params):
+            arguments = [repr(method), f"[{', '.join(names[name] for name in inputs)}]"]
+            arguments += [f"base={names[base]}"] if base else []
+            arguments += [f"{key}={_literal(params[key])}" for key in sorted(params)]
+            return f"solera.merge({', '.join(arguments)})"
+
+
+def _sum(terms: tuple[Term, ...], names: Mapping[str, str]) -> str:
+    text = ""
+    for term in terms:
+        name, factor = names[term.node], term.coefficient
+        negative = isinstance(factor, (int, float)) and factor < 0
+        size: Any = -factor if negative and isinstance(factor, (int, float)) else factor
+        product = name if size == 1 else f"{_literal(size)} * {name}"
+        if not text:
+            text = f"-1 * {name}" if negative and size == 1 else f"-{product}" if negative else product
+        else:
+            text += f" - {product}" if negative else f" + {product}"
+    return text if len(terms) > 1 or "*" in text else f"1 * {text}"
+
+
+def _literal(value: Value) -> str:
+    match value:
+        case Var(name, low, high, init, log):
+            given = {"low": low, "high": high, "init": init}
+            words = [repr(name), *(f"{key}={item!r}" for key, item in given.items() if item is not None)]
+            return f"solera.var({', '.join([*words, *(['log=True'] if log else [])])})"
+        case PerModel(values):
+            return f"[{', '.join(_literal(item) for item in values)}]"
+        case Curve() | Rules():
+            return repr(encode(value))
+        case _:
+            return repr(value)

@@ -1,0 +1,68 @@
+"""Several recipes in one graph."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+
+from solera.errors import InputError
+from solera.recipes.nodes import CheckpointNode, MethodNode, Node, Recipe, SumNode, upstream
+from solera.recipes.order import ordered, reachable
+
+
+def join(recipes: Sequence[Recipe]) -> tuple[tuple[Node, ...], tuple[str, ...]]:
+    """The nodes of several recipes side by side, and the id of each one's output.
+
+    Equal nodes are shared (a checkpoint that appears in several is opened once); an id that two recipes use for
+    different nodes gets a number in the later one: ``"base"``, ``"base_2"``. Nodes that an output does not need are
+    left out.
+
+    Raises:
+        InputError: A recipe has no output, or lacks a node it needs.
+    """
+    nodes: dict[str, Node] = {}
+    twins: dict[Node | str, str] = {}
+    return_ids = []
+    for recipe in recipes:
+        if not recipe.output:
+            raise InputError("A recipe without an output cannot be part of another; choose its output first.")
+        return_ids.append(_graft(reachable(recipe), nodes, twins))
+    return tuple(nodes.values()), tuple(return_ids)
+
+
+def unused(wanted: str, taken: Collection[str]) -> str:
+    """``wanted``, or the first of ``wanted_2``, ``wanted_3`` ... that is not taken."""
+    name, number = wanted, 1
+    while name in taken:
+        number += 1
+        name = f"{wanted}_{number}"
+    return name
+
+
+def _graft(recipe: Recipe, nodes: dict[str, Node], twins: dict[Node | str, str]) -> str:
+    """Add a recipe's nodes; returns the new id of its output."""
+    renamed: dict[str, str] = {}
+    for node in ordered(recipe):
+        missing = [name for name in upstream(node) if name not in renamed]
+        if missing:
+            raise InputError(f"The node '{node.id}' needs '{missing[0]}', which is not in its recipe.", node=node.id)
+        moved = _renamed(node, renamed)
+        key = repr(replace(moved, id="", note=""))  # parameters are a mapping, which cannot be hashed
+        if key not in twins:
+            id_ = unused(node.id, nodes)
+            nodes[id_] = replace(moved, id=id_)
+            twins[key] = id_
+        renamed[node.id] = twins[key]
+    return renamed[recipe.output]
+
+
+def _renamed(node: Node, names: Mapping[str, str]) -> Node:
+    match node:
+        case CheckpointNode():
+            return node
+        case SumNode(terms=terms):
+            return replace(node, terms=tuple(replace(term, node=names[term.node]) for term in terms))
+        case MethodNode(inputs=inputs, base=base):
+            moved = tuple(names[name] for name in inputs)
+            params = {key: node.params[key] for key in sorted(node.params)}
+            return replace(node, inputs=moved, base=names[base] if base else "", params=params)
