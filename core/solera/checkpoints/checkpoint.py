@@ -38,6 +38,8 @@ class Checkpoint(Mapping[str, TensorRef]):
         folder: Where config and tokenizer lie; None if there is no such place.
         metadata: Text the file holds beside the tensors.
         strip: The declared view: what was removed from the front of names; empty if nothing was.
+        container: The container of a nested file that holds the model (``"state_dict/"``), as its format guesses it;
+            what :func:`open_checkpoint` looks into unless told otherwise.
         notes: Sentences for a person about what was left out.
 
     Args:
@@ -66,6 +68,7 @@ class Checkpoint(Mapping[str, TensorRef]):
         self.folder = folder
         self.metadata = dict(metadata or {})
         self.strip = strip
+        self.container = ""
         self.notes = tuple(notes)
         self._tensors = dict(tensors)
         self._files = tuple(files)

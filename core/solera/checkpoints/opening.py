@@ -19,7 +19,8 @@ def open_checkpoint(path: str | Path, *, formats: Mapping[str, Format] | None = 
         path: A weights file, an ``*.index.json``, or a folder with either.
         formats: The formats to try, in order; the built-in ones if None.
         strip: The view: a container (``"state_dict/"``) and a prefix (``"module."``) to remove from names; see
-            :mod:`solera.checkpoints.views`. Empty: the format's own choice, which for most is none.
+            :mod:`solera.checkpoints.views`. Empty: the container that
+            holds the model, if the file is a nested one, else nothing. ``"/"``: everything, as it is in the file.
 
     Raises:
         NotFoundError: Nothing is at the path.
@@ -31,9 +32,12 @@ def open_checkpoint(path: str | Path, *, formats: Mapping[str, Format] | None = 
     path = Path(path).expanduser()
     if not path.exists():
         raise NotFoundError(f"There is no file or folder {path}. Check the path.", path=str(path))
+    if not path.is_dir() and not path.is_file():
+        raise CheckpointError(f"{path} is not a regular file.", path=str(path))
     for format in formats.values():
         if format.matches(path):
-            return apply_view(format.open(path), strip)
+            checkpoint = format.open(path)
+            return apply_view(checkpoint, strip or checkpoint.container)
     known = ", ".join(f"{format.title} (*{', *'.join(format.suffixes)})" for format in formats.values())
     kind = "holds no checkpoint" if path.is_dir() else "is not a checkpoint"
     raise CheckpointError(f"{path} {kind} of a known format: {known}.", path=str(path))

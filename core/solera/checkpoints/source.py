@@ -162,6 +162,15 @@ class SourceFile:
         )
 
 
+def head_of(path: Path, count: int) -> bytes:
+    """The first bytes of a file, to tell what it may be; empty if it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(count)
+    except OSError:
+        return b""
+
+
 class Region:
     """A run of bytes of a file that tensors lie in.
 

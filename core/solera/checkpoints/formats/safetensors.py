@@ -12,7 +12,7 @@ from typing import Any
 from solera.checkpoints.checkpoint import Checkpoint
 from solera.checkpoints.formats.format import OpenedFile, assemble
 from solera.checkpoints.parts import Naming, find_parts, unique_object
-from solera.checkpoints.source import Region, SourceFile
+from solera.checkpoints.source import Region, SourceFile, head_of
 from solera.checkpoints.tensor_ref import Extent, TensorRef
 from solera.errors import CheckpointError, UnsafeError
 from solera.tensors.specs import ITEM_SIZES, TensorSpec
@@ -43,9 +43,10 @@ class SafetensorsFormat:
     _naming = Naming(suffixes=suffixes, standard=("model.safetensors",))
 
     def matches(self, path: Path) -> bool:
-        """By name: the suffix of a file or index, or such a file in a folder."""
+        """By name: the suffix of a file or index, or such a file in a folder. Else by the look of its first bytes."""
         if path.is_file():
-            return path.suffix.lower() in self.suffixes or self._naming.is_index(path)
+            named = path.suffix.lower() in self.suffixes or self._naming.is_index(path)
+            return named or head_of(path, 10)[8:] in {b'{"', b"{ ", b"{}", b"{\n"}
         return any(self._naming.in_folder(path))
 
     def open(self, path: Path) -> Checkpoint:
@@ -86,7 +87,8 @@ def _read_header(file: SourceFile) -> bytes:
         )
     length = int.from_bytes(head[:8], "little")
     if len(head) < 9 or head[8:9] != b"{":
-        raise CheckpointError(f"{file.path} is not a safetensors file: it has no header.", path=str(file.path))
+        why = "it looks like a PyTorch file; rename it to end in .pt" if head.startswith(b"PK") else "it has no header"
+        raise CheckpointError(f"{file.path} is not a safetensors file: {why}.", path=str(file.path))
     if length > MAX_HEADER:
         raise UnsafeError(
             f"{file.path} claims a header of {length:,} bytes; more than {MAX_HEADER:,} is refused.",
