@@ -1,0 +1,1 @@
+"""Explorers: a grid, and a search for trade-offs."""
