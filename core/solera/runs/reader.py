@@ -14,10 +14,10 @@ from numpy.typing import DTypeLike, NDArray
 
 from solera.errors import InputError, RunError
 from solera.events import Logged
-from solera.locks import holder
 from solera.runs import _h5, layout
 from solera.runs._h5 import H5File, Table
 from solera.runs.header import RunHeader
+from solera.runs.peek import live_state
 from solera.runs.points import PHASES, Points
 
 
@@ -57,7 +57,7 @@ class RunReader:
         """``"running"``, or how it ended; ``"interrupted"`` when its writer died without a word."""
         if self._ended is not None:
             return str(self._ended.get("state", "done"))
-        return "running" if holder(self.path.with_name(f"{self.path.name}.lock")) else "interrupted"
+        return live_state(self.path)
 
     @property
     def summary(self) -> str:

@@ -80,4 +80,6 @@ def _whole(rows: NDArray[Any], text: int, count: int) -> NDArray[np.bool_]:
     whole: NDArray[np.bool_] = rows["at"] + rows["length"] <= text
     if "point" in (rows.dtype.names or ()):
         whole &= rows["point"] < count
+    if "index" in (rows.dtype.names or ()):
+        whole &= rows["index"] <= count  # an indicator says after how many points
     return whole
