@@ -201,7 +201,7 @@ def _method_face(
 ) -> Face:
     card = catalogue.get(node.method)
     ports: list[PortFace] = []
-    if node.base or (card is not None and (card.base != "none" or card.takes == "delta")):
+    if node.base or (card is not None and card.base != "none"):
         required = card is not None and card.base == "required"
         ports.append(
             PortFace(

@@ -135,7 +135,7 @@ class Wiring:
             return f"That would go in a circle: '{source}' already depends on '{target}'."
         if isinstance(to, MethodNode):
             facts = self._methods.get(to.method)
-            if port == "base" and facts is not None and facts.base == "none" and facts.takes != "delta":
+            if port == "base" and facts is not None and facts.base == "none":
                 return f"{facts.title} takes no base."
             most = facts.max_inputs if facts is not None else None
             if facts is not None and most is not None and port == "input:+" and len(to.inputs) >= most:
