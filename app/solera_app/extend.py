@@ -3,6 +3,8 @@
 A view plugin imports this module and ``solera.api`` and nothing else of Solera.
 """
 
+from solera.runs.header import RunHeader
+from solera.runs.points import Points
 from solera_app.plots.canvas import Axis, Canvas
 from solera_app.plots.curve import Barrier, CurvePlot, chord_barrier
 from solera_app.plots.front import FrontPlot, Scatter
@@ -25,7 +27,7 @@ from solera_app.views.facts import (
 )
 from solera_app.views.facts import columns as column_facts
 from solera_app.views.fronts import front_of_two, within_noise
-from solera_app.views.snapshot import Points, RunHeader, Snapshot
+from solera_app.views.snapshot import Snapshot
 from solera_app.views.view import Chooser, View
 
 __all__ = [

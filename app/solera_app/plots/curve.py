@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QRectF, Qt
+from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QPainter, QPen
 from PySide6.QtWidgets import QWidget
 
@@ -56,17 +56,21 @@ class CurvePlot(Plot):
         self._series: tuple[Series, ...] = ()
         self._report: Series | None = None
         self._barrier: Barrier | None = None
-        self._ends = ("", "")
+        self._models: dict[str, float] = {}
         self._extent = (0.0, 1.0)
         self._range = GrowingRange()
         self._newest = -1
         self._names = ("x", "value")
 
-    def set_ends(self, low: str, high: str) -> None:
-        """Names of the models at the two ends."""
-        self._ends = (low, high)
-        self.canvas.margin_top = 24.0 if low or high else 10.0
+    def set_models(self, models: Mapping[str, float]) -> None:
+        """Named models and where they lie on the coordinate; names stand above the picture."""
+        self._models = dict(models)
+        self.canvas.margin_top = 24.0 if models else 10.0
         self.canvas.arrange()
+
+    def set_ends(self, low: str, high: str) -> None:
+        """Names of the models at the two ends of the extent."""
+        self.set_models({low: self._extent[0], high: self._extent[1]})
 
     def set_extent(self, low: float, high: float) -> None:
         """The coordinate's range."""
@@ -102,6 +106,11 @@ class CurvePlot(Plot):
             self.set_summary(barrier.text)
         self.refresh()
 
+    @property
+    def has_barrier(self) -> bool:
+        """Whether a barrier is drawn."""
+        return self._barrier is not None
+
     def reset(self) -> None:
         """Forget the axis' extent: another run or column is shown."""
         self._range.reset()
@@ -130,7 +139,7 @@ class CurvePlot(Plot):
         painter.restore()
         lines.paint_end_labels(painter, self.canvas, self._series)
         self._paint_barrier(painter)
-        self._paint_ends(painter)
+        self._paint_models(painter)
 
     def _place(self, line: Series, index: int) -> int:
         found = np.nonzero(line.index == index)[0]
@@ -181,18 +190,24 @@ class CurvePlot(Plot):
                 marks.whisker(painter, self.canvas.point(x, y - error), self.canvas.point(x, y + error), colour)
             marks.diamond(painter, self.canvas.point(x, y), colour)
 
-    def _paint_ends(self, painter: QPainter) -> None:
-        rect = self.canvas.window_rect
-        painter.setFont(font("small", "medium"))
-        painter.setPen(theme().colour("text"))
-        half, top = rect.width() / 2 - 8, rect.top() - 20
-        metrics = painter.fontMetrics()
-        for name, left, flag in (
-            (self._ends[0], rect.left(), Qt.AlignmentFlag.AlignLeft),
-            (self._ends[1], rect.right() - half, Qt.AlignmentFlag.AlignRight),
-        ):
-            text = metrics.elidedText(name, Qt.TextElideMode.ElideMiddle, int(half))
-            painter.drawText(QRectF(left, top, half, 16), flag | Qt.AlignmentFlag.AlignVCenter, text)
+    def _paint_models(self, painter: QPainter) -> None:
+        """Names above the picture, each over its place; a dotted line where that is not an end."""
+        rect, face = self.canvas.window_rect, font("small", "medium")
+        painter.setFont(face)
+        taken = rect.left() - 8
+        for name, at in sorted(self._models.items(), key=lambda item: item[1]):
+            across = self.canvas.point(at, 0).x()
+            if not rect.left() - 1 <= across <= rect.right() + 1:
+                continue
+            if rect.left() + 2 < across < rect.right() - 2:
+                painter.setPen(dashed(QPen(theme().colour("accent-line"), 1.25), (1.5, 3)))
+                painter.drawLine(QPointF(across, rect.top()), QPointF(across, rect.bottom()))
+            width = text_size(name, "medium")[0]
+            left = max(rect.left(), min(across - width / 2, rect.right() - width), taken + 8)
+            painter.setPen(theme().colour("text"))
+            box = QRectF(left, rect.top() - 20, width + 2, 16)
+            painter.drawText(box, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, name)
+            taken = left + width
 
     def describe(self, index: int) -> Sequence[str]:
         """Position and the value of each line there."""

@@ -62,6 +62,15 @@ class Header(QWidget):
         self.controls.addWidget(control, 0, Qt.AlignmentFlag.AlignTop)
         self.updateGeometry()
 
+    def show_controls(self, shown: bool) -> None:
+        """Show or hide what is there to be used; a picture in a file has no buttons."""
+        for index in range(1, self.controls.count()):
+            item = self.controls.itemAt(index)
+            widget = item.widget() if item is not None else None
+            if widget is not None:
+                widget.setVisible(shown)
+        self.update()
+
     def _controls_width(self) -> int:
         total = 0
         for index in range(1, self.controls.count()):

@@ -268,7 +268,7 @@ class Plot(QWidget):
         Raises:
             OutputError: The file cannot be written.
         """
-        with _Vectors(self):
+        with Bare(self):
             return export.export_png(self, Path(path), size, scale)
 
     def export_svg(self, path: Path, size: tuple[int, int] = export.DEFAULT_SIZE) -> Path:
@@ -277,7 +277,7 @@ class Plot(QWidget):
         Raises:
             OutputError: The file cannot be written.
         """
-        with _Vectors(self):
+        with Bare(self):
             return export.export_svg(self, Path(path), size, self.header.title)
 
     def export_csv(self, path: Path) -> Path:
@@ -290,8 +290,8 @@ class Plot(QWidget):
         return export.export_csv(Path(path), names, rows)
 
 
-class _Vectors:
-    """A plot without pointer traces and cached pixels, for the time of an export."""
+class Bare:
+    """A plot without pointer traces, controls and cached pixels, for the time of an export."""
 
     def __init__(self, plot: Plot) -> None:
         self._plot, self._hovered = plot, plot.hovered
@@ -299,7 +299,9 @@ class _Vectors:
     def __enter__(self) -> None:
         self._plot.hovered = -1
         self._plot.vectors(True)
+        self._plot.header.show_controls(False)
 
     def __exit__(self, *_: object) -> None:
         self._plot.hovered = self._hovered
         self._plot.vectors(False)
+        self._plot.header.show_controls(True)

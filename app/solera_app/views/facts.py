@@ -1,0 +1,172 @@
+"""What a run says of itself, in the words of a picture: axis titles, subtitle, state, formatted scores."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from solera.runs.header import RunHeader
+from solera.tasks.scores import METRICS, Metric
+from solera_app.plots.header import STATE_TOKENS
+from solera_app.plots.numerals import listed, measured
+from solera_app.views.snapshot import Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnFacts:
+    """A score column in words.
+
+    Attributes:
+        place: Its position among the run's columns.
+        name: ``"rotated.cross_entropy"``. task: ``"rotated"``. split: ``"selection"``.
+        metric: Title, unit, direction; a plain stand-in when the metric is not registered here.
+        count: Samples the task has on the split; 0 when not said.
+    """
+
+    place: int
+    name: str
+    task: str
+    split: str
+    metric: Metric
+    count: int
+
+    @property
+    def lower(self) -> bool:
+        """Whether lower is better."""
+        return self.metric.better == "lower"
+
+    @property
+    def percent(self) -> bool:
+        """Whether fractions are read as percent."""
+        return self.metric.display == "percent"
+
+    @property
+    def short(self) -> str:
+        """``"Rotated loss"``."""
+        return _sentence(f"{self.task} {_lower(self.metric.title)}")
+
+    @property
+    def unit(self) -> str:
+        """``"nats"``, ``"%"``, or nothing."""
+        return "%" if self.percent else self.metric.unit
+
+    @property
+    def axis(self) -> str:
+        """``"Rotated loss (nats per token), lower is better"``."""
+        return with_direction(self.short, self.metric)
+
+
+def with_direction(what: str, metric: Metric) -> str:
+    """A quantity with its unit and which way is better."""
+    unit = "%" if metric.display == "percent" else metric.unit
+    return f"{what}{f' ({unit})' if unit else ''}, {metric.better} is better"
+
+
+def columns(header: RunHeader) -> tuple[ColumnFacts, ...]:
+    """The score columns of a run."""
+    found = []
+    for place, plain in enumerate(header.columns):
+        kind = str(plain.get("metric", plain.get("name", "value")))
+        metric = METRICS.get(kind) or Metric(kind, kind.replace("_", " ").capitalize(), "", "lower")
+        task, split = str(plain.get("task", "")), str(plain.get("split", ""))
+        name = str(plain.get("name", f"{task}.{kind}"))
+        found.append(ColumnFacts(place, name, task, split, metric, int(plain.get("count", 0))))
+    return tuple(found)
+
+
+def format_value(value: float, stderr: float = math.nan, metric: Metric | str | None = None) -> str:
+    """``"2.957 ± 0.009"``, significant to its error; percent if the metric is read so.
+
+    Args:
+        value: The score.
+        stderr: Its standard error; NaN when unknown.
+        metric: The metric or its name; None writes a plain number.
+    """
+    kind = METRICS.get(metric) if isinstance(metric, str) else metric
+    return measured(value, stderr, percent=kind is not None and kind.display == "percent")
+
+
+def coordinate_title(coord: Mapping[str, Any]) -> str:
+    """``"Density"``, with its unit if it has one."""
+    title = _sentence(str(coord.get("title") or coord.get("name", "")))
+    unit = str(coord.get("unit", ""))
+    return f"{title} ({unit})" if unit else title
+
+
+def family_kind(header: RunHeader) -> str:
+    """``"line"``, ``"plane"``, ``"recipe"``, or nothing when it is not said."""
+    family = header.experiment.get("family", {})
+    if not isinstance(family, Mapping):
+        return ""
+    if "kind" in family:
+        return str(family["kind"])
+    return next((kind for kind in ("line", "plane", "recipe") if kind in family), "")
+
+
+def scale(header: RunHeader) -> tuple[float, ...]:
+    """Length in weight space of one unit of each coordinate; empty when nobody measured it."""
+    family = header.experiment.get("family", {})
+    places = (header.experiment, family if isinstance(family, Mapping) else {}, header.provenance)
+    for place in places:
+        geometry = place.get("geometry")
+        if isinstance(geometry, Mapping) and "scale" in geometry:
+            found = tuple(float(length) for length in geometry["scale"])
+            usable = len(found) == len(header.coords) and all(math.isfinite(s) and s > 0 for s in found)
+            return found if usable and any(s != 1.0 for s in found) else ()
+    return ()
+
+
+def subtitle(snapshot: Snapshot, shown: Sequence[ColumnFacts]) -> str:
+    """One line: metric · split · n · points · explorer · seed; what is not known is left out."""
+    header = snapshot.header
+    parts = [listed(list(dict.fromkeys(column.task for column in shown if column.task)))]
+    splits = list(dict.fromkeys(column.split for column in shown if column.split))
+    if splits:
+        parts.append(f"{listed(splits)} split")
+    parts.append(sample_words(snapshot, shown))
+    explorer = header.experiment.get("explorer", {})
+    if isinstance(explorer, Mapping) and explorer.get("name"):
+        parts.append(str(explorer["name"]))
+    done, planned = int(snapshot.search.sum()), header.planned
+    parts.append(f"{done:,} of {planned:,} points" if planned and planned >= done else f"{done:,} points")
+    if "seed" in header.experiment:
+        parts.append(f"seed {header.experiment['seed']}")
+    return " · ".join(part for part in parts if part)
+
+
+def sample_words(snapshot: Snapshot, shown: Sequence[ColumnFacts]) -> str:
+    """``"n = 300"``: samples behind each score, and of how many if fewer were taken."""
+    places = [column.place for column in shown]
+    counts = snapshot.points.counts[snapshot.search][:, places] if places else np.empty((0, 0))
+    taken = counts[counts > 0]
+    have = [column.count for column in shown if column.count]
+    if not taken.size:
+        return f"n = {max(have):,}" if have else ""
+    low, high = int(taken.min()), int(taken.max())
+    each = " each" if len(shown) > 1 else ""
+    if low != high:
+        return f"n = {low:,} to {high:,}"
+    return f"n = {high:,}{f' of {max(have):,}' if have and max(have) > high else ''}{each}"
+
+
+def state_words(snapshot: Snapshot) -> tuple[str, str]:
+    """The state and the token of its colour: ``("Running 61 %", "accent")``."""
+    word, token = snapshot.state.capitalize(), STATE_TOKENS.get(snapshot.state, "text-3")
+    planned = snapshot.header.planned
+    if snapshot.live and planned:
+        word = f"{word} {min(100 * int(snapshot.search.sum()) // planned, 100)} %"
+    return word, token
+
+
+def _sentence(text: str) -> str:
+    """Sentence case: the first letter large, the rest as it is; an identifier loses its underscores."""
+    text = text.replace("_", " ")
+    return text[:1].upper() + text[1:]
+
+
+def _lower(title: str) -> str:
+    return title[:1].lower() + title[1:]

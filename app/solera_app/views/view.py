@@ -1,0 +1,218 @@
+"""The base of all views: a widget that shows a run and follows it as it grows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import numpy as np
+from PySide6.QtCore import QSize, QTimer, Signal
+from PySide6.QtGui import QShowEvent
+from PySide6.QtWidgets import QComboBox, QSizePolicy, QWidget
+
+from solera.runs.header import RunHeader
+from solera.runs.points import Points
+from solera_app.plots import export
+from solera_app.plots.plot import Bare, Plot
+from solera_app.theme import theme, themes
+from solera_app.views.facts import ColumnFacts, columns
+from solera_app.views.snapshot import Snapshot
+
+ExportKind = Literal["png", "svg", "csv"]
+_REDRAW_MS = 40  # at most 25 redraws a second, however fast points come
+
+
+class View(QWidget):
+    """A picture of a run.
+
+    A view is made without arguments, given a run by :meth:`set_run`, and then told of its growth by :meth:`append`
+    or :meth:`update_run`; it draws in :meth:`redraw`, which is called at most 25 times a second and only while the
+    view is on screen. Everything happens in the window's thread; a view never opens a file.
+
+    Attributes:
+        title: What the tab says. icon: Name of an icon of the application.
+        snapshot: The run as far as it is known; None before :meth:`set_run`.
+
+    Signals:
+        pointSelected: Index (in the run) of the point that was chosen; -1 for none.
+        pointActivated: Index of the point that was double-clicked.
+    """
+
+    pointSelected = Signal(int)
+    pointActivated = Signal(int)
+    title: ClassVar[str] = "View"
+    icon: ClassVar[str] = "surface"
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.snapshot: Snapshot | None = None
+        self.selected = -1
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(_REDRAW_MS)
+        self._timer.timeout.connect(lambda: self.flush())
+        self._stale = False
+        self.setAutoFillBackground(True)
+        themes().changed.connect(self._restyle)
+        self._restyle()
+
+    # --- what a view says -------------------------------------------------------------------------------------------
+
+    @classmethod
+    def accepts(cls, header: RunHeader) -> bool:
+        """Whether it can show such a run."""
+        raise NotImplementedError
+
+    def restart(self) -> None:
+        """Another run is shown: forget axes, choices, selection. The snapshot is already the new one."""
+
+    def redraw(self) -> None:
+        """Draw the snapshot."""
+        raise NotImplementedError
+
+    def show_selected(self, index: int) -> None:
+        """Mark a point; -1 for none. Must not emit :attr:`pointSelected`."""
+
+    def plots(self) -> Sequence[Plot]:
+        """Its plots, the main one first."""
+        return self.findChildren(Plot)
+
+    def table(self) -> tuple[Sequence[str], Iterable[Sequence[object]]]:
+        """Column names and rows of the CSV; those of the main plot unless overridden."""
+        return self.plots()[0].table()
+
+    # --- the run ----------------------------------------------------------------------------------------------------
+
+    def set_run(self, snapshot: Snapshot) -> None:
+        """Show a run from its beginning."""
+        self.snapshot = snapshot
+        self.selected = -1
+        self.restart()
+        self._stale = True
+        self.flush(hidden=True)
+
+    def update_run(self, snapshot: Snapshot) -> None:
+        """The same run has grown or changed its state."""
+        self.snapshot = snapshot
+        self._stale = True
+        if not self._timer.isActive():
+            self._timer.start()
+
+    def append(self, points: Points) -> None:
+        """Points were added to the run."""
+        if self.snapshot is not None:
+            self.update_run(self.snapshot.with_points(points))
+
+    def flush(self, *, hidden: bool = False) -> None:
+        """Draw now what is waiting to be drawn, if the view can be seen (or ``hidden`` is allowed)."""
+        if self._stale and self.snapshot is not None and (hidden or self.isVisible()):
+            self._stale = False
+            self.redraw()
+
+    def select(self, index: int) -> None:
+        """Mark a point, without telling."""
+        self.selected = index
+        self.show_selected(index)
+
+    def columns(self) -> tuple[ColumnFacts, ...]:
+        """The run's score columns; none before there is a run."""
+        return columns(self.snapshot.header) if self.snapshot is not None else ()
+
+    def finite(self) -> int:
+        """How many points have a finite score."""
+        return 0 if self.snapshot is None else int(np.isfinite(self.snapshot.points.values).any(axis=1).sum())
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Draw what changed while hidden."""
+        super().showEvent(event)
+        self.flush()
+
+    def minimumSizeHint(self) -> QSize:
+        """Small enough for half of a small window."""
+        return QSize(360, 240)
+
+    def connect_plot(self, plot: Plot) -> None:
+        """Pass a plot's signals on and remember the selection."""
+        plot.pointSelected.connect(self._selected)
+        plot.pointActivated.connect(self.pointActivated)
+
+    def _selected(self, index: int) -> None:
+        self.selected = index
+        for plot in self.plots():
+            plot.select(index, tell=False)
+        self.pointSelected.emit(index)
+
+    # --- files ------------------------------------------------------------------------------------------------------
+
+    def export(
+        self, kind: ExportKind, path: Path, *, size: tuple[int, int] = export.DEFAULT_SIZE, scale: float = 2.0
+    ) -> Path:
+        """Write the view as a picture, without its controls, or its data as CSV.
+
+        Args:
+            kind: ``"png"``, ``"svg"`` or ``"csv"``.
+            path: Where; replaced if it exists.
+            size: Logical pixels of a picture.
+            scale: Image pixels per logical pixel of a PNG.
+
+        Raises:
+            OutputError: The file cannot be written.
+        """
+        self._timer.stop()
+        self.flush(hidden=True)
+        if kind == "csv":
+            return export.export_csv(Path(path), *self.table())
+        with ExitStack() as stack:
+            for plot in self.plots():
+                stack.enter_context(Bare(plot))
+            if kind == "svg":
+                return export.export_svg(self, Path(path), size, self.title)
+            return export.export_png(self, Path(path), size, scale)
+
+    def _restyle(self) -> None:
+        self.setPalette(theme().palette())
+        self.setBackgroundRole(self.palette().ColorRole.Base)
+
+
+class Chooser(QComboBox):
+    """A quiet combo box in a header, which keeps its choice by key while its entries change.
+
+    Args:
+        name: What is chosen, for tooltip and accessible name: ``"Score shown"``.
+    """
+
+    chosen = Signal(str)
+
+    def __init__(self, name: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setAccessibleName(name)
+        self.setToolTip(name)
+        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+        self.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
+        self.setMaximumWidth(220)
+        self.activated.connect(lambda index: self.chosen.emit(str(self.itemData(index))))
+
+    def set_entries(self, entries: Sequence[tuple[str, str]], choice: str = "") -> None:
+        """Offer (key, text) pairs; the choice stays if it is still there, else ``choice``, else the first."""
+        before = self.key or choice
+        if [(str(self.itemData(i)), self.itemText(i)) for i in range(self.count())] == list(entries):
+            return
+        self.clear()
+        for key, text in entries:
+            self.addItem(text, key)
+        found = self.findData(before)
+        self.setCurrentIndex(max(found, 0))
+
+    @property
+    def key(self) -> str:
+        """Key of the choice; empty without entries."""
+        data = self.currentData()
+        return "" if data is None else str(data)
+
+    def choose(self, key: str) -> None:
+        """Choose by key, without telling."""
+        found = self.findData(key)
+        if found >= 0:
+            self.setCurrentIndex(found)

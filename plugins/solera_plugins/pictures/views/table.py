@@ -1,0 +1,281 @@
+"""Every point of a run with its scores."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, QSortFilterProxyModel, Qt
+from PySide6.QtGui import QFont
+from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QVBoxLayout, QWidget
+
+from solera_app.extend import (
+    ColumnFacts,
+    Header,
+    RunHeader,
+    Snapshot,
+    View,
+    column_facts,
+    font,
+    format_value,
+    number,
+    state_words,
+    subtitle,
+)
+
+_SORT = Qt.ItemDataRole.UserRole
+_Index = QModelIndex | QPersistentModelIndex
+
+
+class PointsModel(QAbstractTableModel):
+    """Points as rows: number, name, split, coordinates, scores ± 1 SE.
+
+    In each score column the best row of each split, and those within noise of it (two standard errors of the
+    difference, unpaired), are set in medium weight.
+    """
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._snapshot: Snapshot | None = None
+        self._columns: tuple[ColumnFacts, ...] = ()
+        self._coords: tuple[str, ...] = ()
+        self._named = False
+        self._good = np.zeros((0, 0), dtype=bool)
+        self._best = np.zeros((0, 0), dtype=bool)
+        self._medium = font("label", "semibold")
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Show a run; appended rows keep selection and scroll position."""
+        before = self._snapshot
+        count = 0 if before is None else len(before.points)
+        names = bool((snapshot.points.labels != "").any())
+        same = before is not None and before.header.id == snapshot.header.id and names == self._named
+        if same and len(snapshot.points) > count:
+            self.beginInsertRows(QModelIndex(), count, len(snapshot.points) - 1)
+            self._take(snapshot, names)
+            self.endInsertRows()
+        elif not same:
+            self.beginResetModel()
+            self._take(snapshot, names)
+            self.endResetModel()
+        else:
+            self._take(snapshot, names)
+
+    def _take(self, snapshot: Snapshot, names: bool) -> None:
+        self._snapshot, self._named = snapshot, names
+        self._columns = column_facts(snapshot.header)
+        self._coords = tuple(str(coord.get("title") or coord["name"]) for coord in snapshot.header.coords)
+        self._best, self._good = best_rows(snapshot, self._columns)
+
+    def titles(self) -> list[str]:
+        """Column titles."""
+        lead = ["Point", *(["Model"] if self._named else []), "Split"]
+        scores = [f"{c.short} ({c.unit})" if c.unit else c.short for c in self._columns]
+        return [*lead, *self._coords, *scores]
+
+    def rowCount(self, parent: _Index = QModelIndex()) -> int:
+        """Points."""
+        return 0 if parent.isValid() or self._snapshot is None else len(self._snapshot.points)
+
+    def columnCount(self, parent: _Index = QModelIndex()) -> int:
+        """Number, name if any has one, split, coordinates, scores."""
+        return 0 if parent.isValid() or self._snapshot is None else len(self.titles())
+
+    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        """Titles; the direction of a score as tooltip."""
+        if orientation != Qt.Orientation.Horizontal:
+            return None
+        if role == Qt.ItemDataRole.DisplayRole:
+            return self.titles()[section]
+        score = section - self._lead()
+        if role == Qt.ItemDataRole.ToolTipRole and score >= 0:
+            return f"{self._columns[score].axis}. Medium weight: the best, and what is within noise of it."
+        if role == Qt.ItemDataRole.TextAlignmentRole:
+            return int(_alignment(section >= self._lead() - len(self._coords) or section == 0))
+        return None
+
+    def _lead(self) -> int:
+        return 2 + int(self._named) + len(self._coords)
+
+    def split_of(self, row: int) -> str:
+        """The split a point was scored on."""
+        assert self._snapshot is not None
+        if str(self._snapshot.points.phase[row]) == "report":
+            return "report"
+        return self._columns[0].split if self._columns else ""
+
+    def data(self, index: _Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        """Text, sort key, alignment, weight, tooltip."""
+        if self._snapshot is None or not index.isValid():
+            return None
+        row, column = index.row(), index.column()
+        score = column - self._lead()
+        if role in (Qt.ItemDataRole.DisplayRole, _SORT):
+            return self._cell(row, column, text=role == Qt.ItemDataRole.DisplayRole)
+        if role == Qt.ItemDataRole.TextAlignmentRole:
+            return int(_alignment(column >= self._lead() - len(self._coords) or column == 0))
+        if role == Qt.ItemDataRole.FontRole and score >= 0 and self._good[row, score]:
+            return QFont(self._medium)
+        if role == Qt.ItemDataRole.ToolTipRole and score >= 0:
+            return self._tip(row, score)
+        return None
+
+    def _cell(self, row: int, column: int, *, text: bool) -> Any:
+        assert self._snapshot is not None
+        points, lead = self._snapshot.points, self._lead()
+        if column == 0:
+            return int(points.index[row])
+        if column == 1 and self._named:
+            return str(points.labels[row])
+        if column == 1 + int(self._named):
+            return self.split_of(row)
+        if column < lead:
+            value = float(points.coords[row, column - lead + len(self._coords)])
+            return (number(value) if math.isfinite(value) else "") if text else _sortable(value)
+        score = column - lead
+        value, error = float(points.values[row, score]), float(points.stderrs[row, score])
+        return format_value(value, error, self._columns[score].metric) if text else _sortable(value)
+
+    def _tip(self, row: int, score: int) -> str:
+        assert self._snapshot is not None
+        count = int(self._snapshot.points.counts[row, score])
+        note = ", best" if self._best[row, score] else ", within noise of the best" if self._good[row, score] else ""
+        return f"{self._columns[score].short}, {self.split_of(row)} split, n = {count:,}{note}"
+
+
+class TableView(View):
+    """The table of a run's points."""
+
+    title = "Table"
+    icon = "table"
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.header, self.model, self.view = Header(), PointsModel(self), QTableView()
+        self._sorted = QSortFilterProxyModel(self)
+        self._sorted.setSourceModel(self.model)
+        self._sorted.setSortRole(_SORT)
+        self.view.setModel(self._sorted)
+        self.view.setSortingEnabled(True)
+        self.view.sortByColumn(0, Qt.SortOrder.AscendingOrder)
+        self.view.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.view.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.view.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.view.setShowGrid(False)
+        self.view.setFrameShape(QTableView.Shape.NoFrame)
+        self.view.setFont(font("label"))
+        self.view.verticalHeader().hide()
+        self.view.verticalHeader().setDefaultSectionSize(28)
+        self.view.horizontalHeader().setHighlightSections(False)
+        self.view.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
+        self.view.horizontalHeader().setStretchLastSection(False)
+        self.view.setAccessibleName("Points of the run")
+        self.view.setToolTip("Select a point; double-click opens its recipe")
+        box = QVBoxLayout(self)
+        box.setContentsMargins(16, 12, 16, 8)
+        box.addWidget(self.header)
+        box.addWidget(self.view, 1)
+        self.view.selectionModel().currentRowChanged.connect(self._row_changed)
+        self.view.doubleClicked.connect(lambda index: self.pointActivated.emit(self._index_of(index)))
+        self._fitted = ""
+
+    @classmethod
+    def accepts(cls, header: RunHeader) -> bool:
+        """Any run with points to come."""
+        return bool(header.columns)
+
+    def restart(self) -> None:
+        """Another run: nothing is kept."""
+        self._fitted = ""
+        self.model.beginResetModel()
+        self.model._snapshot = None
+        self.model.endResetModel()
+
+    def redraw(self) -> None:
+        """Rows appended, facts said."""
+        snapshot = self.snapshot
+        if snapshot is None:
+            return
+        self.header.set_title(snapshot.header.title, subtitle(snapshot, self.columns()))
+        self.header.set_state(*state_words(snapshot))
+        self.model.show(snapshot)
+        if self._fitted != snapshot.header.id and len(snapshot.points):
+            self._fitted = snapshot.header.id
+            self.view.resizeColumnsToContents()
+
+    def show_selected(self, index: int) -> None:
+        """Select the point's row."""
+        if self.snapshot is None or not 0 <= index < len(self.snapshot.points):
+            self.view.clearSelection()
+            return
+        self.view.selectionModel().blockSignals(True)
+        self.view.selectRow(self._sorted.mapFromSource(self.model.index(index, 0)).row())
+        self.view.selectionModel().blockSignals(False)
+        self.view.viewport().update()
+
+    def table(self) -> tuple[Sequence[str], Iterable[Sequence[object]]]:
+        """All points with full precision."""
+        snapshot = self.snapshot
+        if snapshot is None:
+            return (), ()
+        points, found = snapshot.points, self.columns()
+        names = ["point", "model", "split", *snapshot.header.coord_names]
+        for column in found:
+            names += [column.name, f"{column.name} standard error", f"{column.name} samples"]
+
+        def rows() -> Iterable[Sequence[object]]:
+            for row in range(len(points)):
+                cells: list[object] = [int(points.index[row]), str(points.labels[row]), self.model.split_of(row)]
+                cells += [float(value) for value in points.coords[row]]
+                for column in found:
+                    value, error = float(points.values[row, column.place]), float(points.stderrs[row, column.place])
+                    cells += [value, error, int(points.counts[row, column.place])]
+                yield cells
+
+        return names, rows()
+
+    def _index_of(self, index: QModelIndex) -> int:
+        source = self._sorted.mapToSource(index)
+        if self.snapshot is None or not source.isValid():
+            return -1
+        return int(self.snapshot.points.index[source.row()])
+
+    def _row_changed(self, current: QModelIndex, _: QModelIndex) -> None:
+        index = self._index_of(current)
+        self.selected = index
+        self.pointSelected.emit(index)
+
+
+def best_rows(snapshot: Snapshot, columns: Sequence[ColumnFacts]) -> tuple[np.ndarray, np.ndarray]:
+    """Which rows are the best of their split in each score, and which are the best or within noise of it.
+
+    Returns:
+        Two masks of shape (points, columns). A split with a single row has no best.
+    """
+    points = snapshot.points
+    best = np.zeros((len(points), len(columns)), dtype=bool)
+    good = best.copy()
+    for place, column in enumerate(columns):
+        signed = points.values[:, place] * (1.0 if column.lower else -1.0)
+        error = np.nan_to_num(points.stderrs[:, place], nan=0.0)
+        for rows in (snapshot.search, snapshot.report):
+            chosen = np.nonzero(rows & np.isfinite(signed))[0]
+            if chosen.size < 2:
+                continue
+            first = chosen[int(np.argmin(signed[chosen]))]
+            noise = 2 * np.hypot(error[chosen], error[first])
+            good[chosen, place] = signed[chosen] - signed[first] <= noise
+            best[first, place] = True
+    return best, good
+
+
+def _sortable(value: float) -> float:
+    """NaN sorts last rather than anywhere."""
+    return math.inf if math.isnan(value) else value
+
+
+def _alignment(figures: bool) -> Qt.AlignmentFlag:
+    across = Qt.AlignmentFlag.AlignRight if figures else Qt.AlignmentFlag.AlignLeft
+    return across | Qt.AlignmentFlag.AlignVCenter
