@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
+import uuid
 from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +13,6 @@ from solera.tensors.specs import TensorSpec
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
-
-_numbers = itertools.count(1)
 
 
 class _TensorSource:
@@ -65,7 +63,7 @@ class MemoryCheckpoint(Checkpoint):
             spec = TensorSpec(key, tuple(tensor.shape), dtype_name(tensor.dtype))
             tensors[key] = TensorRef(spec, _TensorSource(tensor))
         # Tensors in memory may change at any time, so no two checkpoints of this kind are ever the same one.
-        checkpoint = cls(name, tensors, format="memory", digest=f"memory:{next(_numbers)}")
+        checkpoint = cls(name, tensors, format="memory", digest=uuid.uuid4().hex)
         checkpoint.config = dict(config or {})
         return checkpoint
 

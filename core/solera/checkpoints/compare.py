@@ -1,0 +1,82 @@
+"""Do two checkpoints fit each other: the same names, shapes and kinds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from solera.checkpoints.checkpoint import Checkpoint
+from solera.checkpoints.views import suggest_view
+from solera.errors import Fault
+
+#: How many examples a sentence gives.
+EXAMPLES = 3
+
+
+def compatible(a: Checkpoint, b: Checkpoint) -> list[Fault]:
+    """What keeps two checkpoints from being merged; empty if nothing does.
+
+    A name that one of them has only as another name for a tensor (a tie) may be missing in the other. Different
+    floating dtypes are no fault.
+
+    Returns:
+        At most one fault a sort (``mismatch.names``, ``mismatch.shapes``, ``mismatch.kinds``), each with a few
+        examples, a count, and all names in its fields.
+    """
+    faults = []
+    only_a = [name for name in a if name not in b and name not in a.ties]
+    only_b = [name for name in b if name not in a and name not in b.ties]
+    if only_a or only_b:
+        faults.append(_names_fault(a, b, only_a, only_b))
+    both = [name for name in a if name in b]
+    _differing(a, b, both, "shapes", lambda c, name: str(list(c[name].shape)), faults)
+    _differing(a, b, both, "kinds", lambda c, name: _kind(c, name), faults)
+    return faults
+
+
+def _kind(checkpoint: Checkpoint, name: str) -> str:
+    ref = checkpoint[name]
+    return f"a {ref.kind} ({ref.dtype})" if ref.kind == "counter" else "floating"
+
+
+def _names_fault(a: Checkpoint, b: Checkpoint, only_a: Sequence[str], only_b: Sequence[str]) -> Fault:
+    parts = []
+    for here, there, names in ((a, b, only_a), (b, a, only_b)):
+        if names:
+            parts.append(f"{len(names)} only in '{here.name}' and not in '{there.name}' ({_some(names)})")
+    remedies = []
+    views = [suggest_view(a), suggest_view(b)]
+    if views[0] != views[1]:
+        for checkpoint, view in zip((a, b), views, strict=True):
+            if view:
+                remedies.append(f"open '{checkpoint.name}' with strip '{view}'")
+    return Fault(
+        "mismatch.names",
+        f"{a.name}, {b.name}",
+        f"The names of tensors differ: {'; '.join(parts)}.",
+        tuple(remedies),
+        {"only_a": list(only_a), "only_b": list(only_b)},
+    )
+
+
+def _differing(
+    a: Checkpoint,
+    b: Checkpoint,
+    names: Sequence[str],
+    what: str,
+    fact: Callable[[Checkpoint, str], str],
+    faults: list[Fault],
+) -> None:
+    """Add a fault for the names of which a fact differs."""
+    found = [name for name in names if fact(a, name) != fact(b, name)]
+    if not found:
+        return
+    examples = "; ".join(
+        f"'{name}' is {fact(a, name)} in '{a.name}' and {fact(b, name)} in '{b.name}'" for name in found[:EXAMPLES]
+    )
+    more = f" and {len(found) - EXAMPLES} more" if len(found) > EXAMPLES else ""
+    message = f"The {what} of {len(found)} tensors differ: {examples}{more}."
+    faults.append(Fault(f"mismatch.{what}", f"{a.name}, {b.name}", message, fields={"names": found}))
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names[:EXAMPLES]) + (" ..." if len(names) > EXAMPLES else "")

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from solera.checkpoints import fingerprint as module
+from solera.checkpoints.fingerprint import fingerprint
+from solera.checkpoints.memory import MemoryCheckpoint
+from solera.checkpoints.opening import open_checkpoint
+from solera.context import QuietContext
+from solera.errors import Cancelled, ChangedError
+
+
+@pytest.fixture
+def state():
+    shared = torch.arange(20.0).reshape(5, 4) / 8
+    return {"embed": shared, "a.weight": torch.arange(300).bfloat16(), "n": torch.tensor(3), "é": shared}
+
+
+def of(checkpoint, **options):
+    return fingerprint(checkpoint, context=QuietContext(), **options)
+
+
+def test_it_is_of_the_content_alone(tmp_path, state, monkeypatch):
+    monkeypatch.setattr(module, "CHUNK", 64)
+    found = {of(MemoryCheckpoint.from_state_dict(state, "memory"))}
+    untied = {name: tensor.clone() for name, tensor in state.items()}
+    save_file(untied, tmp_path / "single.safetensors", metadata={"when": "now"})
+    found.add(of(open_checkpoint(tmp_path / "single.safetensors")))
+    torch.save({"state_dict": dict(reversed(state.items()))}, tmp_path / "m.ckpt")
+    torch_file = open_checkpoint(tmp_path / "m.ckpt")
+    assert torch_file.ties
+    found.add(of(torch_file))
+    torch.save({"w": {f"module.{name}": tensor for name, tensor in state.items()}}, tmp_path / "w.pt")
+    found.add(of(open_checkpoint(tmp_path / "w.pt", strip="w/module.")))
+    sharded = tmp_path / "sharded"
+    sharded.mkdir()
+    weight_map = {}
+    for number, (name, tensor) in enumerate(untied.items()):
+        file = f"model-{number + 1:05d}-of-00004.safetensors"
+        save_file({name: tensor}, sharded / file)
+        weight_map[name] = file
+    (sharded / "model.safetensors.index.json").write_text(json.dumps({"weight_map": weight_map}))
+    found.add(of(open_checkpoint(sharded)))
+    assert len(found) == 1
+    assert found.pop() == EXPECTED
+
+
+#: Fingerprints are written into recipes and model cards; this one may never change.
+EXPECTED = "sha256:8f61084733acc971c733df86cba60b218ccb83f8ad5db64f6aed309a414a423e"
+
+
+def test_every_part_of_the_content_counts(state):
+    variants = [
+        state,
+        {**state, "embed": state["embed"] + 1e-6},
+        {**state, "n": state["n"].int()},
+        {**state, "embed": state["embed"].reshape(4, 5)},
+        {**state, "extra": torch.zeros(0)},
+        {name: tensor for name, tensor in state.items() if name != "é"},
+        {name + "x": tensor for name, tensor in state.items()},
+    ]
+    assert len({of(MemoryCheckpoint.from_state_dict(variant)) for variant in variants}) == len(variants)
+
+
+def test_the_cache_saves_the_second_reading(tmp_path, state, monkeypatch):
+    path = tmp_path / "m.safetensors"
+    save_file({"w": state["embed"]}, path)
+    cache = tmp_path / "made" / "cache"
+    first = of(open_checkpoint(path), cache=cache)
+
+    def fail(*_):
+        raise AssertionError("read again")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "_digest", fail)
+        assert of(open_checkpoint(path), cache=cache) == first
+    save_file({"w": state["embed"] + 1}, path)
+    assert of(open_checkpoint(path), cache=cache) != first
+    for file in cache.iterdir():
+        file.write_text("nonsense")
+    save_file({"w": state["embed"]}, path)
+    assert of(open_checkpoint(path), cache=cache) == first
+    (tmp_path / "file").write_text("")
+    assert of(open_checkpoint(path), cache=tmp_path / "file" / "no") == first
+
+
+def test_stop_and_change(tmp_path, state):
+    path = tmp_path / "m.safetensors"
+    save_file({"w": state["embed"]}, path)
+
+    class Stopping(QuietContext):
+        def check(self):
+            raise Cancelled("Stop.")
+
+    with pytest.raises(Cancelled):
+        fingerprint(open_checkpoint(path), context=Stopping())
+    checkpoint = open_checkpoint(path)
+    save_file({"w": state["embed"], "v": state["embed"] + 1}, path)
+    with pytest.raises(ChangedError):
+        of(checkpoint)
