@@ -1,0 +1,137 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from solera import locks
+from solera.errors import LockedError, OutputError
+from solera.locks import FileLock, holder, read_owner
+
+HOLD = """
+import sys, time
+from solera.locks import FileLock
+with FileLock(sys.argv[1], "project"):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+CONTEND = """
+import os, sys, time
+from solera.errors import LockedError
+from solera.locks import FileLock
+path, witness = sys.argv[1:]
+won, end = 0, time.monotonic() + 1.5
+while time.monotonic() < end:
+    try:
+        with FileLock(path):
+            os.close(os.open(witness, os.O_CREAT | os.O_EXCL))  # fails if another is inside
+            os.unlink(witness)
+            won += 1
+    except LockedError:
+        pass
+print(won)
+"""
+
+
+@pytest.fixture
+def other(tmp_path):
+    process = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path / "lock")], stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "held\n"
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def test_a_second_process_is_told_who_holds_it(tmp_path, other):
+    with pytest.raises(LockedError, match=f"This project is in use by process {other.pid} on ") as caught:
+        FileLock(tmp_path / "lock", "project").acquire()
+    assert caught.value.fields["pid"] == other.pid
+    assert holder(tmp_path / "lock").pid == other.pid
+
+
+def test_a_lock_left_by_kill_9_is_taken_over(tmp_path, other):
+    os.kill(other.pid, signal.SIGKILL)
+    other.wait()
+    assert read_owner(tmp_path / "lock").pid == other.pid
+    assert holder(tmp_path / "lock") is None
+    with FileLock(tmp_path / "lock") as lock:
+        assert lock.held
+        assert holder(tmp_path / "lock").pid == os.getpid()
+    assert not (tmp_path / "lock").exists()
+
+
+def test_two_processes_are_never_inside_together(tmp_path):
+    command = [sys.executable, "-c", CONTEND, str(tmp_path / "lock"), str(tmp_path / "witness")]
+    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in "abc"]
+    ended = [process.communicate() for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0], [err for _, err in ended]
+    assert sum(int(out) for out, _ in ended) > 10
+
+
+def test_one_process_holds_it_once(tmp_path):
+    lock = FileLock(tmp_path / "lock").acquire()
+    with pytest.raises(LockedError, match="already held here"):
+        lock.acquire()
+    with pytest.raises(LockedError):
+        FileLock(tmp_path / "lock").acquire()
+    lock.release()
+    lock.release()
+    FileLock(tmp_path / "lock").acquire().release()
+
+
+def test_probing_does_not_disturb(tmp_path):
+    FileLock(tmp_path / "lock").acquire().release()
+    (tmp_path / "lock").touch()
+    stop = threading.Event()
+
+    def probe():
+        while not stop.is_set():
+            holder(tmp_path / "lock")
+
+    prober = threading.Thread(target=probe)
+    prober.start()
+    try:
+        for _ in range(200):
+            FileLock(tmp_path / "lock").acquire().release()
+    finally:
+        stop.set()
+        prober.join()
+
+
+def test_another_machine_s_lock_counts_while_it_beats(tmp_path, monkeypatch):
+    path = tmp_path / "lock"
+    path.write_text(json.dumps({"host": "elsewhere", "pid": 1, "since": 0.0}))
+    with pytest.raises(LockedError, match="on elsewhere"):
+        FileLock(path).acquire()
+    assert holder(path).host == "elsewhere"
+    old = time.time() - locks.STALE_SECONDS - 1
+    os.utime(path, (old, old))
+    assert holder(path) is None
+    FileLock(path).acquire().release()
+
+
+def test_the_heart_beats(tmp_path, monkeypatch):
+    monkeypatch.setattr(locks, "BEAT_SECONDS", 0.02)
+    with FileLock(tmp_path / "lock"):
+        os.utime(tmp_path / "lock", (1.0, 1.0))
+        end = time.monotonic() + 5
+        while os.stat(tmp_path / "lock").st_mtime < 2.0:
+            assert time.monotonic() < end
+            time.sleep(0.01)
+
+
+def test_a_folder_that_is_not_there(tmp_path):
+    with pytest.raises(OutputError, match="cannot be written"):
+        FileLock(tmp_path / "none" / "lock", "project").acquire()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"host": 1}'])
+def test_a_damaged_lock_file_is_taken_over(tmp_path, text):
+    (tmp_path / "lock").write_text(text)
+    assert holder(tmp_path / "lock") is None
+    FileLock(tmp_path / "lock").acquire().release()
