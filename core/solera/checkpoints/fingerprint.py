@@ -60,6 +60,11 @@ def fingerprint(checkpoint: Checkpoint, *, cache: Path | None = None, context: C
     return result
 
 
+def known_fingerprint(checkpoint: Checkpoint, cache: Path) -> str:
+    """The content hash if it was computed before; empty if not. Reads no tensor."""
+    return _recall(cache / f"{checkpoint.identity()}.txt") if checkpoint.files else ""
+
+
 def _digests(checkpoint: Checkpoint, context: Context) -> dict[str, str]:
     """The hash of every tensor's bytes, by name; tied ones under their first name only."""
     names = [name for name in checkpoint if name not in checkpoint.ties]
