@@ -55,6 +55,15 @@ def declared_params(item: Contribution, loaded: Any) -> tuple[ParamSpec, ...]:
     return specs_from_signature(loaded, skip=("context",))
 
 
+def declared_method(loaded: Any) -> dict[str, Any]:
+    """What a canvas must know of a method before it is imported; nothing for other objects."""
+    if not isinstance(loaded, MethodSpec):
+        return {}
+    counts = [loaded.min_inputs] if loaded.max_inputs is None else [loaded.min_inputs, loaded.max_inputs]
+    facts = {"takes": loaded.takes, "base": loaded.base, "inputs": counts}
+    return {**facts, "paper": loaded.paper} if loaded.paper else facts
+
+
 def build(path: Path, *, write: bool = True) -> tuple[Manifest, bool]:
     """Bring a plugin's ``plugin.toml`` up to its signatures.
 
@@ -98,7 +107,7 @@ def _built(item: Contribution, root: Path) -> Contribution:
             contribution=item.name,
             traceback=params.traceback,
         )
-    return dataclasses.replace(item, params=params)
+    return dataclasses.replace(item, params=params, method=declared_method(loaded))
 
 
 def _head(text: str) -> str:

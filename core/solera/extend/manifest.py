@@ -24,8 +24,9 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 _NAME = re.compile(r"[a-z][a-z0-9_-]*")
 _OBJECT = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _PLUGIN_KEYS = {"name", "version", "api", "summary", "contributions"}
-_CONTRIBUTION_KEYS = {"kind", "name", "title", "object", "summary", "params", "accepts"}
+_CONTRIBUTION_KEYS = {"kind", "name", "title", "object", "summary", "params", "accepts", "method"}
 _ACCEPTS_KEYS = {"kinds", "coords", "columns_min"}
+_METHOD_KEYS = {"takes", "base", "inputs", "paper"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,8 @@ class Contribution:
         summary: One sentence.
         params: Its parameters, equal to the object's signature (``solera plugin build`` writes them).
         accepts: For a view, which runs it shows: ``kinds``, ``coords`` (numbers of coordinates), ``columns_min``.
+        method: For a method, what a canvas must know before it is imported: ``takes``, ``base``, ``inputs`` (fewest and,
+            if there is a limit, most), ``paper``; equal to its declaration (``solera plugin build`` writes it).
     """
 
     kind: Kind
@@ -49,6 +52,33 @@ class Contribution:
     summary: str = ""
     params: tuple[ParamSpec, ...] = ()
     accepts: Mapping[str, Any] = field(default_factory=dict)
+    method: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def takes(self) -> str:
+        """For a method: ``"weights"``, ``"delta"`` or ``"any"``."""
+        return str(self.method.get("takes", "any"))
+
+    @property
+    def base(self) -> str:
+        """For a method: whether it takes a base: ``"required"``, ``"optional"`` or ``"none"``."""
+        return str(self.method.get("base", "none"))
+
+    @property
+    def min_inputs(self) -> int:
+        """For a method: fewest inputs, the base not counted."""
+        return int(self.method.get("inputs", [1])[0])
+
+    @property
+    def max_inputs(self) -> int | None:
+        """For a method: most inputs; None is any number."""
+        counts = self.method.get("inputs", [1])
+        return int(counts[1]) if len(counts) > 1 else None
+
+    @property
+    def paper(self) -> str:
+        """For a method: its citation."""
+        return str(self.method.get("paper", ""))
 
     def to_plain(self) -> dict[str, Any]:
         """As in ``plugin.toml``."""
@@ -57,6 +87,8 @@ class Contribution:
             plain["summary"] = self.summary
         if self.accepts:
             plain["accepts"] = dict(self.accepts)
+        if self.method:
+            plain["method"] = dict(self.method)
         if self.params:
             plain["params"] = [spec.to_plain() for spec in self.params]
         return plain
@@ -164,15 +196,24 @@ def _contribution(entry: Any, place: str, faults: list[Fault]) -> Contribution |
             Fault("manifest.object", f"{place}.object", f"An object is 'package.module:name', not {target!r}.")
         )
     params = _params(entry.get("params", []), f"{place}.params", faults)
-    accepts = entry.get("accepts", {})
-    if not isinstance(accepts, Mapping):
-        faults.append(Fault("manifest.accepts", f"{place}.accepts", "'accepts' is a table."))
-        accepts = {}
-    _unknown(accepts, _ACCEPTS_KEYS, f"{place}.accepts", faults)
+    accepts = _table(entry, "accepts", _ACCEPTS_KEYS, place, faults)
+    method = _table(entry, "method", _METHOD_KEYS, place, faults)
+    counts = method.get("inputs", [1])
+    if not isinstance(counts, list) or not 1 <= len(counts) <= 2 or not all(isinstance(n, int) for n in counts):
+        faults.append(Fault("manifest.inputs", f"{place}.method.inputs", "'inputs' is [fewest] or [fewest, most]."))
     if len(faults) > before:
         return None
     fallback = name.replace("_", " ").replace("-", " ").capitalize()
-    return Contribution(kind, name, title or fallback, target, summary, params, dict(accepts))  # type: ignore[arg-type]
+    return Contribution(kind, name, title or fallback, target, summary, params, accepts, method)  # type: ignore[arg-type]
+
+
+def _table(entry: Mapping[str, Any], key: str, known: set[str], place: str, faults: list[Fault]) -> dict[str, Any]:
+    table = entry.get(key, {})
+    if not isinstance(table, Mapping):
+        faults.append(Fault(f"manifest.{key}", f"{place}.{key}", f"'{key}' is a table."))
+        return {}
+    _unknown(table, known, f"{place}.{key}", faults)
+    return dict(table)
 
 
 def _params(entries: Any, place: str, faults: list[Fault]) -> tuple[ParamSpec, ...]:

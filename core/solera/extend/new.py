@@ -104,6 +104,7 @@ name = "{name}"
 title = "{title}"
 object = "{name}.methods:{name}"
 summary = "The mean of the task vectors, times a factor."
+method = {{ takes = "delta", base = "required", inputs = [1] }}
 params = [
     {{ name = "scale", kind = "float", default = 1.0, low = 0, high = 2, step = 0.05, help = "Factor on the mean of the differences from the base." }},
 ]
