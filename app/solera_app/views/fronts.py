@@ -54,5 +54,6 @@ def within_noise(points: Floats, stderrs: Floats, front: Mask) -> Mask:
         rows = slice(start, start + _BLOCK)
         gap = points[rows, None, :] - best[None, :, :]
         noise = 2 * np.hypot(error[rows, None, :], best_error[None, :, :])
-        doubt[rows] = ~((gap > noise).all(axis=2)).any(axis=1)
+        beaten = np.all(gap > noise, axis=2)
+        doubt[rows] = ~np.any(beaten, axis=1)
     return doubt & ~front & ~np.isnan(points).any(axis=1)
