@@ -19,7 +19,7 @@ BUILTIN = Manifest(
         ),
         Contribution(
             kind="format",
-            name="torch_zip",
+            name="torch",
             title="PyTorch zip file",
             object="solera.checkpoints.formats.torch_zip:TorchZipFormat",
             summary="A .pt, .bin or .ckpt file of tensors, read without running its pickle.",

@@ -1,0 +1,1 @@
+"""A project: a folder with its library of checkpoints, recipes, tasks, runs and outputs."""

@@ -1,0 +1,137 @@
+"""The job kind ``explore``: a family, its tasks and an explorer, recorded point by point."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from solera.workbench.bench import Bench
+from solera.workbench.experiment import Experiment, load_experiment
+from solera.workbench.memo import experiment_key
+from solera.workbench.recorded import earlier_run, recipe_facts, reused, run_file
+from solera.workbench.setting import Setting, open_setting
+
+if TYPE_CHECKING:
+    from solera.jobs.context import JobContext
+    from solera.landscapes.explorer import History
+    from solera.landscapes.landscape import Landscape
+    from solera.runs.reader import RunReader
+    from solera.runs.writer import RunWriter
+
+
+def explore_job(bench: Bench, args: dict[str, Any], context: JobContext) -> dict[str, Any]:
+    """Run an exploration, go on with one that was stopped, or find that it is recorded already.
+
+    Args:
+        bench: What jobs share.
+        args: ``{"experiment": plain}``; with ``"run"``, go on with that run; with ``"fresh": true``, record anew.
+        context: The job's.
+
+    Returns:
+        ``{"run", "path", "summary", "reused"}``.
+    """
+    from solera.runs.reader import RunReader
+
+    experiment = load_experiment(args["experiment"])
+    device = experiment.device or context.device
+    setting = open_setting(experiment, bench.inputs, context, device)
+    key = experiment_key(experiment.to_plain(), setting.meaning(bench), setting.versions(bench), device)
+    named = args.get("run") or context.run
+    earlier = RunReader(run_file(bench, named)) if named else None
+    if earlier is None and not args.get("fresh"):
+        earlier = earlier_run(bench, key)
+    if earlier is not None and earlier.state == "done":
+        return reused(earlier, context)
+    if earlier is not None and earlier.header.provenance.get("key") != key:
+        context.log(
+            f"The checkpoints, tasks or versions behind run {earlier.header.id} have changed since it was stopped; "
+            "its points stay, and a new run is recorded.",
+            "warning",
+        )
+        earlier = None
+    landscape, report = setting.landscapes(context)
+    writer = _open_writer(bench, experiment, setting, landscape, earlier, key, context)
+    bench.memo.remember(key, writer.header.id)
+    return _explore(experiment, setting, landscape, report, earlier, writer, context)
+
+
+def _open_writer(
+    bench: Bench,
+    experiment: Experiment,
+    setting: Setting,
+    landscape: Landscape,
+    earlier: RunReader | None,
+    key: str,
+    context: JobContext,
+) -> RunWriter:
+    from solera.runs.header import RunHeader, run_path
+    from solera.runs.provenance import provenance
+    from solera.runs.writer import RunWriter
+
+    if earlier is not None:
+        return RunWriter.resume(earlier.path)
+    family, explorer = setting.family, setting.explorer
+    extent = explorer.plan(landscape.space(experiment.objectives))
+    limits = [limit for limit in (extent.total, experiment.budget or None) if limit is not None]
+    full = dataclasses.replace(experiment, family=family.to_plain())
+    header = RunHeader(
+        kind="explore",
+        title=experiment.title or family.recipe.name or "exploration",
+        coords=tuple(coord.to_plain() for coord in family.coords),
+        columns=tuple(column.to_plain() for column in landscape.columns),
+        experiment=full.to_plain(),
+        provenance=provenance(
+            key=key,
+            device=setting.device,
+            threads=context.threads,
+            seed=experiment.seed,
+            tasks=landscape.describe(),
+            **recipe_facts(bench, family.recipe, setting.fingerprints),
+        ),
+        planned=min(limits, default=None),
+        shape=extent.shape,
+        keep_samples=experiment.keep_samples,
+        labels={label: list(at) for label, at in family.labels.items()},
+    )
+    return RunWriter.create(run_path(bench.runs_folder, header.id), header)
+
+
+def _explore(
+    experiment: Experiment,
+    setting: Setting,
+    landscape: Landscape,
+    report: Landscape | None,
+    earlier: RunReader | None,
+    writer: RunWriter,
+    context: JobContext,
+) -> dict[str, Any]:
+    from solera.landscapes.explore import explore
+    from solera.seeds import Seed
+
+    with context.recording(writer):
+        found = explore(
+            landscape,
+            setting.explorer,
+            run=writer.header.id,
+            history=_history(earlier, writer) if earlier is not None else None,
+            seed=Seed(experiment.seed),
+            context=context,
+            report=report,
+            keep_samples=experiment.keep_samples,
+            budget=experiment.budget or None,
+            objectives=experiment.objectives,
+        )
+        writer.summary = found.summary
+    return {"run": writer.header.id, "path": str(writer.path), "summary": found.summary, "reused": False}
+
+
+def _history(earlier: RunReader, writer: RunWriter) -> History:
+    """What the file holds, read after the writer mended it."""
+    from solera.landscapes.explorer import History
+
+    writer.flush()
+    earlier.refresh()
+    points = earlier.points()
+    searched = points.rows(points.phase == "search")
+    reported = points.rows(points.phase == "report")
+    return History(searched.coords, searched.values, tuple(tuple(map(float, at)) for at in reported.coords))

@@ -1,0 +1,243 @@
+"""From what a person names to what work is done on: checkpoints, recipes, families, each opened once."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from solera.errors import ChangedError, Fault, FaultsError, InputError, NotFoundError
+from solera.recipes.nodes import CheckpointNode, Recipe
+from solera.recipes.order import reachable
+
+if TYPE_CHECKING:
+    from solera.checkpoints.checkpoint import Checkpoint
+    from solera.context import Context
+    from solera.extend.registry import Registry
+    from solera.families.family import Family
+    from solera.models.architecture import Factory
+    from solera.projects.project import Project
+
+LIBRARY, MEMORY = "library:", "memory:"
+
+
+class Inputs:
+    """Opens checkpoints for a workbench and remembers them. Safe to call from any thread.
+
+    Args:
+        registry: Formats and methods.
+        project: Where ``library:NAME`` and relative paths are looked up; None: the current folder, no library.
+        cache: Where fingerprints are kept.
+
+    Attributes:
+        factories: What makes the module of a source in memory whose config names no architecture.
+    """
+
+    def __init__(self, registry: Registry, project: Project | None, cache: Path) -> None:
+        self.registry = registry
+        self.project = project
+        self.cache = cache
+        self._open: dict[tuple[str, str], Checkpoint] = {}
+        self.factories: dict[str, str | Factory] = {}
+        self._memory: dict[str, Checkpoint] = {}
+        self._lock = threading.RLock()
+
+    @property
+    def folder(self) -> Path:
+        """What relative paths are relative to."""
+        return self.project.folder if self.project else Path.cwd()
+
+    def keep(self, checkpoint: Checkpoint, key: str) -> str:
+        """Make weights in memory known as ``memory:KEY``; returns that source."""
+        with self._lock:
+            self._memory[key] = checkpoint
+        return f"{MEMORY}{key}"
+
+    def path_of(self, source: str) -> Path:
+        """The file or folder a source names.
+
+        Raises:
+            NotFoundError: The library has no such entry, or there is no project to look it up in.
+            InputError: It is in memory.
+        """
+        if source.startswith(MEMORY):
+            raise InputError(f"'{source}' lives in the memory of a script; it has no path.", source=source)
+        if source.startswith(LIBRARY):
+            if self.project is None:
+                raise NotFoundError(
+                    f"'{source}' is an entry of a project's library, and no project is open. "
+                    "Open the project, or name a path.",
+                    source=source,
+                )
+            return self.project.library.get(source.removeprefix(LIBRARY)).path
+        return Path(os.path.normpath(self.folder / Path(source).expanduser()))
+
+    def open(self, source: str, strip: str = "") -> Checkpoint:
+        """The checkpoint a source names: a path, ``library:NAME`` or ``memory:KEY``.
+
+        Raises:
+            NotFoundError: There is none.
+            CheckpointError: It cannot be read.
+        """
+        from solera.checkpoints.opening import open_checkpoint
+
+        if source.startswith(MEMORY):
+            with self._lock:
+                if source.removeprefix(MEMORY) not in self._memory:
+                    message = f"'{source}' lived in the memory of a script that has ended; save it to disk first."
+                    raise NotFoundError(message, source=source)
+                return self._memory[source.removeprefix(MEMORY)]
+        path = self.path_of(source)
+        with self._lock:
+            known = self._open.get((str(path), strip))
+            if known is not None:
+                try:
+                    known.verify()
+                    return known
+                except (ChangedError, NotFoundError):
+                    known.close()
+            opened = open_checkpoint(path, formats=self.registry.formats, strip=strip)
+            self._open[str(path), strip] = opened
+            return opened
+
+    def checkpoints(self, recipe: Recipe) -> dict[str, Checkpoint]:
+        """The checkpoints a recipe's output needs, by node id.
+
+        Raises:
+            FaultsError: Some cannot be opened; all are named.
+        """
+        faults: list[Fault] = []
+        found = self._try(recipe, faults)
+        if faults:
+            raise FaultsError(f"recipe {recipe.name or recipe.output}", faults)
+        return found
+
+    def check(self, recipe: Recipe) -> tuple[Fault, ...]:
+        """Every fault of a recipe, those of its checkpoints included."""
+        from solera.errors import PluginError
+        from solera.recipes.checks import check
+
+        faults: list[Fault] = []
+        found = self._try(recipe, faults)
+        try:
+            rest = check(recipe, self.registry.methods, found)
+        except PluginError as error:
+            where = str(error.fields.get("contribution", ""))
+            return (*faults, Fault("plugin", where, str(error)))
+        unopened = {fault.fields.get("node") for fault in faults}
+        return (
+            *(f for f in rest if not (f.code == "recipe.not-open" and f.fields.get("node") in unopened)),
+            *faults,
+        )
+
+    def fingerprints(self, recipe: Recipe, context: Context) -> dict[str, str]:
+        """Content hash of each checkpoint the output needs, by node id; reads what is not cached."""
+        from solera.checkpoints.fingerprint import fingerprint
+
+        return {
+            id_: fingerprint(checkpoint, cache=self.cache, context=context)
+            for id_, checkpoint in self.checkpoints(recipe).items()
+        }
+
+    def anchored(self, recipe: Recipe, folder: Path) -> Recipe:
+        """The recipe with paths that mean the same from anywhere: relative to the project if inside it, else absolute.
+
+        Args:
+            recipe: Any recipe.
+            folder: What its relative paths are relative to: the folder of its file.
+        """
+        nodes = tuple(
+            replace(node, source=self._anchor(node.source, folder)) if isinstance(node, CheckpointNode) else node
+            for node in recipe.nodes
+        )
+        return replace(recipe, nodes=nodes)
+
+    def recipe(self, model: Any, folder: Path | None = None) -> Recipe:
+        """A model as a recipe: one already, its plain form, a recipe file, or a checkpoint.
+
+        Raises:
+            FaultsError: It is a recipe with faults.
+            NotFoundError: There is no such file.
+            InputError: It is none of these.
+        """
+        from solera.recipes.plain import from_plain
+        from solera.recipes.yaml import load_recipe
+
+        base = folder or self.folder
+        if isinstance(model, Recipe):
+            return self.anchored(model, base)
+        if isinstance(model, Mapping):
+            faults: list[Fault] = []
+            recipe = from_plain(model, self.registry.methods, faults)
+            if faults:
+                raise FaultsError("recipe", faults)
+            return self.anchored(recipe, base)
+        if not isinstance(model, (str, Path)):
+            raise InputError(f"A model is a path, 'library:NAME', or a recipe; got {type(model).__name__}.")
+        text = str(model)
+        if Path(text).suffix in {".yaml", ".yml"}:
+            file = Path(os.path.normpath(base / Path(text).expanduser()))
+            recipe = load_recipe(file, self.registry.methods)
+            named = recipe if recipe.name else replace(recipe, name=file.stem)
+            return self.anchored(named, file.parent)
+        source = self._anchor(text, base)
+        name = text.removeprefix(LIBRARY).rpartition("/")[2] if text.startswith(LIBRARY) else Path(text).name
+        id_ = "".join(letter if letter.isalnum() else "_" for letter in name) or "model"
+        id_ = id_ if id_.isidentifier() else f"m_{id_}"
+        return Recipe((CheckpointNode(id_, source),), id_, name=name)
+
+    def family(self, plain: Mapping[str, Any], folder: Path | None = None) -> Family:
+        """A family from its full form, or from ``{"line": ...}``, ``{"plane": ...}``, ``{"recipe": ...}``.
+
+        Raises:
+            FaultsError: It is none, or its recipe has faults.
+            InputError: Its models span no line or plane.
+        """
+        from solera.families.family import Family
+        from solera.families.frames import MARGIN, line, plane
+        from solera.families.variables import recipe_family
+
+        methods = self.registry.methods
+        if "version" in plain:
+            full = Family.from_plain(plain, methods)
+            return replace(full, recipe=self.anchored(full.recipe, folder or self.folder))
+        if "line" in plain:
+            a, b = (self.recipe(model, folder) for model in plain["line"])
+            family = line(a, b, self.checkpoints, methods, margin=float(plain.get("margin", 0.0)))
+        elif "plane" in plain:
+            a, b, c = (self.recipe(model, folder) for model in plain["plane"])
+            family = plane(a, b, c, self.checkpoints, methods, margin=float(plain.get("margin", MARGIN)))
+        else:
+            family = recipe_family(self.recipe(plain["recipe"], folder), methods)
+        bounds = plain.get("bounds", {})
+        return family.between({name: (float(low), float(high)) for name, (low, high) in bounds.items()})
+
+    def close(self) -> None:
+        """Close every file."""
+        with self._lock:
+            for checkpoint in self._open.values():
+                checkpoint.close()
+            self._open.clear()
+
+    def _anchor(self, source: str, folder: Path) -> str:
+        if not source or source.startswith((LIBRARY, MEMORY)):
+            return source
+        path = Path(os.path.normpath(folder / Path(source).expanduser()))
+        return self.project.relative(path) if self.project else str(path.absolute())
+
+    def _try(self, recipe: Recipe, faults: list[Fault]) -> dict[str, Checkpoint]:
+        from solera.errors import SoleraError
+
+        found: dict[str, Checkpoint] = {}
+        for node in (reachable(recipe) if recipe.output else recipe).checkpoints:
+            if not node.source:
+                continue
+            try:
+                found[node.id] = self.open(node.source, node.strip)
+            except SoleraError as error:
+                place = f"nodes.{node.id}.checkpoint"
+                faults.append(Fault(error.code, place, str(error), (), {"node": node.id}))
+        return found

@@ -1,0 +1,61 @@
+"""Which finished run an experiment already has: equal experiment, equal inputs, equal tasks."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+#: Goes up whenever the same experiment on the same inputs would give other numbers.
+SEMANTICS = 1
+
+#: What an experiment says that changes none of its numbers, or that the semantic hashes say better.
+_BESIDE = frozenset({"title", "solera", "device", "family", "entries"})
+
+
+def experiment_key(plain: Mapping[str, Any], inputs: Any, versions: Any, device: str) -> str:
+    """SHA-256 of everything that decides a run's numbers.
+
+    Args:
+        plain: ``Experiment.to_plain()``.
+        inputs: Semantic hashes of the recipes, JSON-ready.
+        versions: Tasks with version, split and samples, JSON-ready.
+        device: What kind of device it ran on: numbers may differ between kinds.
+    """
+    said = {key: value for key, value in plain.items() if key not in _BESIDE}
+    told = [SEMANTICS, _torch(), device.partition(":")[0], said, inputs, versions]
+    return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
+
+
+class Memo:
+    """Key -> run, one small file each.
+
+    Args:
+        folder: Made when the first is remembered.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def find(self, key: str) -> str:
+        """Id of the run with this key; empty if there is none."""
+        try:
+            return (self._folder / key).read_text(encoding="ascii").strip()
+        except (OSError, UnicodeDecodeError):
+            return ""
+
+    def remember(self, key: str, run: str) -> None:
+        """Note a finished run."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        temporary = self._folder / f".{key}.{os.getpid()}"
+        temporary.write_text(run, encoding="ascii")
+        temporary.replace(self._folder / key)
+
+
+def _torch() -> str:
+    from importlib.metadata import version
+
+    return version("torch")

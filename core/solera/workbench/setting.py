@@ -1,0 +1,208 @@
+"""Everything an experiment needs, made ready: family, network, tasks, landscapes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from solera.errors import Fault, FaultsError, TaskError
+from solera.params import ParamSpec, PerModel, decode_all
+from solera.recipes.hashes import semantic_hash
+from solera.recipes.nodes import Recipe
+from solera.recipes.order import reference
+from solera.workbench.experiment import Experiment
+from solera.workbench.inputs import Inputs
+
+if TYPE_CHECKING:
+    from solera.context import Context
+    from solera.extend.registry import Contributions, Registry
+    from solera.families.family import Family
+    from solera.landscapes.explorer import Explorer
+    from solera.landscapes.landscape import Landscape
+    from solera.models.network import Network
+    from solera.projects.project import Project
+    from solera.tasks.task import Task
+    from solera.workbench.bench import Bench
+
+
+def plain_params(given: dict[str, Any], specs: Sequence[ParamSpec], subject: str) -> dict[str, Any]:
+    """Parameters of a task or explorer as its function takes them.
+
+    Raises:
+        FaultsError: Some are unknown, missing or out of range; all are named.
+    """
+    faults: list[Fault] = []
+    values = decode_all(given, specs, "params", faults)
+    if faults:
+        raise FaultsError(subject, faults)
+    return {key: value.values if isinstance(value, PerModel) else value for key, value in values.items()}
+
+
+def make_task(name: str, project: Project | None, registry: Registry) -> Task:
+    """A task of the project, or one of a registered kind that needs no parameters.
+
+    Raises:
+        TaskError: There is none of this name.
+        FaultsError: Its parameters do not fit.
+        PluginError: Its plugin cannot be loaded.
+    """
+    entry = project.tasks.get(name) if project else None
+    kind = entry.task if entry else name
+    if kind not in registry.tasks:
+        known = [*(project.tasks if project else ()), *registry.tasks]
+        where = f"the task '{name}' is of the kind '{kind}', which" if entry else f"the task '{name}'"
+        raise TaskError(
+            f"{where[0].upper()}{where[1:]} is not known; known: {', '.join(known) or 'none'}. Add it to solera.toml, "
+            "or install the plugin that brings it.",
+            task=name,
+            known=known,
+        )
+    factory = registry.tasks[kind]
+    given = dict(entry.params) if entry else {}
+    specs = _specs(registry.tasks, kind)
+    params = plain_params(given, specs, f"task {name}")
+    for spec in specs:
+        if spec.kind == "path" and project is not None and isinstance(params.get(spec.name), str):
+            params[spec.name] = str(project.resolve(params[spec.name]))
+    task: Task = factory(name, **params)
+    return task
+
+
+def make_explorer(experiment: Experiment, registry: Registry) -> Explorer:
+    """The explorer an experiment names.
+
+    Raises:
+        FaultsError: It is unknown, or its parameters do not fit.
+        PluginError: Its plugin cannot be loaded.
+    """
+    name = experiment.explorer_name
+    if name not in registry.explorers:
+        message = f"No explorer is called '{name}'; known: {', '.join(registry.explorers)}."
+        raise FaultsError("experiment", [Fault("experiment.explorer", "explorer.name", message)])
+    cls = registry.explorers[name]
+    params = plain_params(experiment.explorer_params, _specs(registry.explorers, name), f"explorer {name}")
+    explorer: Explorer = cls(**params)
+    return explorer
+
+
+def make_network(recipe: Recipe, inputs: Inputs, device: str, factory: str = "") -> Network:
+    """The network of a recipe's models, built from its reference checkpoint.
+
+    Args:
+        recipe: Without faults.
+        inputs: What opens its checkpoints.
+        device: Where it goes.
+        factory: ``"package.module:function"`` that makes the module; empty goes by the checkpoint's config.
+
+    Raises:
+        MismatchError: No architecture is registered for it.
+    """
+    from solera.models.architecture import build_network
+
+    id_ = reference(recipe)
+    checkpoint = inputs.checkpoints(recipe)[id_]
+    source = next(node.source for node in recipe.checkpoints if node.id == id_)
+    return build_network(
+        checkpoint, inputs.registry.architectures, factory or inputs.factories.get(source, ""), device=device
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """An exploration before its network is built and its data are read.
+
+    Attributes:
+        experiment: As loaded.
+        inputs: What opens checkpoints.
+        device: Where it will run.
+        family: With the experiment's dtype.
+        tasks: In the order of the columns.
+        explorer: Who searches.
+        fingerprints: Content hash of each checkpoint by node id.
+    """
+
+    experiment: Experiment
+    inputs: Inputs
+    device: str
+    family: Family
+    tasks: tuple[Task, ...]
+    explorer: Explorer
+    fingerprints: dict[str, str]
+
+    def meaning(self, bench: Bench) -> Any:
+        """What decides the weights of every point: semantic hash and coordinates, JSON-ready."""
+        recipe = self.family.recipe
+        coords = [coord.to_plain() for coord in self.family.coords]
+        return [semantic_hash(recipe, bench.registry.methods, self.fingerprints), coords]
+
+    def versions(self, bench: Bench) -> Any:
+        """What decides the scores of given weights, JSON-ready."""
+        return task_versions(self.tasks, bench.project)
+
+    def landscapes(self, context: Context) -> tuple[Landscape, Landscape | None]:
+        """Build the network and read the data: the landscape to search, and the one to report on (or None).
+
+        Raises:
+            MismatchError: No network can be built, or it does not fit the weights.
+            TaskError: The data of a task are missing.
+        """
+        from solera.execution.memory import Materialiser
+        from solera.landscapes.landscape import Landscape, Measure
+
+        experiment, recipe, device = self.experiment, self.family.recipe, self.device
+        network = make_network(recipe, self.inputs, device, experiment.factory)
+        context.progress(0, None, "", "preparing the family")
+        methods = self.inputs.registry.methods
+        checkpoints = self.inputs.checkpoints(recipe)
+        materialiser = Materialiser(recipe, checkpoints, methods, network.layout, device, context)
+
+        def on(split: Any) -> Landscape:
+            context.check()
+            context.progress(0, None, "", f"preparing the {split} data")
+            limit = experiment.limit or None
+            measures = [
+                Measure(task, split, task.prepare(split, device=device, limit=limit, seed=experiment.seed))
+                for task in self.tasks
+            ]
+            return Landscape(self.family, network, materialiser, measures)
+
+        return on(experiment.split), on(experiment.report) if experiment.report else None
+
+
+def open_setting(experiment: Experiment, inputs: Inputs, context: Context, device: str) -> Setting:
+    """Open, check and fingerprint what an exploration needs.
+
+    Raises:
+        FaultsError: The family or its recipe has faults, or a parameter of a task or the explorer.
+        TaskError: A task is unknown.
+    """
+    context.progress(0, None, "", "opening the family")
+    family = inputs.family(experiment.family)
+    if experiment.dtype:
+        family = replace(family, recipe=replace(family.recipe, dtype=experiment.dtype))
+    faults = inputs.check(family.recipe)
+    if faults:
+        raise FaultsError(f"recipe {family.recipe.name or family.recipe.output}", faults)
+    tasks = tuple(make_task(name, inputs.project, inputs.registry) for name in experiment.tasks)
+    explorer = make_explorer(experiment, inputs.registry)
+    context.progress(0, None, "", "reading the checkpoints")
+    return Setting(experiment, inputs, device, family, tasks, explorer, inputs.fingerprints(family.recipe, context))
+
+
+def task_versions(tasks: Sequence[Task], project: Project | None) -> list[list[Any]]:
+    """Name, kind, version and parameters of each task, JSON-ready."""
+    found: list[list[Any]] = []
+    for task in tasks:
+        entry = project.tasks.get(task.name) if project else None
+        found.append([task.name, entry.task if entry else task.name, task.version, dict(entry.params) if entry else {}])
+    return found
+
+
+def _specs(shelf: Contributions, name: str) -> tuple[ParamSpec, ...]:
+    """Parameters by manifest; by signature for what was provided without one."""
+    if shelf.plugin(name) is not None:
+        return shelf.describe(name).params
+    from solera.params import specs_from_signature
+
+    return specs_from_signature(shelf[name])

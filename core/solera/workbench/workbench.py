@@ -1,0 +1,346 @@
+"""The workbench: project, plugins, jobs and runs in one object. Windows, commands and scripts stand on it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from solera.errors import Fault, FaultsError, InputError
+from solera.extend.registry import Registry
+from solera.jobs.job import Job
+from solera.jobs.lanes import CPU, detect_lanes
+from solera.jobs.ledger import MemoryLedger
+from solera.jobs.queue import JobQueue
+from solera.jobs.records import JobRecords
+from solera.jobs.spec import JobSpec
+from solera.jobs.threads import ThreadOwner
+from solera.projects.project import Project
+from solera.recipes.nodes import Recipe
+from solera.runs.catalogue import Catalogue
+from solera.settings import Settings, cache_folder, load_settings
+from solera.workbench.bench import Bench
+from solera.workbench.experiment import Experiment, load_experiment
+from solera.workbench.handlers import handlers
+from solera.workbench.inputs import LIBRARY, Inputs
+from solera.workbench.live import Live
+from solera.workbench.memo import Memo
+
+if TYPE_CHECKING:
+    from solera.checkpoints.checkpoint import Checkpoint
+    from solera.context import Context
+    from solera.execution.plan import Plan
+    from solera.tasks.scores import Score
+    from solera.tasks.task import Task
+
+
+class Workbench:
+    """Everything one works with. Nothing heavy is imported until it is used. Safe to call from any thread.
+
+    Args:
+        project: An open project; None works without one: relative paths are the current folder's, runs go to a
+            temporary folder that is removed at the end.
+        settings: What a person has set; read from their file if None.
+        safe_mode: Only the plugins that come with Solera.
+        registry: What is registered; discovered if None.
+        records: Whether unfinished jobs are kept in the project and offered again.
+
+    Attributes:
+        registry: Everything that is registered.
+        project: The project.
+        settings: The settings in force.
+        inputs: Opens checkpoints, recipes and families.
+        jobs: The job queue.
+        runs: The catalogue of runs.
+        runs_folder: Where run files go.
+    """
+
+    def __init__(
+        self,
+        project: Project | None = None,
+        *,
+        settings: Settings | None = None,
+        safe_mode: bool = False,
+        registry: Registry | None = None,
+        records: bool = True,
+    ) -> None:
+        self.settings = settings or load_settings()
+        self.project = project
+        self.registry = registry or Registry.discover(
+            self.settings.all_plugin_folders, disabled=self.settings.disabled_plugins, safe_mode=safe_mode
+        )
+        self._temporary = None if project else tempfile.TemporaryDirectory(prefix="solera-runs-")
+        self.runs_folder = project.runs_folder if project else Path(self._temporary.name)  # type: ignore[union-attr]
+        if project is not None:
+            project.library.formats = self.registry.formats
+        cache = project.fingerprints if project and not project.read_only else cache_folder() / "fingerprints"
+        self.inputs = Inputs(self.registry, project, cache)
+        memo = Memo(project.artifacts / "memo" if project else self.runs_folder / "memo")
+        self._bench = Bench(self.registry, project, self.inputs, self.runs_folder, memo)
+        keep = project is not None and records and not project.read_only
+        self.jobs = JobQueue(
+            handlers(self._bench),
+            detect_lanes(),
+            MemoryLedger(self.settings.memory),
+            ThreadOwner(self.settings.threads),
+            records=JobRecords(project.jobs_folder) if project and keep else None,
+        )
+        self.runs = Catalogue(self.runs_folder)
+        self._live = Live(self.inputs, project, self.lanes()[0])
+
+    # -- looking ---------------------------------------------------------------------------------------------------
+
+    def open(self, path_or_name: str | Path) -> Checkpoint:
+        """A checkpoint: a path, an entry of the library by name, or ``memory:KEY``.
+
+        Raises:
+            NotFoundError: There is none.
+            CheckpointError: It cannot be read.
+        """
+        text = str(path_or_name)
+        known = self.project is not None and text in self.project.file.library
+        return self.inputs.open(f"{LIBRARY}{text}" if known else text)
+
+    def recipe(self, model: Any, folder: Path | None = None) -> Recipe:
+        """A model as a recipe: a recipe, its plain form, a recipe file, or a checkpoint; paths are anchored."""
+        return self.inputs.recipe(model, folder)
+
+    def checkpoints(self, recipe: Recipe) -> Mapping[str, Checkpoint]:
+        """The opened checkpoints a recipe's output needs, by node id.
+
+        Raises:
+            FaultsError: Some cannot be opened; all are named.
+        """
+        return self.inputs.checkpoints(recipe)
+
+    def check(self, recipe: Recipe) -> tuple[Fault, ...]:
+        """Everything that is wrong with a recipe, its checkpoints included."""
+        return self.inputs.check(recipe)
+
+    def plan(
+        self, recipe: Recipe, *, numbers: Mapping[str, float] | None = None, dtype: str = "", memory_budget: int = 0
+    ) -> Plan:
+        """What merging a recipe takes.
+
+        Raises:
+            FaultsError: The recipe has faults.
+            CapacityError: The memory budget is too small.
+        """
+        from solera.execution.plan import MEMORY_BUDGET, plan
+
+        faults = self.check(recipe)
+        if faults:
+            raise FaultsError(f"recipe {recipe.name or recipe.output}", faults)
+        return plan(
+            recipe, self.checkpoints(recipe), self.registry.methods,
+            numbers=numbers, dtype=dtype, memory_budget=memory_budget or MEMORY_BUDGET,
+        )  # fmt: skip
+
+    def task(self, name: str) -> Task:
+        """A task of the project, or a registered kind that needs no parameters.
+
+        Raises:
+            TaskError: There is none.
+        """
+        from solera.workbench.setting import make_task
+
+        return make_task(name, self.project, self.registry)
+
+    def tasks(self) -> tuple[str, ...]:
+        """Names of the project's tasks; without a project, the kinds that need no parameters."""
+        if self.project is not None:
+            return tuple(self.project.tasks)
+        shelf = self.registry.tasks
+        return tuple(
+            name
+            for name in shelf
+            if shelf.plugin(name) is None or not any(spec.required for spec in shelf.describe(name).params)
+        )
+
+    def experiments(self) -> dict[str, Path]:
+        """The project's experiment files by name."""
+        return {path.stem: path for path in self.project.experiments()} if self.project else {}
+
+    def score_point(
+        self,
+        recipe: Recipe,
+        tasks: Sequence[str],
+        limit: int | None = 128,
+        *,
+        numbers: Mapping[str, float] | None = None,
+        split: str = "selection",
+        context: Context | None = None,
+    ) -> tuple[Score, ...]:
+        """Scores of one point, for a live preview: what does not change between points is kept.
+
+        Args:
+            recipe: With or without free variables.
+            tasks: Names of tasks.
+            limit: Samples per task; None is all.
+            numbers: Values of the variables; those absent take their ``init``.
+            split: On which data.
+            context: Asked whether to stop.
+
+        Raises:
+            FaultsError: The recipe has faults.
+            TaskError: A task is unknown or its data are missing.
+        """
+        return self._live.score(recipe, tuple(tasks), limit, dict(numbers or {}), split, context)
+
+    # -- doing -----------------------------------------------------------------------------------------------------
+
+    def submit_merge(
+        self,
+        recipe: Recipe,
+        out: str | Path,
+        dtype: str = "",
+        force: bool = False,
+        *,
+        numbers: Mapping[str, float] | None = None,
+        memory_budget: int = 0,
+        device: str = "",
+    ) -> Job:
+        """Queue a merge.
+
+        Args:
+            recipe: What to make; paths in it are anchored already (see :meth:`recipe`).
+            out: Folder to make; a relative one lies in the project's outputs, without a project in the current folder.
+            dtype: Storage dtype instead of the recipe's.
+            force: Replace a checkpoint that is there.
+            numbers: Values of free variables.
+            memory_budget: Bytes it may hold; 0 is the default.
+            device: torch device; empty takes the settings'.
+        """
+        from solera.recipes.plain import to_plain
+
+        where = (self.project.outputs if self.project else Path.cwd()) / Path(out).expanduser()
+        args: dict[str, Any] = {"recipe": to_plain(recipe), "out": str(where.absolute())}
+        extra = {"dtype": dtype, "force": force, "numbers": dict(numbers or {}), "memory_budget": memory_budget}
+        args |= {key: value for key, value in extra.items() if value}
+        title = f"Merge {recipe.name or recipe.output or 'recipe'} to {where.name}"
+        return self.jobs.submit(JobSpec("merge", title, args, self.lanes(device)))
+
+    def submit(self, experiment: Experiment | Mapping[str, Any] | str | Path, *, fresh: bool = False) -> Job:
+        """Queue an experiment of any kind.
+
+        Args:
+            experiment: Itself, its plain form, or its file.
+            fresh: Record anew even if an equal run is there.
+
+        Raises:
+            FaultsError: It is faulty.
+        """
+        loaded = experiment if isinstance(experiment, Experiment) else load_experiment(experiment)
+        args: dict[str, Any] = {"experiment": loaded.to_plain()}
+        if fresh:
+            args["fresh"] = True
+        title = loaded.title or {"explore": "Explore", "evaluate": "Evaluate", "compare": "Compare"}[loaded.kind]
+        return self.jobs.submit(JobSpec(loaded.kind, title, args, self.lanes(loaded.device)))
+
+    def submit_explore(self, experiment: Experiment | Mapping[str, Any] | str | Path, *, fresh: bool = False) -> Job:
+        """Queue an exploration; see :meth:`submit`."""
+        return self.submit(_of_kind("explore", experiment), fresh=fresh)
+
+    def submit_compare(self, experiment: Experiment | Mapping[str, Any] | str | Path, *, fresh: bool = False) -> Job:
+        """Queue a comparison; see :meth:`submit`."""
+        return self.submit(_of_kind("compare", experiment), fresh=fresh)
+
+    def submit_evaluate(
+        self, model: Any, tasks: Sequence[str] = (), *, split: str = "report", title: str = "", device: str = ""
+    ) -> Job:
+        """Queue scoring one model.
+
+        Args:
+            model: A checkpoint or recipe, as :meth:`recipe` takes it.
+            tasks: Names of tasks; all of the project's if empty.
+            split: On which data.
+            title: A line for a person.
+            device: torch device; empty takes the settings'.
+        """
+        from solera.recipes.plain import to_plain
+
+        recipe = self.recipe(model)
+        name = recipe.name or recipe.output
+        plain = {
+            "solera": 1,
+            "kind": "evaluate",
+            "title": title or f"Evaluate {name}",
+            "entries": [{"name": name, "recipe": to_plain(recipe)}],
+            "tasks": list(tasks or self.tasks()),
+            "report": split,
+            "device": device,
+        }
+        return self.submit(plain)
+
+    def submit_demo(self, example: str, **params: Any) -> Job:
+        """Queue making an example's checkpoints, recipes, tasks and experiments in the project.
+
+        Raises:
+            InputError: There is no project, or no such example.
+        """
+        if self.project is None:
+            raise InputError("An example is made in a project; open or create one first.")
+        if example not in self.registry.examples:
+            raise InputError(f"No example is called '{example}'; known: {', '.join(self.registry.examples)}.")
+        title = f"Make the example '{self.registry.examples.describe(example).title}'"
+        return self.jobs.submit(JobSpec("demo", title, {"example": example, "params": params}, (CPU,)))
+
+    def resume(self, run: str) -> Job:
+        """Go on with an exploration that was stopped or killed, from its own file.
+
+        Raises:
+            NotFoundError: There is no such run.
+            InputError: It is done, or of a kind that is not gone on with.
+        """
+        from solera.runs.reader import RunReader
+        from solera.workbench.recorded import run_file
+
+        reader = RunReader(run_file(self._bench, run))
+        header = reader.header
+        if header.kind != "explore":
+            raise InputError(f"Run {run} is of kind '{header.kind}'; only explorations are gone on with.", run=run)
+        if reader.state in {"done", "running"}:
+            raise InputError(f"Run {run} is {reader.state}; there is nothing to go on with.", run=run)
+        device = str(header.experiment.get("device", ""))
+        args = {"experiment": header.experiment, "run": run}
+        return self.jobs.submit(JobSpec("explore", header.title, args, self.lanes(device)))
+
+    def lanes(self, device: str = "") -> tuple[str, ...]:
+        """The lanes a job on this device occupies.
+
+        Raises:
+            InputError: There is no such device.
+        """
+        wanted = device or self.settings.device
+        if wanted == "auto":
+            wanted = next((lane for lane in self.jobs.lanes if lane != CPU), CPU)
+        wanted = "cuda:0" if wanted == "cuda" else wanted
+        if wanted not in self.jobs.lanes:
+            raise InputError(f"There is no device '{wanted}'; there are {', '.join(self.jobs.lanes)}.", device=wanted)
+        return (wanted,)
+
+    def close(self, timeout: float = 10.0) -> tuple[Job, ...]:
+        """Stop the jobs resumably and close files; the jobs that would not stop in time are returned."""
+        left = self.jobs.shutdown(timeout)
+        self.runs.close()
+        self.inputs.close()
+        if self._temporary is not None and not left:
+            self._temporary.cleanup()
+        return left
+
+    def __enter__(self) -> Workbench:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _of_kind(kind: str, experiment: Experiment | Mapping[str, Any] | str | Path) -> Experiment:
+    loaded = experiment if isinstance(experiment, Experiment) else load_experiment(experiment)
+    if loaded.kind != kind:
+        raise InputError(f"Wanted an experiment of kind '{kind}', got '{loaded.kind}'.", kind=loaded.kind)
+    return loaded
