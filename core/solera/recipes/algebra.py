@@ -114,8 +114,9 @@ def _sum(operands: Sequence[tuple[Value, Recipe]]) -> Recipe:
         terms += _terms(factor, known[id_], types)
     merged = _merged(terms)
     wanted = f"{merged[0].node}_delta" if [t.coefficient for t in merged] == [1.0, -1.0] else "sum"
-    id_ = unused(wanted, known)
-    return reachable(Recipe((*nodes, SumNode(id_, merged)), id_))
+    kept = reachable(Recipe((*nodes, SumNode("", merged)), "")).nodes[:-1]
+    id_ = unused(wanted, [node.id for node in kept])
+    return Recipe((*kept, SumNode(id_, merged)), id_)
 
 
 def _terms(factor: Value, node: Node, types: Mapping[str, ValueType]) -> list[Term]:

@@ -95,7 +95,8 @@ def ties(
         Literal["mean", "sum", "max"], Param(help="How the changes that agree are put together.")
     ] = "mean",
     compat: Annotated[
-        Compat, Param(help="'authors': trim one entry more, keep all ties, and let an undecided sign be minus.")
+        Compat,
+        Param(help="Whose counting: ours is exact; 'authors' keep one more and all ties, and read no sign as minus."),
     ] = "none",
     state: Survey | None = None,
     piece: Piece | None = None,
@@ -133,7 +134,7 @@ def ties(
     if zero_sign != "drop":
         signs = torch.where(signs == 0, 1.0 if zero_sign == "plus" else float(state.majority), signs)
     agree = [torch.where(signs > 0, entry > 0, entry < 0) for entry in kept]
-    if compat == "none":
+    if compat != "authors" or zero_sign == "drop":
         agree = [mask & (signs != 0) for mask in agree]
     return together(kept, agree, weight, merge) * scale
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from solera.api import Passes, reductions, selection
 
-Compat = Literal["none", "authors"]
+Compat = Literal["none", "authors", "mergelm"]
 
 
 @dataclass(slots=True)
@@ -43,9 +43,11 @@ class Cut:
 
 
 def keep_count(numel: int, density: float, compat: Compat) -> int:
-    """How many entries are to be kept; the authors keep one more."""
+    """How many entries are to be kept; the released codes keep one more, and count from either end."""
     if compat == "authors":
         return min(int(numel * density) + 1, numel)
+    if compat == "mergelm":
+        return min(numel - int(numel * (1 - density)) + 1, numel)
     return max(int(numel * density), 1) if density > 0 and numel > 0 else 0
 
 
@@ -83,7 +85,7 @@ def find_cuts(passes: Passes, density: tuple[float, ...], compat: Compat) -> lis
             selects[i].end_pass()
     cuts = [Cut(-1.0 if count else math.inf, {}) for count in counts]
     for i in open_:
-        every = compat == "authors" or counts[i] - selects[i].above == selects[i].ties
+        every = compat != "none" or counts[i] - selects[i].above == selects[i].ties
         cuts[i] = Cut(selects[i].threshold, None if every else {})
     _share_ties(passes, cuts, {i: counts[i] - selects[i].above for i in open_ if cuts[i].ties is not None})
     return cuts

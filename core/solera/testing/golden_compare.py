@@ -1,0 +1,41 @@
+"""Comparing a tensor with a fixture's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from solera.testing.goldens import Case
+
+#: What the sources return when everything runs in bfloat16 is a loose bound (atol, rtol), for we compute in float32.
+_BF16 = (4e-2, 2e-2)
+
+
+def difference(case: Case, got: Tensor, want: Tensor, open_: Tensor | None = None) -> tuple[float, str]:
+    """How far two tensors are apart, and a complaint if that is too far (or an empty text).
+
+    Args:
+        case: The case; says the tolerance.
+        got: Ours.
+        want: The source's.
+        open_: Elements of one shape that the source decides by chance; they are left out.
+    """
+    if got.shape != want.shape:
+        return float("inf"), f"shape {tuple(got.shape)} instead of {tuple(want.shape)}"
+    tolerance = case.facts.get("tolerance") or {}
+    atol, rtol = float(tolerance.get("atol", 1e-6)), float(tolerance.get("rtol", 1e-5))
+    if any(tensor.dtype == torch.bfloat16 for model in case.inputs.values() for tensor in model.values()):
+        atol, rtol = max(atol, _BF16[0]), max(rtol, _BF16[1])
+    ours, theirs = got.double().reshape(-1), want.double().reshape(-1)
+    if open_ is not None:
+        fixed = ~open_.reshape(-1)
+        ours, theirs = ours[fixed], theirs[fixed]
+    if not ours.numel():
+        return 0.0, ""
+    apart = (ours - theirs).abs()
+    over = int((apart > atol + rtol * theirs.abs()).sum()) + int(apart.isnan().sum())
+    error = float(apart.max())
+    return error, f"{over} of {ours.numel()} elements off, by up to {error:.3g}" if over else ""

@@ -1,0 +1,197 @@
+"""How the fixtures' parameters are said in ours: one small function per method."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from solera.checkpoints.memory import MemoryCheckpoint
+from solera.execution.memory import materialise
+from solera.params import PerModel, Rules, Value
+from solera.recipes.nodes import CheckpointNode, MethodNode, Node, Recipe
+from solera.testing.goldens import Case, Made, Methods, Runner, Tensors, Unsupported
+
+
+def merge(
+    method: str, models: Sequence[Tensors], base: Tensors | None, params: Mapping[str, Value], methods: Methods
+) -> Tensors:
+    """Run a method on whole models through recipe, checks and materialiser, as a user would."""
+    if method not in methods:
+        raise Unsupported(f"the method '{method}' is not installed")
+    ids = [f"m{i}" for i in range(len(models))]
+    states = dict(zip(ids, models, strict=True)) | ({"base": base} if base is not None else {})
+    nodes: list[Node] = [CheckpointNode(id_, f"memory:{id_}") for id_ in states]
+    nodes.append(MethodNode("merged", method, tuple(ids), "base" if base is not None else "", params))
+    checkpoints = {id_: MemoryCheckpoint.from_state_dict(state, id_) for id_, state in states.items()}
+    return materialise(Recipe(tuple(nodes), "merged"), checkpoints, methods)
+
+
+def change(method: str, deltas: Sequence[Tensors], params: Mapping[str, Value], methods: Methods) -> Tensors:
+    """Run a method on bare task vectors, added to a base of float32 zeros."""
+    zeros = {name: torch.zeros_like(tensor, dtype=torch.float32) for name, tensor in deltas[0].items()}
+    return merge(method, deltas, zeros, params, methods)
+
+
+def vectors(case: Case) -> list[Tensors]:
+    """The task vectors, subtracted in the dtype of the models as the sources do; it decides what is kept."""
+    return [{name: model[name] - case.base[name] for name in case.base} for model in case.models]
+
+
+def added(base: Tensors, delta: Tensors) -> Tensors:
+    """Base and change, in the base's dtype."""
+    return {name: (tensor.float() + delta[name]).to(tensor.dtype) for name, tensor in base.items()}
+
+
+def ties(case: Case, methods: Methods) -> Made:
+    """TIES in the forms of its authors, of mergekit and of MergeLM."""
+    hyper = case.hyper
+    if "reset_type" in hyper:
+        params, divisor = _ties_authors(hyper, len(case.models))
+        vector = change("ties", vectors(case), {**params, "scale": 1.0 / divisor}, methods)
+        whole = {**params, "scale": float(hyper.get("lam", 1.0)) / divisor}
+        return Made({"merged": _from_base("ties", case, whole, methods), "merged_tv": vector})
+    if "tensor_parameters" in hyper:
+        return _generalised(case, methods)
+    if "param_value_mask_rate" in hyper:
+        numel = sum(tensor.numel() for tensor in case.base.values())
+        dropped = int(numel * float(hyper["param_value_mask_rate"]))
+        mask: dict[str, Value] = {
+            "density": max(1 - (dropped + 0.5) / numel, 0.0), "scope": "model", "compat": "mergelm",
+            "scale": float(hyper.get("scaling_coefficient", 1.0)),
+        }  # fmt: skip
+        return Made({"merged": _from_base("ties", case, mask, methods)})
+    if case.facts.get("called") == "magnitude" and "delta" in case.inputs:
+        delta, density = case.inputs["delta"], float(hyper["density"])
+        rescale = str(hyper.get("rescale_norm") or "none").rpartition(".")[2]
+        if rescale.lower() != "none":
+            raise Unsupported(f"rescaling a trimmed task vector to its {rescale} norm")
+        made = change("ties", [delta], {"density": density, "elect": "none", "merge": "sum"}, methods)
+        return Made({"sparsified": made}, _open_ties([delta], [density]))
+    raise Unsupported(f"a call of the form {sorted(hyper)}")
+
+
+def _from_base(method: str, case: Case, params: Mapping[str, Value], methods: Methods) -> Tensors:
+    """The Weights form, unless the source subtracted in a narrower dtype than ours."""
+    if all(tensor.dtype == torch.float32 for tensor in case.base.values()):
+        return merge(method, case.models, case.base, params, methods)
+    return added(case.base, change(method, vectors(case), params, methods))
+
+
+def _open_ties(deltas: Sequence[Tensors], density: Sequence[float]) -> Tensors:
+    """Elements on the threshold of some model's tensor, where only some of its equals are kept."""
+    found: Tensors = {}
+    for delta, share in zip(deltas, density, strict=True):
+        for name, tensor in delta.items():
+            size, kept = tensor.float().abs().reshape(-1), int(tensor.numel() * share)
+            mask = found.setdefault(name, torch.zeros_like(tensor, dtype=torch.bool))
+            if 0 < kept < size.numel():
+                tied = size == size.sort(descending=True).values[kept - 1]
+                if int((size > size[tied][0]).sum()) + int(tied.sum()) > kept:
+                    mask |= tied.view(tensor.shape)
+    return found
+
+
+def _ties_authors(hyper: Mapping[str, Any], models: int) -> tuple[dict[str, Value], float]:
+    """Parameters, and what the sum is to be divided by (their plain mean counts trimmed entries)."""
+    params: dict[str, Value] = {"scope": "model", "compat": "authors"}
+    match hyper["reset_type"]:
+        case "topk":
+            share = float(hyper["reset_thresh"])
+            params["density"] = share / 100 if share > 1 else share
+        case "none":
+            params["density"] = 1.0
+        case other:
+            raise Unsupported(f"trimming by '{other}'")
+    elections = {"mass": "mass", "normfrac": "normfrac", "normmass": "normmass", "none": "none"}
+    elect, function = str(hyper["resolve_method"]), str(hyper["merge_func"])
+    if elect not in elections:
+        raise Unsupported(f"electing by '{elect}'")
+    params["elect"] = elections[elect]
+    kind = function.removeprefix("dis-")
+    if kind not in {"mean", "sum", "max"}:
+        raise Unsupported(f"merging by '{function}'")
+    if function.startswith("dis-"):
+        return {**params, "merge": kind}, 1.0
+    if elect != "none" and kind != "max":
+        params["elect"] = "none"
+    return {**params, "merge": "sum" if kind == "mean" else kind}, float(models) if kind == "mean" else 1.0
+
+
+def _generalised(case: Case, methods: Methods) -> Made:
+    """Generalised task arithmetic as mergekit has it: trimming by tensor, weights before the election."""
+    hyper = case.hyper
+    method = str(hyper.get("method", case.method))
+    rows = hyper["tensor_parameters"]
+    if method not in {"ties", "task_arithmetic"}:
+        raise Unsupported(f"'{method}' is not implemented")
+    if hyper.get("rescale") or hyper.get("rescale_norm"):
+        raise Unsupported("rescaling trimmed task vectors")
+    params: dict[str, Value] = {
+        "weight": PerModel(tuple(float(row.get("weight", 1.0)) for row in rows)),
+        "scale": float(hyper.get("lambda", 1.0)),
+    }
+    normalize = bool(hyper.get("normalize", method == "ties"))
+    if method == "task_arithmetic":
+        return Made({"merged": _from_base(method, case, {**params, "normalize": normalize}, methods)})
+    density = [float(row.get("density", 1.0)) for row in rows]
+    params |= {"density": PerModel(tuple(density)), "zero_sign": "plus", "merge": "mean" if normalize else "sum"}
+    return Made({"merged": _from_base(method, case, params, methods)}, _open_ties(vectors(case), density))
+
+
+def task_arithmetic(case: Case, methods: Methods) -> Made:
+    """Task arithmetic in the forms of its authors (TaskVector), of mergekit and of MergeLM."""
+    hyper = case.hyper
+    if "tensor_parameters" in hyper:
+        return _generalised(case, methods)
+    if "scaling_coef" in hyper:
+        signs = hyper.get("signs") or [1.0] * len(case.models)
+        scale: Value = float(hyper["scaling_coef"])
+        params: dict[str, Value] = {"scale": scale, "weight": PerModel(tuple(float(sign) for sign in signs))}
+        merged = merge("task_arithmetic", case.models, case.base, params, methods)
+        return Made(
+            {"merged": merged, "tv_sum": change("task_arithmetic", vectors(case), {**params, "scale": 1.0}, methods)}
+        )
+    if "scaling_coefficient" in hyper:
+        scale = float(hyper["scaling_coefficient"])
+        patterns = hyper.get("exclude_param_names_regex") or []
+        left_out = [name for name in case.base if any(re.match(pattern, name) for pattern in patterns)]
+        if left_out:
+            scale = Rules(tuple((name, 0.0) for name in left_out), scale)
+        return Made({"merged": merge("task_arithmetic", case.models, case.base, {"scale": scale}, methods)})
+    raise Unsupported(f"a call of the form {sorted(hyper)}")
+
+
+def slerp(case: Case, methods: Methods) -> Made:
+    """SLERP from the base to the other model."""
+    if "t" not in case.hyper:
+        raise Unsupported(f"a call of the form {sorted(case.hyper)}")
+    params: dict[str, Value] = {"t": float(case.hyper["t"])}
+    if "DOT_THRESHOLD" in case.hyper:
+        params["colinear"] = float(case.hyper["DOT_THRESHOLD"])
+    return Made({"merged": merge("slerp", [case.base, case.models[0]], None, params, methods)})
+
+
+def soups(case: Case, methods: Methods) -> Made:
+    """Averages: uniform, weighted, and with one softmax row per tensor."""
+    hyper = case.hyper
+    if "eval" in hyper:
+        raise Unsupported("greedy soups are not implemented")
+    params: dict[str, Value] = {}
+    if "weights" in hyper:
+        params["weight"] = PerModel(tuple(float(weight) for weight in hyper["weights"]))
+        params["normalize"] = bool(hyper.get("normalize", True))
+    if "tensor_order" in hyper:
+        shares = torch.softmax(case.inputs[""]["alpha_raw"].double(), dim=-1)
+        rows = [
+            Rules(tuple((name, float(shares[j, i])) for j, name in enumerate(hyper["tensor_order"])), 0.0)
+            for i in range(len(case.models))
+        ]
+        params |= {"weight": PerModel(tuple(rows)), "normalize": False}
+    return Made({"merged": merge("linear", case.models, None, params, methods)})
+
+
+#: By the fixtures' ``method``.
+RUNNERS: dict[str, Runner] = {"ties": ties, "task_arithmetic": task_arithmetic, "slerp": slerp, "soups": soups}
