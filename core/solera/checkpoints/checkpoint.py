@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from solera.checkpoints.parts import allowed_roots, is_within
 from solera.checkpoints.source import SourceFile
 from solera.checkpoints.tensor_ref import TensorRef
 from solera.errors import CheckpointError
@@ -177,14 +178,15 @@ class Checkpoint(Mapping[str, TensorRef]):
             file.verify()
 
     def extra_files(self) -> tuple[Path, ...]:
-        """Config, generation config, tokenizer and the like beside the weights, by name; never code."""
+        """Config, generation config, tokenizer and the like beside the weights, by name.
+
+        Never code, and no links that lead out of the checkpoint's folder: they might carry off a private file.
+        """
         if self.folder is None or not self.folder.is_dir():
             return ()
-        return tuple(
-            entry
-            for entry in sorted(self.folder.iterdir())
-            if any(fnmatchcase(entry.name, pattern) for pattern in CARRIED) and entry.is_file()
-        )
+        roots = allowed_roots(self.folder.resolve())
+        named = (e for e in sorted(self.folder.iterdir()) if any(fnmatchcase(e.name, pattern) for pattern in CARRIED))
+        return tuple(entry for entry in named if entry.is_file() and is_within(entry.resolve(), roots))
 
     def close(self) -> None:
         """Give the files back; later reads raise. Not while another thread reads."""

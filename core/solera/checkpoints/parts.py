@@ -130,13 +130,13 @@ def _by_index(index: Path, path: Path) -> Parts:
     weight_map = read_weight_map(index)
     names = sorted(set(weight_map.values()))
     inside = folder.resolve()
-    allowed = _allowed_roots(inside)
+    allowed = allowed_roots(inside)
     files, missing = [], []
     for name in names:
         file = folder / name
         if not file.exists():
             missing.append(name)
-        elif not _is_within(file.resolve(), allowed):
+        elif not is_within(file.resolve(), allowed):
             raise UnsafeError(
                 f"{index}: the shard {name} is a link to {file.resolve()}, outside the checkpoint's folder. Copy the "
                 "file itself there, or open it by its own path.",
@@ -149,8 +149,8 @@ def _by_index(index: Path, path: Path) -> Parts:
     return Parts(_folder_name(folder), path, tuple(files), folder, weight_map)
 
 
-def _allowed_roots(folder: Path) -> tuple[Path, ...]:
-    """Where the shards of an index in this (resolved) folder may really lie.
+def allowed_roots(folder: Path) -> tuple[Path, ...]:
+    """Where the files of a checkpoint in this (resolved) folder may really lie.
 
     The folder itself; and for a snapshot in a Hugging Face cache (``models--x/snapshots/revision/...``), whose files
     are links, that model's ``blobs``.
@@ -161,7 +161,8 @@ def _allowed_roots(folder: Path) -> tuple[Path, ...]:
     return (folder,)
 
 
-def _is_within(file: Path, roots: Iterable[Path]) -> bool:
+def is_within(file: Path, roots: Iterable[Path]) -> bool:
+    """Whether a (resolved) file lies somewhere below one of the folders."""
     return any(root in file.parents for root in roots)
 
 

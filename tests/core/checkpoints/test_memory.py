@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -60,7 +62,8 @@ def test_any_dense_tensor(tensor):
 
 
 def test_other_things_are_refused():
+    state: dict[str, Any] = {"epoch": 3}
     with pytest.raises(InputError, match="'epoch'"):
-        MemoryCheckpoint.from_state_dict({"epoch": 3})
+        MemoryCheckpoint.from_state_dict(state)
     with pytest.raises(InputError, match="'s'"):
         MemoryCheckpoint.from_state_dict({"s": torch.eye(2).to_sparse()})

@@ -119,6 +119,8 @@ def test_facts_of_a_folder(tmp_path):
     (tmp_path / "config.json").write_text('{"architecture": "digits-cnn"}')
     (tmp_path / "tokenizer.json").write_text("{}")
     (tmp_path / "modeling_evil.py").write_text("")
+    (tmp_path.parent / "private.json").write_text("{}")
+    (tmp_path / "vocab.json").symlink_to("../private.json")
     checkpoint = open_checkpoint(tmp_path)
     assert checkpoint.name == tmp_path.name
     assert checkpoint.config == {"architecture": "digits-cnn"}
@@ -168,6 +170,14 @@ def test_opening_many_shards_reads_headers_only(tmp_path, monkeypatch):
     assert count < 100 * 200
     assert all(file._descriptor is None for file in checkpoint._files)
     assert checkpoint["w99"].read(5, 9).tolist() == [0, 0, 0, 0]
+
+
+def test_reading_without_preadv(tmp_path, monkeypatch):
+    """As on Windows."""
+    monkeypatch.delattr("os.preadv")
+    tensor = torch.arange(5000.0)
+    save_file({"w": tensor}, tmp_path / "m.safetensors")
+    assert torch.equal(open_checkpoint(tmp_path / "m.safetensors")["w"].read(), tensor)
 
 
 def test_nothing_there(tmp_path):
