@@ -89,7 +89,7 @@ def explore(
     tell = _Teller(landscape.family, run, context, keep_samples)
     volume = GrowingVolume(space, extent.initial, past.history, run, context)
     while len(past) < total:
-        asks = explorer.ask(space, past.history, min(batch, total - len(past)), seed)
+        asks = _next(explorer, space, past.history, total, batch, seed)
         if not asks:
             break
         for ask in asks:
@@ -113,6 +113,14 @@ def _total(explorer: Explorer, extent: Extent, budget: int | None) -> int:
     if not limits:
         raise InputError(f"The explorer '{explorer.name}' has no end of its own; give a budget of points.")
     return min(limits)
+
+
+def _next(explorer: Explorer, space: Space, history: History, total: int, batch: int, seed: Seed) -> list[Ask]:
+    """The rest of the batch that the history ends in, or the next one: batches begin at multiples of their size."""
+    begun = len(history) % batch
+    before = len(history) - begun
+    known = History(history.coords[:before], history.values[:before], history.reported)
+    return explorer.ask(space, known, min(batch, total - before), seed)[begun:]
 
 
 def _report(

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated, Literal
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import optuna
-from numpy.typing import NDArray
-from optuna.distributions import FloatDistribution
+from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler, TPESampler
-from optuna.trial import Trial, TrialState, create_trial
+from optuna.trial import FrozenTrial, Trial, TrialState
 
 from solera.api import Ask, Extent, History, InputError, Param, Seed, Space
 
 Sampler = Literal["nsga2", "gp", "tpe", "random"]
+Bounds = Mapping[str, BaseDistribution]
+Given = Mapping[str, float]
 
 
 class Pareto:
@@ -64,21 +65,18 @@ class Pareto:
         """The named models first, then what the sampler proposes."""
         replay = self._replay
         if replay is None or not replay.continues(space, history, seed):
-            replay = self._replay = _Replay(space, seed, self._sampler == "nsga2")
-        replay.tell(history, self._make)
+            replay = self._replay = _Replay(space, seed, self._make)
+        replay.tell(history)
         named = _named(space)
         stop = min(len(history) + n, self._points)
-        return [
-            Ask(replay.ask(named[number] if number < len(named) else None, self._make(number, seed)))
-            for number in range(len(history), stop)
-        ]
+        return [Ask(replay.ask(*named[number : number + 1])) for number in range(len(history), stop)]
 
-    def _make(self, number: int, seed: Seed) -> BaseSampler:
+    def _make(self, seed: Seed, bounds: Bounds, given: Given | None) -> BaseSampler:
         """The sampler of one point."""
-        drawn = seed.child("pareto", str(number)).integer() % 2**32
+        drawn = seed.integer() % 2**32
         match self._sampler:
             case "nsga2":
-                return NSGAIISampler(population_size=self._population, seed=drawn)
+                return _Genetic(bounds, self._population, drawn, given)
             case "gp":
                 return GPSampler(seed=drawn)
             case "tpe":
@@ -97,14 +95,44 @@ def _named(space: Space) -> list[tuple[float, ...]]:
     return list(dict.fromkeys(inside))
 
 
-class _Replay:
-    """An Optuna study that holds exactly a history, and the points asked for beyond it."""
+class _Genetic(NSGAIISampler):  # type: ignore[misc]  # optuna is not read by mypy
+    """NSGA-II that also takes points it is given into its generations.
 
-    def __init__(self, space: Space, seed: Seed, genetic: bool) -> None:
-        optuna.logging.set_verbosity(optuna.logging.WARNING)  # it would announce each study on stderr
-        self._space, self._seed, self._genetic = space, seed, genetic
+    Optuna leaves enqueued trials out of them, so neither named models nor a resumed history would ever be parents.
+    """
+
+    def __init__(self, bounds: Bounds, population: int, seed: int, given: Given | None) -> None:
+        super().__init__(population_size=population, seed=seed)
+        self._bounds = bounds
+        self._given = given
+
+    def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        return dict(self._bounds)
+
+    def sample_relative(
+        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        if self._given is None:
+            drawn: dict[str, Any] = super().sample_relative(study, trial, search_space)
+            return drawn
+        self.get_parent_population(study, self.get_trial_generation(study, trial))
+        return dict(self._given)
+
+
+class _Replay:
+    """An Optuna study that holds exactly a history, and the points asked for beyond it.
+
+    Args:
+        space: What is explored.
+        seed: The exploration's.
+        make: ``make(seed, bounds, given)``: the sampler of one point.
+    """
+
+    def __init__(self, space: Space, seed: Seed, make: Callable[[Seed, Bounds, Given | None], BaseSampler]) -> None:
+        optuna.logging.set_verbosity(optuna.logging.ERROR)  # it would announce studies and fallbacks on stderr
+        self._space, self._seed, self._make = space, seed, make
         self._study = optuna.create_study(directions=["minimize"] * len(space.objectives))
-        self._bounds = {c.name: FloatDistribution(c.low, c.high, log=c.log) for c in space.coords}
+        self._bounds: Bounds = {c.name: FloatDistribution(c.low, c.high, log=c.log) for c in space.coords}
         self._asked: list[tuple[float, ...]] = []
         self._open: dict[int, Trial] = {}
         self._told = 0
@@ -115,45 +143,24 @@ class _Replay:
             return False
         return self._asked[: len(history)] == [tuple(row) for row in history.coords.tolist()]
 
-    def tell(self, history: History, make: Callable[[int, Seed], BaseSampler]) -> None:
-        """Take in the points of a history that are new."""
+    def tell(self, history: History) -> None:
+        """Take in the points of a history that are new. A point with a NaN is one that failed."""
         values = self._space.minimised(history.values)
         for number in range(self._told, len(history)):
-            coords = tuple(history.coords[number].tolist())
+            failed = bool(np.isnan(values[number]).any())
+            scores, state = (None, TrialState.FAIL) if failed else (values[number].tolist(), TrialState.COMPLETE)
             if number == len(self._asked):
-                self._replay(coords, values[number], make(number, self._seed))
-            if number in self._open:
-                failed = bool(np.isnan(values[number]).any())
-                trial = self._open.pop(number)
-                self._study.tell(trial, None if failed else values[number].tolist(), _state(failed))
+                self.ask(tuple(history.coords[number].tolist()))
+            self._study.tell(self._open.pop(number), scores, state)
         self._told = len(history)
 
-    def ask(self, coords: tuple[float, ...] | None, sampler: BaseSampler) -> tuple[float, ...]:
+    def ask(self, coords: tuple[float, ...] | None = None) -> tuple[float, ...]:
         """The next point: the one given, or one the sampler draws."""
-        self._study.sampler = sampler
-        if coords is not None:
-            self._study.enqueue_trial(dict(zip(self._bounds, coords, strict=True)))
-        trial = self._study.ask(self._bounds)
-        asked = tuple(float(trial.params[name]) for name in self._bounds)
-        self._open[len(self._asked)] = trial
-        self._asked.append(asked)
-        return asked
-
-    def _replay(self, coords: tuple[float, ...], values: NDArray[np.float64], sampler: BaseSampler) -> None:
-        if self._genetic:  # a generation is something that only asking assigns
-            self.ask(coords, sampler)
-            return
-        failed = bool(np.isnan(values).any())
-        self._study.add_trial(
-            create_trial(
-                params=dict(zip(self._bounds, coords, strict=True)),
-                distributions=dict(self._bounds),
-                values=None if failed else values.tolist(),
-                state=_state(failed),
-            )
-        )
-        self._asked.append(coords)
-
-
-def _state(failed: bool) -> TrialState:
-    return TrialState.FAIL if failed else TrialState.COMPLETE
+        given = None if coords is None else dict(zip(self._bounds, coords, strict=True))
+        number = len(self._asked)
+        self._study.sampler = self._make(self._seed.child("pareto", str(number)), self._bounds, given)
+        if given is not None and not isinstance(self._study.sampler, _Genetic):
+            self._study.enqueue_trial(given)
+        trial = self._open[number] = self._study.ask(dict(self._bounds))
+        self._asked.append(tuple(float(trial.params[name]) for name in self._bounds))
+        return self._asked[number]
