@@ -28,7 +28,8 @@ def write_companions(plan: Plan, folder: Path, fingerprints: Mapping[str, str], 
         plan: The merge.
         folder: The result.
         fingerprints: Content hash of each input, by node id.
-        recipe_text: The recipe as a person wrote it; canonical YAML unless given.
+        recipe_text: The recipe as a person wrote it. Taken when it names checkpoints by bare names; canonical YAML
+            without paths otherwise.
 
     Raises:
         OutputError: The disk is full, or refuses.
@@ -46,15 +47,17 @@ def write_companions(plan: Plan, folder: Path, fingerprints: Mapping[str, str], 
 
 def model_card(plan: Plan, title: str, fingerprints: Mapping[str, str], recipe_text: str = "") -> str:
     """The README.md of a result: its recipe, its inputs and their fingerprints."""
-    recipe = recipe_text.strip() or dump_recipe(portable(plan.program.recipe, fingerprints, plan)).strip()
+    bare = all(PurePath(node.source).name == node.source for node in plan.program.recipe.checkpoints)
+    written = recipe_text.strip() if bare else ""
+    recipe = written or dump_recipe(portable(plan.program.recipe, fingerprints, plan)).strip()
     rows = "\n".join(
         f"| {id_} | {checkpoint.name} | {fingerprints.get(id_, '')} |" for id_, checkpoint in plan.checkpoints.items()
     )
     numbers = plan.program.numbers
     values = "".join(f"\n- {name} = {value:.17g}" for name, value in sorted(numbers.items()))
     return (
-        f"---\ntags:\n- merge\n- solera\n---\n# {title}\n\nMade by [Solera](https://github.com/solera) from "
-        f"{len(plan.checkpoints)} checkpoint{'' if len(plan.checkpoints) == 1 else 's'}.\n\n"
+        f"---\ntags:\n- merge\n- solera\n---\n# {title}\n\nMade with Solera from {len(plan.checkpoints)} "
+        f"checkpoint{'' if len(plan.checkpoints) == 1 else 's'}.\n\n"
         f"## Recipe\n\n```yaml\n{recipe}\n```\n"
         + (f"\nFree variables stood at:\n{values}\n" if values else "")
         + f"\n## Inputs\n\n| node | name | fingerprint |\n| --- | --- | --- |\n{rows}\n"

@@ -135,7 +135,9 @@ class Materialiser:
         self.affine = affine_in_variables(program)
         self._program = program
         self._spans = _spans(layout, checkpoints[program.reference], _used(program, checkpoints), recipe.dtype)
-        self._dtypes = {span.target.dtype for span in self._spans}
+        self._numel = max((span.stop for span in self._spans), default=0)
+        self._shown = [span for span in self._spans if span.start < layout.numel]
+        self._dtypes = {span.target.dtype for span in self._shown}
         self._work: dict[str, Tensor] = {}
         self._kept = self._constants()
 
@@ -154,11 +156,13 @@ class Materialiser:
         values = dict(self._kept)
         for step in program.steps:
             if step.varies:
-                target = out if step.id == program.recipe.output else self._buffer(step.id)
+                direct = step.id == program.recipe.output and self._numel == self.layout.numel
+                target = out if direct else self._buffer(step.id)
                 self._run(step, values, program, target)
                 values[step.id] = target
-        if not program.steps[-1].varies:
-            out.copy_(values[program.recipe.output])
+        made = values[program.recipe.output]
+        if made is not out:
+            out.copy_(made[: self.layout.numel])
         self._store(out)
 
     def _constants(self) -> dict[str, Tensor]:
@@ -172,7 +176,7 @@ class Materialiser:
             self._context.check()
             if step.varies:
                 continue
-            flat = torch.empty(self.layout.numel, dtype=torch.float32, device=self._device)
+            flat = torch.empty(self._numel, dtype=torch.float32, device=self._device)
             self._run(step, values, program, flat)
             values[step.id] = flat
             later = {name for other in program.steps[i + 1 :] for name in upstream(other.node)} | wanted
@@ -214,7 +218,7 @@ class Materialiser:
 
     def _buffer(self, id_: str) -> Tensor:
         if id_ not in self._work:
-            self._work[id_] = torch.empty(self.layout.numel, dtype=torch.float32, device=self._device)
+            self._work[id_] = torch.empty(self._numel, dtype=torch.float32, device=self._device)
         return self._work[id_]
 
     def _store(self, out: Tensor) -> None:
@@ -222,11 +226,11 @@ class Materialiser:
         if self._dtypes == {"bfloat16"}:
             out.copy_(out.to(torch.bfloat16))
         elif self._dtypes - {"float32", "float64"}:
-            for span in self._spans:
+            for span in self._shown:
                 span.of(out).copy_(span.of(out).to(torch_dtype(span.target.dtype)))
         low, high = torch.aminmax(out)
         if not bool(torch.isfinite(low) & torch.isfinite(high)):
-            for span in self._spans:
+            for span in self._shown:
                 check_finite_fast(span.of(out), span.target.name, "the result")
 
 
@@ -236,7 +240,8 @@ class _FlatPasses:
     def __init__(self, step: Step, values: Mapping[str, Tensor], spans: Sequence[_Span], whole: bool) -> None:
         self._step = step
         self._values = values
-        self._spans = sorted(spans, key=lambda span: span.target.name)
+        once = {span.target.name: span for span in spans}
+        self._spans = [once[name] for name in sorted(once)]
         self._whole = whole
 
     def __iter__(self) -> Iterator[tuple[str, Sequence[Tensor]]]:
@@ -249,7 +254,11 @@ class _FlatPasses:
 
 
 def _spans(layout: FlatLayout, reference: Checkpoint, used: Mapping[str, Checkpoint], dtype: str) -> tuple[_Span, ...]:
-    """The layout's tensors as targets; a tied name stands for the tensor it is tied to."""
+    """The layout's tensors as targets; a tied name stands for the tensor it is tied to.
+
+    Tensors of the checkpoints that the network has no place for follow after the layout's end: a method that looks at
+    the whole model must see them, as it does when the model is saved.
+    """
     targets, ties = find_targets(reference, used, dtype)
     known = {target.name: target for target in targets}
     spans = []
@@ -267,4 +276,9 @@ def _spans(layout: FlatLayout, reference: Checkpoint, used: Mapping[str, Checkpo
                 tensor=name, network=list(shape), checkpoint=list(target.shape),
             )  # fmt: skip
         spans.append(_Span(target, offset, offset + math.prod(shape)))
+    shown, end = {span.target.name for span in spans}, layout.numel
+    for target in targets:
+        if target.computed and target.name not in shown:
+            spans.append(_Span(target, end, end + target.numel))
+            end += target.numel
     return tuple(spans)
