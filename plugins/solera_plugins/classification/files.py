@@ -29,7 +29,7 @@ def classification(
     """
 
     def read(split: Split) -> tuple[NDArray[Any], NDArray[Any]]:
-        arrays = _load(name, data)
+        arrays = _load(name, Path(data))
         rows = _rows(name, arrays, split)
         return arrays["x"][rows], arrays["y"][rows]
 

@@ -29,8 +29,8 @@ def language(
     """
 
     def read(split: Split) -> Sequence[Sequence[int]]:
-        texts = _texts(name, data, split)
-        encode = _encoder(name, tokenizer)
+        texts = _texts(name, Path(data), split)
+        encode = _encoder(name, Path(tokenizer))
         return [encode(text) for text in texts]
 
     return LanguageTask(name, read, window=window, windows=windows)

@@ -27,6 +27,6 @@ def prose_code(
             raise TaskError(
                 f"Task '{name}' needs the package tokenizers. Install the demo: pip install 'solera[demo]'.", task=name
             ) from error
-        return [ids.tolist() for ids in encode(load(tokenizer), documents(text, split))]
+        return [ids.tolist() for ids in encode(load(Path(tokenizer)), documents(text, split))]
 
     return LanguageTask(name, data, window=window, windows=windows)
