@@ -34,6 +34,7 @@ class Coord:
     log: bool = False
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "title", self.title or self.name)
         if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
             raise InputError(
                 f"The coordinate '{self.name}' runs from {self.low:g} to {self.high:g}; it needs a lower bound below "
@@ -60,7 +61,7 @@ class Coord:
             "name": self.name,
             "low": self.low,
             "high": self.high,
-            "title": self.title or self.name,
+            "title": self.title,
             "unit": self.unit,
             "log": self.log,
         }

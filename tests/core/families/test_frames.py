@@ -164,3 +164,19 @@ def test_points_must_fit_the_coordinates(checkpoints):
     assert wide.coords[0].low == -0.5
     with pytest.raises(InputError, match="no coordinate x"):
         family.between({"x": (0, 1)})
+
+
+def test_an_end_may_be_made_by_a_method(states, checkpoints):
+    mean = Recipe(
+        (
+            *(CheckpointNode(name, f"memory:{name}") for name in "abc"),
+            SumNode("mean", (Term("b", 0.5), Term("c", 0.5))),
+        ),
+        "mean",
+    )
+    family = plane(model("a"), mean, model("c"), checkpoints)
+    half = {name: (states["b"][name].double() + states["c"][name].double()) / 2 for name in "wb"}
+    length = math.sqrt(sum(float((half[name] - states["a"][name].double()).square().sum()) for name in "wb"))
+    assert family.geometry.scale[0] == pytest.approx(length, rel=1e-6)
+    assert list(family.labels) == ["a", "mean", "c"]
+    assert check(family.recipe, {}, checkpoints) == ()

@@ -1,0 +1,120 @@
+"""Landscapes over real networks."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch.func import functional_call
+
+from solera.context import QuietContext
+from solera.errors import Cancelled, InputError, NumericError
+from solera.events import Logged
+from solera.landscapes.barriers import barriers
+from solera.landscapes.landscape import Landscape
+
+from .conftest import FOLDER, MLP
+
+GOLDEN = json.loads((FOLDER / "interp1d_mlp.json").read_text())
+
+
+def test_the_interpolated_curve_and_its_barriers_are_the_golden_ones(build, arrays, context):
+    landscape = build()
+    rows = [landscape.evaluate((t,), context) for t in arrays["t"]]
+    loss, accuracy = np.array([[score.value for score in row] for row in rows]).T
+    assert loss == pytest.approx(arrays["loss"], rel=GOLDEN["tolerance"]["float32"])
+    assert 1 - accuracy == pytest.approx(arrays["error"], abs=1e-12)
+    found = barriers(arrays["t"], loss)
+    assert found["chord"].height == pytest.approx(GOLDEN["barrier_loss"]["entezari_max_minus_chord"], rel=2e-5)
+
+
+def test_a_point_of_a_plane_scores_as_a_float64_twin_says(build, trained, arrays, context):
+    landscape = build("ABC", tasks=2)
+    geometry = landscape.family.geometry
+    for weights in ((1, 0, 0), (0, 0, 1), (0.2, 0.5, 0.3), (1.3, 0.2, -0.5)):
+        state = {
+            name: sum(w * trained[model][name].read().double() for w, model in zip(weights, "ABC", strict=True))
+            for name in trained["A"]
+        }
+        scores = landscape.evaluate(geometry.from_barycentric(weights), context)
+        for turn, score in ((1, scores[0]), (-1, scores[2])):
+            x = torch.from_numpy(arrays["x"][:, ::turn].copy()).double()
+            want = F.cross_entropy(functional_call(MLP().double(), state, x), torch.from_numpy(arrays["y"]))
+            assert score.value == pytest.approx(float(want), rel=2e-5)
+
+
+def test_a_score_does_not_depend_on_what_was_scored_before(build, context):
+    one, other = build("ABC"), build("ABC")
+    places = [(0.3, 0.4), (-0.2, 1.2), (1.0, 0.0), (0.3, 0.4)]
+    for place in reversed(places):
+        other.evaluate(place, context)
+    for place in places:
+        one.network.flat.fill_(99.0)
+        assert [s.value for s in one.evaluate(place, context)] == [s.value for s in other.evaluate(place, context)]
+
+
+def test_landscapes_may_share_a_network(build, context):
+    first = build()
+    report = build(split="report", shared=first.network)
+    alone = build(split="report").evaluate((0.4,), context)
+    first.evaluate((0.9,), context)
+    assert report.evaluate((0.4,), context)[0].value == alone[0].value
+    assert report.columns[0].count == 200
+
+
+def test_scores_are_remembered_by_exact_coordinates(build, context, monkeypatch):
+    landscape = build()
+    first = landscape.evaluate((0.5,), context)
+    assert landscape.evaluate([0.5], context) is first
+    assert landscape.evaluate((math.nextafter(0.5, 1),), context) is not first
+    monkeypatch.setattr("solera.landscapes.landscape.MEMO_BYTES", 3 * 512 * 4)
+    landscape.evaluate((0.6,), context)
+    assert landscape.evaluate((0.5,), context) is not first
+
+
+def test_weights_that_cannot_be_stored_have_no_score_and_a_warning(build, context, monkeypatch):
+    landscape = build()
+
+    def overflow(numbers, out):
+        raise NumericError("The tensor 'l0.weight' overflows float16.")
+
+    monkeypatch.setattr(landscape._materialiser, "at", overflow)
+    scores = landscape.evaluate((0.5,), context)
+    assert all(math.isnan(score.value) and score.count == 0 for score in scores)
+    assert [e.text for e in context.events if isinstance(e, Logged)] == [
+        "No scores at t = 0.5: The tensor 'l0.weight' overflows float16."
+    ]
+
+
+def test_it_stops_when_told(build):
+    class Stopping(QuietContext):
+        def check(self) -> None:
+            raise Cancelled("Cancelled.")
+
+    with pytest.raises(Cancelled):
+        build().evaluate((0.5,), Stopping())
+
+
+def test_objectives_are_columns_by_name(build):
+    landscape = build(tasks=2)
+    assert landscape.space().objectives == (0, 2)
+    assert landscape.space(["reversed", "as-is.accuracy"]).objectives == (2, 1)
+    for wrong in (["speed"], ["as-is", "as-is.cross_entropy"]):
+        with pytest.raises(InputError, match=r"each once \(as-is\.cross_entropy, as-is\.accuracy"):
+            landscape.space(wrong)
+
+
+def test_tasks_must_differ(build):
+    landscape = build()
+    for measures in ([], [*landscape.measures, *landscape.measures]):
+        with pytest.raises(InputError, match="tasks that differ"):
+            Landscape(landscape.family, landscape.network, landscape._materialiser, measures)
+
+
+def test_it_says_what_its_scores_depend_on(build):
+    assert build().describe() == [
+        {"task": "as-is", "version": 1, "split": "selection", "samples": 512, "of": 512,
+         "metrics": ["cross_entropy", "accuracy"]}
+    ]  # fmt: skip
