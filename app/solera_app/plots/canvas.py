@@ -57,6 +57,7 @@ class Canvas(Stage):
         self.on_key: Callable[[QKeyEvent], bool] | None = None
         self.equal = False
         self.margin_right, self.margin_top = 16.0, 10.0
+        self.least_left = 0.0
         self.note = ""
         self.window_rect = QRectF(0, 0, 1, 1)
         self.full: Range = (0.0, 1.0, 0.0, 1.0)
@@ -106,6 +107,7 @@ class Canvas(Stage):
         labels = tick_labels(self._y_ticks, percent=self.y.percent)
         widest = max((caption.horizontalAdvance(label) for label in labels), default=0.0)
         left = max(math.ceil(widest / 6) * 6, 24) + _TICK + 6 + (caption.height() + 8 if self.y.title else 0) + 2
+        left = max(left, self.least_left)
         width = max(self.width() - left - self.margin_right, 10.0)
         rect = QRectF(left, self.margin_top, width, height)
         if self.equal and x1 > x0 and y1 > y0:
@@ -124,6 +126,15 @@ class Canvas(Stage):
             if sum(caption.horizontalAdvance(label) + 16 for label in labels) <= width:
                 return found
         return found
+
+    def align(self, other: Canvas) -> None:
+        """Let both windows of data begin at the same distance from the left."""
+        for canvas in (self, other):
+            canvas.least_left = 0.0
+            canvas.arrange()
+        self.least_left = other.least_left = max(self.window_rect.left(), other.window_rect.left())
+        self.arrange()
+        other.arrange()
 
     def to_px(self, x: NDArray[np.float64] | float, y: NDArray[np.float64] | float) -> NDArray[np.float64]:
         """Data to pixels: shape (n, 2) for arrays of shape (n,), (2,) for numbers."""
@@ -218,12 +229,11 @@ class Canvas(Stage):
             painter.save()
             painter.translate(2 + caption.ascent(), rect.center().y())
             painter.rotate(-90)
-            half = max(self.height() - 8, rect.height()) / 2
-            title = caption.elidedText(self.y.title, Qt.TextElideMode.ElideMiddle, 2 * half)
-            half_text = caption.horizontalAdvance(title) / 2
-            # Rotated: the stage's top is to the right. A long title slides to stay on the stage.
-            shift = max(0.0, half_text + 2 - (self.height() - rect.center().y()))
-            painter.drawText(QPointF(-half_text + shift, 0), title)
+            title = caption.elidedText(self.y.title, Qt.TextElideMode.ElideMiddle, self.height() - 8)
+            half = caption.horizontalAdvance(title) / 2
+            # Rotated, right is up: a long title slides along so as to stay on the stage.
+            low, high = half + 4 - (self.height() - rect.center().y()), rect.center().y() - half - 4
+            painter.drawText(QPointF(-half + max(low, min(0.0, high)), 0), title)
             painter.restore()
 
     def focus_ring(self, painter: QPainter, rect: QRectF) -> None:

@@ -162,21 +162,34 @@ class CurvePlot(Plot):
         top, foot = self.canvas.point(barrier.x, barrier.top), self.canvas.point(barrier.x, barrier.foot)
         painter.setPen(QPen(theme().colour("text"), 1.25))
         painter.drawLine(top, foot)
-        width, height = text_size(barrier.text)
-        rect = self.canvas.window_rect
-        left = foot.x() + 8
-        if left + width > rect.right():
-            left = foot.x() - 8 - width
-        # Near the foot, where a barrier leaves room below the curve.
-        middle = foot.y() + (-1 if foot.y() > top.y() else 1) * (height / 2 + 6)
-        middle = max(rect.top() + height, min(middle, rect.bottom() - height))
-        box = QRectF(left - 3, middle - height / 2 - 1, width + 6, height + 2)
+        box = self._barrier_box(top, foot, *text_size(barrier.text))
         ground = theme().colour("plot.background")
         ground.setAlphaF(0.85)
         painter.fillRect(box, ground)
         painter.setFont(font("small"))
         painter.setPen(theme().colour("text"))
         painter.drawText(box, Qt.AlignmentFlag.AlignCenter, barrier.text)
+
+    def _barrier_box(self, top: QPointF, foot: QPointF, width: float, height: float) -> QRectF:
+        """Room for the barrier's words beside its line, where they hide as little as possible of curve and chord."""
+        rect, line = self.canvas.window_rect, self._series[0]
+        across = np.linspace(rect.left(), rect.right(), 200)
+        curve = self.canvas.to_px(line.x, line.y)
+        known = np.isfinite(curve[:, 1])
+        ends = curve[known][[0, -1]]
+        drawn = [np.interp(across, *which.T) for which in (curve[known], ends)]
+        best, least = QRectF(), np.inf
+        for share in (0.1, 0.25, 0.4, 0.55, 0.7, 0.85):
+            level = foot.y() + share * (top.y() - foot.y())
+            level = max(rect.top() + height, min(level, rect.bottom() - height))
+            for left in (foot.x() + 8, foot.x() - 8 - width):
+                box = QRectF(left - 3, level - height / 2 - 1, width + 6, height + 2)
+                inside = (across > box.left() - 4) & (across < box.right() + 4)
+                hidden = sum(int((inside & (y > box.top() - 6) & (y < box.bottom() + 6)).sum()) for y in drawn)
+                cost = hidden + (0 if rect.contains(box) else 1000)
+                if cost < least:
+                    best, least = box, cost
+        return best
 
     def _paint_report(self, painter: QPainter) -> None:
         report = self._report
@@ -218,7 +231,7 @@ class CurvePlot(Plot):
             if place < 0:
                 continue
             if not found:
-                found.append(f"Point {index} at {number(float(line.x[place]))}")
+                found.append(f"Point {index + 1} at {number(float(line.x[place]))}")
             error = float(line.stderr[place]) if line.stderr is not None else np.nan
             name = f"{line.name}: " if line.name else ""
             found.append(name + measured(float(line.y[place]), error, percent=self.canvas.y.percent))
@@ -236,7 +249,7 @@ class CurvePlot(Plot):
                     yield line.name, index, float(line.x[place]), float(line.y[place]), float(errors[place])
 
         coordinate, value = self._names
-        return ("line", "point", coordinate, value, f"{value} standard error"), rows()
+        return ("line", "index", coordinate, value, f"{value} standard error"), rows()
 
 
 def chord_barrier(

@@ -210,8 +210,8 @@ class FrontPlot(Plot):
         painter.setClipRect(self.canvas.window_rect.adjusted(-7, -7, 7, 7))
         points, accent = self._points, theme().colour("accent")
         named = np.isin(points.index, list(points.names))
-        whiskers = int(points.front.sum() + points.noise.sum()) <= 120
-        for chosen in (points.noise, points.front):
+        for chosen, most in ((points.noise, 30), (points.front, 80)):
+            whiskers = int(chosen.sum()) <= most  # more would be a thicket; the readout has the errors
             for row in np.nonzero(chosen & np.isfinite(self._at).all(axis=1))[0].tolist():
                 self._paint_point(painter, row, chosen is points.front, bool(named[row]), whiskers)
         self._paint_newest(painter)
@@ -290,12 +290,13 @@ class FrontPlot(Plot):
             painter.drawText(rect, Qt.AlignmentFlag.AlignCenter, name)
 
     def _blocked(self) -> list[QRectF]:
-        """What names should not cover: marks of front, noise and names, and the cloud while it is small."""
+        """What names should not cover: marks of front, noise, names and report."""
         points = self._points
         named = np.isin(points.index, list(points.names))
         strong = points.front | points.noise | named
-        rows = np.nonzero(strong if points.index.size > 400 else np.ones_like(strong))[0]
-        where = self.canvas.to_px(points.x[rows], points.y[rows])
+        where = self.canvas.to_px(points.x[strong], points.y[strong])
+        if self._report is not None:
+            where = np.concatenate((where, self.canvas.to_px(self._report.x, self._report.y)))
         return [QRectF(x - 6, y - 6, 12, 12) for x, y in where.tolist() if np.isfinite(x) and np.isfinite(y)]
 
     # --- words -----------------------------------------------------------------------------------------------------
@@ -307,7 +308,7 @@ class FrontPlot(Plot):
             return ()
         row, points = int(rows[0]), self._points
         role = "on the front" if points.front[row] else "within noise" if points.noise[row] else "dominated"
-        name = points.names.get(index, f"Point {index}")
+        name = points.names.get(index, f"Point {index + 1}")
         x = measured(float(points.x[row]), float(points.x_stderr[row]), percent=self.canvas.x.percent)
         y = measured(float(points.y[row]), float(points.y_stderr[row]), percent=self.canvas.y.percent)
         return (f"{name}, {role}", f"{self._names[0]}: {x}", f"{self._names[1]}: {y}")
@@ -315,7 +316,7 @@ class FrontPlot(Plot):
     def table(self) -> tuple[Sequence[str], Iterable[Sequence[object]]]:
         """One row per point, the report's after them."""
         x, y = self._names
-        names = ("point", "name", "phase", "role", x, f"{x} standard error", y, f"{y} standard error")
+        names = ("index", "name", "phase", "role", x, f"{x} standard error", y, f"{y} standard error")
 
         def rows() -> Iterable[Sequence[object]]:
             for phase, points in (("search", self._points), ("report", self._report)):

@@ -131,17 +131,23 @@ def subtitle(snapshot: Snapshot, shown: Sequence[ColumnFacts]) -> str:
     explorer = header.experiment.get("explorer", {})
     if isinstance(explorer, Mapping) and explorer.get("name"):
         parts.append(str(explorer["name"]))
-    done, planned = int(snapshot.search.sum()), header.planned
+    done, planned = points_done(snapshot), header.planned
     parts.append(f"{done:,} of {planned:,} points" if planned and planned >= done else f"{done:,} points")
     if "seed" in header.experiment:
         parts.append(f"seed {header.experiment['seed']}")
     return " · ".join(part for part in parts if part)
 
 
+def points_done(snapshot: Snapshot) -> int:
+    """Points that count towards what was planned: those of the search, where there is one."""
+    return int(snapshot.search.sum()) if snapshot.header.kind == "explore" else len(snapshot.points)
+
+
 def sample_words(snapshot: Snapshot, shown: Sequence[ColumnFacts]) -> str:
     """``"n = 300"``: samples behind each score, and of how many if fewer were taken."""
     places = [column.place for column in shown]
-    counts = snapshot.points.counts[snapshot.search][:, places] if places else np.empty((0, 0))
+    rows = snapshot.search if snapshot.header.kind == "explore" else slice(None)
+    counts = snapshot.points.counts[rows][:, places] if places else np.empty((0, 0))
     taken = counts[counts > 0]
     have = [column.count for column in shown if column.count]
     if not taken.size:
@@ -158,7 +164,7 @@ def state_words(snapshot: Snapshot) -> tuple[str, str]:
     word, token = snapshot.state.capitalize(), STATE_TOKENS.get(snapshot.state, "text-3")
     planned = snapshot.header.planned
     if snapshot.live and planned:
-        word = f"{word} {min(100 * int(snapshot.search.sum()) // planned, 100)} %"
+        word = f"{word} {min(100 * points_done(snapshot) // planned, 100)} %"
     return word, token
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QSplitter, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from solera_app.extend import (
     Chooser,
@@ -37,16 +36,11 @@ class ParetoView(View):
         for chooser in (self.across, self.up):
             chooser.chosen.connect(lambda _: self.restart_axes())
             self.plot.header.add_control(chooser)
-        parts = QSplitter(Qt.Orientation.Vertical)
-        parts.addWidget(self.plot)
-        parts.addWidget(self.trend)
-        parts.setStretchFactor(0, 5)
-        parts.setStretchFactor(1, 2)
-        parts.setChildrenCollapsible(False)
-        parts.setSizes([500, 190])
         box = QVBoxLayout(self)
         box.setContentsMargins(0, 0, 0, 0)
-        box.addWidget(parts)
+        box.setSpacing(0)
+        box.addWidget(self.plot, 5)
+        box.addWidget(self.trend, 2)
         self.connect_plot(self.plot)
 
     @classmethod
@@ -101,7 +95,7 @@ class ParetoView(View):
             newest=newest,
         )
         plot.select(self.selected, tell=False)
-        self._draw_trend(snapshot, reference)
+        self._draw_trend(snapshot, shown, reference)
 
     def show_selected(self, index: int) -> None:
         """Ring the point."""
@@ -132,7 +126,12 @@ class ParetoView(View):
         volume = float(said["hypervolume"][-1]) if "hypervolume" in said else np.nan
         return (float(said[wanted[0]][-1]), float(said[wanted[1]][-1])), volume
 
-    def _draw_trend(self, snapshot: Snapshot, reference: tuple[float, float] | None) -> None:
+    def _draw_trend(
+        self,
+        snapshot: Snapshot,
+        shown: tuple[ColumnFacts, ColumnFacts],
+        reference: tuple[float, float] | None,
+    ) -> None:
         at, volume = snapshot.indicators.get("hypervolume", (np.empty(0, dtype=np.int64), np.empty(0)))
         self.trend.setVisible(bool(volume.size))
         if not volume.size:
@@ -140,7 +139,7 @@ class ParetoView(View):
         words = f"to ({short(reference[0])}, {short(reference[1])}); " if reference is not None else ""
         splits = {column.split for column in self.columns() if column.split}
         self.trend.set_title("Hypervolume", f"{words}{', '.join(sorted(splits))} split, as the search went on")
-        self.trend.set_axes("Evaluations", "Hypervolume")
+        self.trend.set_axes("Evaluations", f"Hypervolume{_area_unit(shown)}")
         explorer = snapshot.header.experiment.get("explorer", {})
         name = str(explorer.get("name", "")) if isinstance(explorer, dict) else ""
         self.trend.set_series(
@@ -148,3 +147,12 @@ class ParetoView(View):
             planned=snapshot.header.planned,
             live=snapshot.live,
         )
+        self.plot.canvas.align(self.trend.canvas)
+
+
+def _area_unit(shown: tuple[ColumnFacts, ColumnFacts]) -> str:
+    """Unit of the area two scores span, in brackets; nothing where a score is a pure number."""
+    x, y = (column.metric.unit for column in shown)
+    if not x or not y:
+        return ""
+    return f" ({x}²)" if x == y and " " not in x else f" ({x} × {y})" if x != y else f" (({x})²)"

@@ -41,7 +41,8 @@ class PointsModel(QAbstractTableModel):
         self._snapshot: Snapshot | None = None
         self._columns: tuple[ColumnFacts, ...] = ()
         self._coords: tuple[str, ...] = ()
-        self._named = False
+        self._places: tuple[int, ...] = ()
+        self._named = self._compared = False
         self._good = np.zeros((0, 0), dtype=bool)
         self._best = np.zeros((0, 0), dtype=bool)
         self._medium = font("label", "semibold")
@@ -65,9 +66,16 @@ class PointsModel(QAbstractTableModel):
 
     def _take(self, snapshot: Snapshot, names: bool) -> None:
         self._snapshot, self._named = snapshot, names
+        self._compared = snapshot.header.kind == "compare"
         self._columns = column_facts(snapshot.header)
-        self._coords = tuple(str(coord.get("title") or coord["name"]) for coord in snapshot.header.coords)
+        coords = snapshot.header.coords
+        self._places = tuple(place for place, coord in enumerate(coords) if not self._is_row(coord["name"]))
+        self._coords = tuple(str(coords[place].get("title") or coords[place]["name"]) for place in self._places)
         self._best, self._good = best_rows(snapshot, self._columns)
+
+    def _is_row(self, name: str) -> bool:
+        """Whether a coordinate only numbers the rows of a comparison: their names say it better."""
+        return self._compared and name == "row"
 
     def titles(self) -> list[str]:
         """Column titles."""
@@ -104,7 +112,8 @@ class PointsModel(QAbstractTableModel):
         assert self._snapshot is not None
         if str(self._snapshot.points.phase[row]) == "report":
             return "report"
-        return self._columns[0].split if self._columns else ""
+        split = self._columns[0].split if self._columns else ""
+        return "selection" if split == "report" else split  # what is tuned is never tuned on the report split
 
     def data(self, index: _Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         """Text, sort key, alignment, weight, tooltip."""
@@ -126,17 +135,20 @@ class PointsModel(QAbstractTableModel):
         assert self._snapshot is not None
         points, lead = self._snapshot.points, self._lead()
         if column == 0:
-            return int(points.index[row])
+            return int(points.index[row]) + 1
         if column == 1 and self._named:
             return str(points.labels[row])
         if column == 1 + int(self._named):
             return self.split_of(row)
         if column < lead:
-            value = float(points.coords[row, column - lead + len(self._coords)])
-            return (number(value) if math.isfinite(value) else "") if text else _sortable(value)
+            value = float(points.coords[row, self._places[column - lead + len(self._coords)]])
+            return (_brief(value) if math.isfinite(value) else "") if text else _sortable(value)
         score = column - lead
         value, error = float(points.values[row, score]), float(points.stderrs[row, score])
-        return format_value(value, error, self._columns[score].metric) if text else _sortable(value)
+        if not text:
+            return _sortable(value)
+        doubt = self._compared and self._good[row, score] and not self._best[row, score]
+        return f"{'≈ ' if doubt else ''}{format_value(value, error, self._columns[score].metric)}"
 
     def _tip(self, row: int, score: int) -> str:
         assert self._snapshot is not None
@@ -198,7 +210,8 @@ class TableView(View):
         snapshot = self.snapshot
         if snapshot is None:
             return
-        self.header.set_title(snapshot.header.title, subtitle(snapshot, self.columns()))
+        doubt = " · ≈ within noise of the best of its split" if snapshot.header.kind == "compare" else ""
+        self.header.set_title(snapshot.header.title, subtitle(snapshot, self.columns()) + doubt)
         self.header.set_state(*state_words(snapshot))
         self.model.show(snapshot)
         if self._fitted != snapshot.header.id and len(snapshot.points):
@@ -221,7 +234,7 @@ class TableView(View):
         if snapshot is None:
             return (), ()
         points, found = snapshot.points, self.columns()
-        names = ["point", "model", "split", *snapshot.header.coord_names]
+        names = ["index", "model", "split", *snapshot.header.coord_names]
         for column in found:
             names += [column.name, f"{column.name} standard error", f"{column.name} samples"]
 
@@ -269,6 +282,12 @@ def best_rows(snapshot: Snapshot, columns: Sequence[ColumnFacts]) -> tuple[np.nd
             good[chosen, place] = signed[chosen] - signed[first] <= noise
             best[first, place] = True
     return best, good
+
+
+def _brief(value: float) -> str:
+    """A coordinate: at most four digits, no idle noughts."""
+    text = f"{value:.4g}"
+    return text.replace("-", "−") if "e" not in text else number(value)
 
 
 def _sortable(value: float) -> float:
