@@ -72,6 +72,11 @@ class RunHeader:
         """``"task.metric"`` of each column, in order."""
         return tuple(column_name(column) for column in self.columns)
 
+    @property
+    def stores_samples(self) -> bool:
+        """Whether there is a place for per-sample values."""
+        return self.keep_samples and bool(self.columns)
+
     def to_plain(self) -> dict[str, Any]:
         """JSON-ready, with the format's version."""
         plain = asdict(self)

@@ -84,7 +84,7 @@ def _create_texts(file: H5File, header: RunHeader, *, small: bool) -> None:
     file.create(LABELS, LABEL_ROW, chunk=32)
     file.create(INDICATORS, INDICATOR_ROW, chunk=256)
     file.create(EVENTS, EVENT_ROW, chunk=64)
-    if header.keep_samples:
+    if header.stores_samples:
         file.create(SAMPLES, "f4", chunk=16384 if small else 262144)
         file.create(SAMPLE_ENDS, "i8", [len(header.columns)], chunk=256 if small else 2048)
 
@@ -95,13 +95,13 @@ def point_tables(header: RunHeader) -> tuple[str, ...]:
     names += [POSITION] * bool(header.coords)
     names += [SCORE, STDERR, COUNT] * bool(header.columns)
     names += [CELL] * bool(header.shape)
-    names += [SAMPLE_ENDS] * header.keep_samples
+    names += [SAMPLE_ENDS] * header.stores_samples
     return (*names, POINT)
 
 
 def text_tables(header: RunHeader) -> tuple[str, ...]:
     """Names of the other tables, in the order in which they must reach the disk: what is pointed into comes first."""
-    return (TEXT, *([SAMPLES] * header.keep_samples), LABELS, INDICATORS, EVENTS)
+    return (TEXT, *([SAMPLES] * header.stores_samples), LABELS, INDICATORS, EVENTS)
 
 
 def open_tables(file: H5File, header: RunHeader) -> dict[str, Table]:

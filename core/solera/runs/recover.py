@@ -61,7 +61,7 @@ def _copy(old: dict[str, Table], new: dict[str, Table], header: RunHeader) -> No
     points = layout.point_tables(header)
     count = min(len(old[name]) for name in points)
     ends = dict.fromkeys(points, count)
-    if header.keep_samples:
+    if header.stores_samples:
         last = old[layout.SAMPLE_ENDS].read(count - 1, count) if count else np.zeros((0, 0), dtype="i8")
         ends[layout.SAMPLES] = int(last.max()) if last.size else 0
     text = len(old[layout.TEXT])

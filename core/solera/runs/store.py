@@ -93,7 +93,7 @@ class Store:
             rows[layout.COUNT] = _matrix((point.counts for point in points), n, "i8")
         if rank := len(header.shape):
             rows[layout.CELL] = _matrix((point.cell or (-1,) * rank for point in points), n, "i4")
-        if header.keep_samples:
+        if header.stores_samples:
             rows |= self._sample_rows(points)
         return rows
 

@@ -78,11 +78,7 @@ class RunWriter:
         try:
             if target.exists():
                 raise OutputError(f"There is already a run {target}; resume it, or give the new one another id.")
-            file = _h5.create(target.with_name(f".{target.name}.new"))
-            layout.create_tables(file, header)
-            store = Store(file, header)
-            file.start_swmr()
-            file.move(target)
+            store = _new_store(target, header)
         except BaseException:
             lock.release()
             raise
@@ -196,7 +192,7 @@ class RunWriter:
         ]
         if event.cell:
             sizes.append(("grid indices", len(event.cell), len(header.shape)))
-        if event.samples is not None and header.keep_samples:
+        if event.samples is not None and header.stores_samples:
             sizes.append(("rows of samples", len(event.samples), len(header.columns)))
         for what, got, wanted in sizes:
             if got != wanted:
@@ -257,6 +253,21 @@ class RunWriter:
 
 
 _OPEN: weakref.WeakSet[RunWriter] = weakref.WeakSet()
+
+
+def _new_store(target: Path, header: RunHeader) -> Store:
+    """Make the file under another name, and rename it once readers may come."""
+    file = _h5.create(target.with_name(f".{target.name}.new"))
+    try:
+        layout.create_tables(file, header)
+        store = Store(file, header)
+        file.start_swmr()
+        file.move(target)
+    except BaseException:
+        file.close()
+        file.path.unlink(missing_ok=True)
+        raise
+    return store
 
 
 def _lock_of(path: Path) -> FileLock:
