@@ -139,7 +139,7 @@ def document(results: Sequence[DemoResult], threads: int) -> str:
             f"## {result.example}",
             f"{kind.title} ({unit}), {kind.better} is better; mean ± standard deviation over "
             f"{len(result.comparisons)} seeds. The gain is over the single model with the best mean on the report "
-            f"split, the hardest one to beat; the last column counts the seeds in which it is more than two paired standard "
+            f"split, the hardest one to beat; the last column counts the seeds where it exceeds two paired standard "
             f"errors. Training took {seconds} s (base and experts, wall time).",
             markdown(result),
             "### Seed 0 in full",
