@@ -38,7 +38,7 @@ from solera_app.canvases.camera import Camera
 from solera_app.canvases.edits import Edits
 from solera_app.canvases.faces import Catalogue, FieldFace
 from solera_app.canvases.field_editor import FieldEditor, text_field
-from solera_app.canvases.gestures.drop import LibraryEntry, add_checkpoints
+from solera_app.canvases.gestures.drop import LibraryEntry, add_checkpoints, entry_of
 from solera_app.canvases.gestures.stage import LooseEnd
 from solera_app.canvases.hands import Hands
 from solera_app.canvases.hints import hint_for, tip_for
@@ -161,8 +161,8 @@ class RecipeCanvas(QGraphicsView):
         self.fit()
 
     def set_library(self, entries: Iterable[Any]) -> None:
-        """What the quick-add menu offers: anything with ``name`` and ``path``."""
-        self._library = [(str(entry.name), str(entry.path)) for entry in entries]
+        """What the quick-add menu offers: anything with ``name`` and ``path`` (attributes or keys)."""
+        self._library = [(found.name, found.path) for found in map(entry_of, entries)]
 
     def set_tasks(self, names: Iterable[str]) -> None:
         """Tasks the quick-add menu offers."""
@@ -212,8 +212,8 @@ class RecipeCanvas(QGraphicsView):
         return save_picture(self._picture, kind, path)
 
     def add_checkpoints(self, entries: Iterable[Any], at: QPointF) -> None:
-        """Add checkpoint nodes for library entries (anything with ``name`` and ``path``) at a scene point."""
-        found = [LibraryEntry(str(entry.name), str(entry.path)) for entry in entries]
+        """Add checkpoint nodes for library entries (see :meth:`set_library`) at a scene point."""
+        found = [entry_of(entry) for entry in entries]
         if found:
             self.drop_entries(found, at)
 

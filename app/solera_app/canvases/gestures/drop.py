@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from PySide6.QtCore import QMimeData, QPointF
+from PySide6.QtCore import QMimeData
 
 from solera.documents.commands import AddNodes
 from solera.documents.document import Document, Position
 from solera.recipes.nodes import CheckpointNode
-from solera_app.canvases.anatomy import HEADER, WIDTH
 from solera_app.canvases.arrange import snapped
 
 #: What a library drags: JSON, a list of {"name", "path"}.
@@ -37,6 +37,13 @@ class LibraryEntry:
         return f"library:{self.name}" if self.name else self.path
 
 
+def entry_of(plain: Any) -> LibraryEntry:
+    """A library entry from anything with ``name`` and ``path``, as attributes or as keys."""
+    if isinstance(plain, Mapping):
+        return LibraryEntry(str(plain.get("name", "")), str(plain.get("path", "")))
+    return LibraryEntry(str(plain.name), str(plain.path))
+
+
 def library_entries(mime: QMimeData) -> tuple[LibraryEntry, ...]:
     """The library entries that are dragged; empty if none, or if the data are not what a library writes."""
     if not mime.hasFormat(LIBRARY_MIME):
@@ -48,9 +55,7 @@ def library_entries(mime: QMimeData) -> tuple[LibraryEntry, ...]:
     if not isinstance(plain, list):
         return ()
     return tuple(
-        LibraryEntry(str(entry.get("name", "")), str(entry.get("path", "")))
-        for entry in plain
-        if isinstance(entry, dict) and (entry.get("name") or entry.get("path"))
+        entry_of(entry) for entry in plain if isinstance(entry, dict) and (entry.get("name") or entry.get("path"))
     )
 
 
@@ -81,10 +86,6 @@ class DropLibrary:
         count = len(self.entries) or len(self.files)
         what = "checkpoint" if count == 1 else f"{count} checkpoints"
         return f"Drop to add {what} here." if self.entries else f"Drop to add {what} to the library and here."
-
-    def command(self, document: Document, at: QPointF) -> AddNodes:
-        """The edit that adds the entries, the first one's header under the pointer at ``at`` (scene px)."""
-        return add_checkpoints(document, self.entries, (at.x() - WIDTH / 2, at.y() - HEADER / 2))
 
 
 def add_checkpoints(document: Document, entries: Sequence[LibraryEntry], corner: Position) -> AddNodes:
