@@ -29,7 +29,7 @@ def emit(plain: Mapping[str, Any]) -> str:
     Returns:
         The text, UTF-8 safe, ending in a newline.
     """
-    return "".join(f"{line}\n" for line in _block(plain, ""))
+    return "".join(f"{line}\n" for line in _block(plain, "")) or "{}\n"
 
 
 def _block(plain: Mapping[str, Any], indent: str) -> list[str]:
