@@ -1,1 +1,1 @@
-"""Where jobs run: threads."""
+"""Where jobs run besides the queue's own threads: in a process that can be killed."""
