@@ -73,6 +73,10 @@ ACTIONS: tuple[ActionRow, ...] = (
     ActionRow("canvas.fit", "Zoom to fit", "Canvas", "fit", "F", "Show the whole canvas.", 3, when="canvas"),
     ActionRow("canvas.interpolate", "Interpolate…", "Canvas", "interpolate", "Ctrl+I",
               "Open the line or triangle between checkpoints of this recipe.", 3, when="document"),
+    ActionRow(
+        "canvas.ground", "Score the surface beneath", "Canvas", "contours", "Ctrl+G",
+        "Score the plane or line between the corners as a job.", 3, when="interpolation",
+    ),
     ActionRow("canvas.output", "Use as result", "Canvas", "check", "", "Make the selected node the recipe's result.",
               when="document"),
     ActionRow("canvas.copy-yaml", "Copy as YAML", "Canvas", "", "", "Put the recipe on the clipboard.",

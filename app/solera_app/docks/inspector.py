@@ -84,6 +84,13 @@ class Inspector(QWidget):
         self.point.show_point(run, index, title, tag, facts)
         self._pages.setCurrentIndex(2)
 
+    def show_page(self, title: str, page: QWidget) -> None:
+        """Show a page that a tab brings along."""
+        self.header.title.setText(title)
+        if self._pages.indexOf(page) < 0:
+            self._pages.addWidget(page)
+        self._pages.setCurrentWidget(page)
+
 
 def _scrolled(page: QWidget) -> QScrollArea:
     area = QScrollArea()

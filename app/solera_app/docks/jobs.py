@@ -160,6 +160,11 @@ class JobsDock(QWidget):
         self._jobs.pop(job, None)
         self._show()
 
+    def clear(self) -> None:
+        """Forget every job shown: another project is opened."""
+        self._jobs.clear()
+        self._show()
+
     def state_of(self, job: str) -> str:
         """State of a job as shown; empty if it is not in the list."""
         return self._jobs[job].state if job in self._jobs else ""

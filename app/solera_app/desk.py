@@ -1,0 +1,425 @@
+"""The desk: a project opened in the window, and what every action does with it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QObject, QTimer
+from PySide6.QtWidgets import QFileDialog, QMessageBox
+
+from solera.errors import LockedError, SoleraError
+from solera.events import ArtifactMade, JobChanged
+from solera.settings import load_settings, save_settings, settings_file
+from solera_app.bridge.background import in_background
+from solera_app.bridge.bridge import Bridge
+from solera_app.bridge.slots import guarded, notices
+from solera_app.dialogs import SettingsDialog, show_about, show_plugins, show_shortcuts
+from solera_app.recipe_desk import RecipeDesk
+from solera_app.run_desk import RunDesk
+from solera_app.session.store import SessionStore
+from solera_app.tabs import DocumentTab, Tab
+from solera_app.theme import theme, themes
+from solera_app.toasts import show_details
+from solera_app.window import Window
+from solera_app.words import size_short
+
+if TYPE_CHECKING:
+    from solera.workbench import Workbench
+
+
+class Desk(QObject):
+    """Joins a window and a workbench.
+
+    Args:
+        window: The window.
+        safe_mode: Whether only plugins that came with Solera are loaded.
+        session: What is remembered between starts.
+    """
+
+    def __init__(self, window: Window, *, safe_mode: bool = False, session: SessionStore | None = None) -> None:
+        super().__init__(window)
+        self.window = window
+        self.session = session or SessionStore()
+        self.settings = load_settings()
+        self._safe_mode = safe_mode
+        self.workbench: Workbench | None = None
+        self.bridge: Bridge | None = None
+        self.recipes = RecipeDesk(self)
+        self.runs = RunDesk(self)
+        window.build_actions(self._handlers())
+        self._connect()
+        self._front(None)
+        self._show_recent()
+        self._figures = QTimer(self, interval=1000)
+        self._figures.timeout.connect(guarded(self._show_figures))
+        self._figures.start()
+
+    # --- wiring ----------------------------------------------------------------------------------------------------
+
+    def _handlers(self) -> dict[str, Callable[[], None]]:
+        return {
+            "file.new-project": self.new_project,
+            "file.open-project": self.ask_project,
+            "file.open-checkpoints": self.ask_checkpoints,
+            "file.export": self.export,
+            "file.close": lambda: self._with_tab(self.close_tab),
+            "view.theme": lambda: self._set_theme("light" if theme().name == "dark" else "dark"),
+            "canvas.fit": lambda: self._with_tab(lambda tab: tab.fit()),
+            "tools.plugins": self._plugins,
+            "tools.settings": self.edit_settings,
+            "help.welcome": self.window.show_welcome,
+            "help.shortcuts": lambda: _ignore(show_shortcuts(self.window)),
+            "help.about": self._about,
+            **self.recipes.handlers(),
+            **self.runs.handlers(),
+        }
+
+    def _connect(self) -> None:
+        window = self.window
+        window.tabChanged.connect(guarded(self._front))
+        window.tabClosing.connect(guarded(self.close_tab))
+        window.closing.connect(guarded(self._closing))
+        window.filesDropped.connect(guarded(self.drop_files))
+        library = window.library
+        library.filesDropped.connect(guarded(self.drop_files))
+        library.addRequested.connect(guarded(self.ask_checkpoints))
+        library.opened.connect(guarded(self.recipes.add_entry))
+        library.interpolateRequested.connect(guarded(self.recipes.interpolate_entries))
+        library.removeRequested.connect(guarded(self._remove_entries))
+        library.relocateRequested.connect(guarded(self._relocate))
+        window.welcome.actionRequested.connect(lambda id_: window.actions_by_id.by_id[id_].trigger())
+        window.welcome.exampleRequested.connect(guarded(self.make_example))
+        window.welcome.projectRequested.connect(guarded(lambda path: self.open_project(Path(path))))
+        window.welcome.cleared.connect(guarded(self._clear_recent))
+        window.inspector.edited.connect(guarded(self.recipes.do))
+        window.faults.clicked.connect(guarded(self.recipes.check))
+        window.jobs.detailsRequested.connect(lambda text, trace: show_details(window, text, trace))
+
+    @property
+    def tab(self) -> Tab | None:
+        """The tab in front; None on the welcome page."""
+        widget = self.window.tabs.currentWidget()
+        return widget if isinstance(widget, Tab) and not self.window.on_welcome else None
+
+    def _with_tab(self, act: Callable[[Tab], None]) -> None:
+        if self.tab is not None:
+            act(self.tab)
+
+    def _front(self, tab: Tab | None) -> None:
+        """Another tab is in front, or what can be done with it changed."""
+        holds = set(tab.conditions) if tab is not None else set()
+        if self.workbench is not None:
+            holds.add("project")
+        if self.window.jobs.running:
+            holds.add("busy")
+        self.window.actions_by_id.enable(frozenset(holds))
+        self.recipes.front(tab if isinstance(tab, DocumentTab) else None)
+        self.runs.front(tab)
+
+    def refresh_actions(self) -> None:
+        """Enable and disable actions anew."""
+        self._front(self.tab)
+
+    # --- projects --------------------------------------------------------------------------------------------------
+
+    def new_project(self) -> None:
+        """Ask for a folder and make a project in it."""
+        from solera.projects.project import Project
+
+        chosen, _ = QFileDialog.getSaveFileName(self.window, "New project", str(Path.home() / "solera-project"))
+        if chosen:
+            Project.create(Path(chosen)).close()
+            self.open_project(Path(chosen))
+
+    def ask_project(self) -> None:
+        """Ask for a project folder and open it."""
+        chosen = QFileDialog.getExistingDirectory(self.window, "Open project")
+        if chosen:
+            self.open_project(Path(chosen))
+
+    def open_project(self, folder: Path) -> None:
+        """Open a project; one that another window holds is opened read-only.
+
+        Raises:
+            SoleraError: It is no project, or cannot be read; the project now open stays.
+        """
+        from solera.projects.project import Project
+        from solera.workbench import Workbench
+
+        folder = folder.resolve()
+        if (
+            self.workbench is not None
+            and self.workbench.project is not None
+            and self.workbench.project.folder == folder
+        ):
+            self.window.show_tabs()
+            return
+        try:
+            project = Project.open(folder)
+        except LockedError as error:
+            notices().say("warning", f"{error} It is open read-only here.")
+            project = Project.open(folder, read_only=True)
+        if not self.close_project():
+            project.close()
+            return
+        self.workbench = Workbench(project, settings=self.settings, safe_mode=self._safe_mode)
+        self.bridge = Bridge(self.workbench.jobs.subscribe(), self)
+        self._listen(self.bridge)
+        self.bridge.start()
+        self.session.remember_project(folder)
+        self.window.project_name.setText(project.name + (", read-only" if project.read_only else ""))
+        self.window.setWindowTitle(f"{project.name} - Solera")
+        self.window.show_tabs()
+        self.refresh_library()
+        self.recipes.opened_project(self.workbench)
+        self.runs.opened_project(self.workbench)
+        self.refresh_actions()
+
+    def _listen(self, bridge: Bridge) -> None:
+        jobs = self.window.jobs
+        bridge.jobChanged.connect(jobs.on_job)
+        bridge.progressed.connect(jobs.on_progress)
+        bridge.logged.connect(self.window.log.on_logged)
+        bridge.jobChanged.connect(guarded(self._job_changed))
+        bridge.artifactMade.connect(guarded(self._artifact))
+        self.recipes.listen(bridge)
+        self.runs.listen(bridge)
+
+    def close_project(self) -> bool:
+        """Close what is open, asking about unsaved recipes; False if the person would rather stay."""
+        if self.workbench is None:
+            return True
+        if not self.recipes.may_close_all():
+            return False
+        if self.workbench.project is not None:
+            self.session.keep_tabs(self.workbench.project.folder, self.recipes.open_paths())
+        self.runs.closing_project()
+        self.recipes.closing_project()
+        while self.window.tabs.count():
+            widget = self.window.tabs.widget(0)
+            self.window.tabs.removeTab(0)
+            if widget is not None:
+                widget.deleteLater()
+        if self.bridge is not None:
+            self.bridge.stop()
+            self.bridge.deleteLater()
+            self.bridge = None
+        self.workbench.close()
+        if self.workbench.project is not None:
+            self.workbench.project.close()
+        self.workbench = None
+        return True
+
+    def make_example(self, name: str) -> None:
+        """Make a demo project (in the documents folder unless it is there) and open it; training is a job."""
+        from solera.projects.project import Project
+
+        folder = self.example_folder(name)
+        if not (folder / "solera.toml").exists():
+            Project.create(folder, f"{name} demo").close()
+        self.open_project(folder)
+        self.start_example(name)
+
+    def start_example(self, name: str) -> None:
+        """Make an example in the project that is open, as a job."""
+        if self.workbench is not None:
+            self.workbench.submit_demo(name)
+            self.window.bottom.setCurrentWidget(self.window.jobs)
+
+    def show_examples(self) -> None:
+        """Put the registered examples on the welcome page."""
+        from solera.extend.registry import Registry
+
+        registry = Registry.discover(self.settings.all_plugin_folders, safe_mode=self._safe_mode)
+        shelf = registry.examples
+        cards = [
+            (name, shelf.describe(name).title, shelf.describe(name).summary, "Made on this machine") for name in shelf
+        ]
+        self.window.welcome.show_examples(cards)
+        self.window.status.plugins.show_words(f"{len(registry.plugins)} plugins")
+
+    def example_folder(self, name: str) -> Path:
+        """Where a demo project goes."""
+        return Path.home() / "solera-demos" / name
+
+    def _show_recent(self) -> None:
+        self.window.welcome.show_recent(self.session.recent)
+
+    def _clear_recent(self) -> None:
+        self.session.clear_recent()
+        self._show_recent()
+
+    def _closing(self) -> None:
+        self.session.keep_layout(*self.window.layout_state())
+        self.window.may_close = self.close_project()
+
+    # --- library ---------------------------------------------------------------------------------------------------
+
+    def refresh_library(self) -> None:
+        """Read the library again, off the window's thread."""
+        bench = self.workbench
+        if bench is None or bench.project is None:
+            return
+        project = bench.project
+        in_background(project.library.entries, self._show_library)
+
+    def _show_library(self, entries: list[Any]) -> None:
+        self.window.library.set_entries(entries)
+        self.recipes.show_library(entries)
+
+    def ask_checkpoints(self) -> None:
+        """Ask for checkpoint files and add them."""
+        kinds = "Checkpoints (*.safetensors *.pt *.pth *.bin *.ckpt *.json);;All files (*)"
+        chosen, _ = QFileDialog.getOpenFileNames(self.window, "Open checkpoints", "", kinds)
+        if chosen:
+            self.drop_files(chosen)
+
+    def drop_files(self, paths: list[str]) -> None:
+        """Files and folders from anywhere: projects and recipes are opened, the rest goes into the library."""
+        checkpoints = []
+        for path in map(Path, paths):
+            if (path / "solera.toml").is_file():
+                self.open_project(path)
+            elif path.name == "solera.toml":
+                self.open_project(path.parent)
+            elif path.suffix in {".yaml", ".yml"}:
+                self.recipes.open_path(path)
+            else:
+                checkpoints.append(path)
+        if checkpoints:
+            self.add_checkpoints(checkpoints)
+
+    def add_checkpoints(self, paths: list[Path], then: Callable[[list[Any]], None] | None = None) -> None:
+        """Add checkpoints to the library; each that cannot be read is told, the others are added."""
+        bench = self.workbench
+        if bench is None or bench.project is None:
+            raise SoleraError("Open or make a project first; its library is where checkpoints go.")
+        library = bench.project.library
+
+        def add() -> tuple[list[Any], list[Exception]]:
+            added: list[Any] = []
+            failed: list[Exception] = []
+            for path in paths:
+                try:
+                    added.append(library.add(path))
+                except SoleraError as error:
+                    failed.append(error)
+            return added, failed
+
+        def show(result: tuple[list[Any], list[Exception]]) -> None:
+            for error in result[1]:
+                notices().say("error", str(error))
+            self.refresh_library()
+            if then is not None and result[0]:
+                then(result[0])
+
+        in_background(add, show)
+
+    def _remove_entries(self, names: list[str]) -> None:
+        if self.workbench is not None and self.workbench.project is not None:
+            for name in names:
+                self.workbench.project.library.remove(name)
+            self.refresh_library()
+
+    def _relocate(self, name: str) -> None:
+        if self.workbench is None or self.workbench.project is None:
+            return
+        chosen = QFileDialog.getExistingDirectory(self.window, f"Where is {name} now?")
+        if chosen:
+            self.workbench.project.library.relocate(name, Path(chosen))
+            self.refresh_library()
+
+    # --- jobs ------------------------------------------------------------------------------------------------------
+
+    def _job_changed(self, event: JobChanged) -> None:
+        if event.state == "failed":
+            message = str((event.error or {}).get("message", "The job failed."))
+            notices().say("error", message, str((event.error or {}).get("traceback", "")))
+        if event.state in {"done", "failed", "cancelled", "interrupted"}:
+            self.refresh_library()
+        self.refresh_actions()
+
+    def _artifact(self, event: ArtifactMade) -> None:
+        self.window.hint(f"Made {event.title or event.path}")
+        self.refresh_library()
+
+    def _show_figures(self) -> None:
+        status, bench = self.window.status, self.workbench
+        if bench is None:
+            for figure in (status.lanes, status.memory, status.saved):
+                figure.show_words("")
+            return
+        running = sum(1 for job in bench.jobs.jobs() if job.state == "running")
+        status.lanes.show_words(f"{running} running" if running else "idle")
+        ledger = bench.jobs.ledger
+        status.memory.show_words(f"{size_short(ledger.held)} of {size_short(ledger.budget)}")
+        status.plugins.show_words(f"{len(bench.registry.plugins)} plugins")
+
+    # --- the rest --------------------------------------------------------------------------------------------------
+
+    def close_tab(self, tab: Tab) -> None:
+        """Close a tab; the last one over an unsaved recipe asks."""
+        if isinstance(tab, DocumentTab) and not self.recipes.may_close(tab):
+            return
+        self.runs.closing(tab)
+        self.recipes.closing(tab)
+        self.window.close_tab(tab)
+
+    def export(self) -> None:
+        """Ask for a file and write what is in front."""
+        tab = self.tab
+        if tab is None:
+            return
+        kinds = "PNG image (*.png);;SVG drawing (*.svg);;CSV table (*.csv)"
+        name = tab.title.rstrip(" •").replace(" ", "-")
+        chosen, kind = QFileDialog.getSaveFileName(self.window, "Export picture", f"{name}.png", kinds)
+        if chosen:
+            path = Path(chosen)
+            suffix = path.suffix.lower().lstrip(".") or kind.rpartition("*.")[2].rstrip(")")
+            written = tab.export(suffix, path.with_suffix(f".{suffix}"))
+            notices().say("info", f"Written to {written}.")
+
+    def _set_theme(self, choice: Any) -> None:
+        themes().apply(choice)
+        self.settings = dataclasses.replace(self.settings, theme=choice)
+        save_settings(self.settings)
+
+    def edit_settings(self) -> None:
+        """Show the settings and keep what is chosen."""
+        devices = ["auto", "cpu"]
+        if self.workbench is not None:
+            devices += [lane for lane in self.workbench.jobs.lanes if lane != "cpu"]
+        dialog = SettingsDialog(self.settings, devices, str(settings_file()), self.window)
+        if dialog.exec():
+            self.settings = dialog.settings()
+            save_settings(self.settings)
+            themes().apply(self.settings.theme)
+
+    def _plugins(self) -> None:
+        if self.workbench is not None:
+            show_plugins(self.window, self.workbench.registry.plugins)
+            return
+        from solera.extend.registry import Registry
+
+        show_plugins(self.window, Registry.discover(self.settings.all_plugin_folders).plugins)
+
+    def _about(self) -> None:
+        from importlib.metadata import version
+
+        show_about(self.window, version("solera"))
+
+    def confirm(self, question: str, detail: str) -> bool:
+        """Ask before something that cannot be taken back."""
+        box = QMessageBox(QMessageBox.Icon.NoIcon, "Solera", question, parent=self.window)
+        box.setInformativeText(detail)
+        yes = box.addButton("Continue", QMessageBox.ButtonRole.AcceptRole)
+        box.addButton("Cancel", QMessageBox.ButtonRole.RejectRole)
+        box.exec()
+        return box.clickedButton() is yes
+
+
+def _ignore(_: object) -> None:
+    """For handlers whose result nobody needs."""

@@ -1,0 +1,419 @@
+"""The interpolation canvas at work: true distances, live scores under the handle, the surface beneath it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PySide6.QtCore import QTimer, Signal
+from PySide6.QtWidgets import QWidget
+
+from solera.documents.commands import AddNodes, Batch, Command, SetInterpolation
+from solera.documents.document import Interpolation
+from solera.errors import InputError
+from solera.events import JobChanged, PointScored, RunStarted
+from solera.recipes.nodes import CheckpointNode, Recipe, SumNode, Term
+from solera.tasks.scores import METRICS, Score
+from solera_app.bridge.background import in_background
+from solera_app.bridge.slots import guarded, notices
+from solera_app.canvases.interpolation import InterpolationCanvas
+from solera_app.canvases.interpolation_panel import InterpolationPanel
+from solera_app.canvases.scores_here import ScoreHere
+from solera_app.open_document import OpenDocument
+from solera_app.preview import PreviewScorer
+from solera_app.tabs import DocumentTab
+
+if TYPE_CHECKING:
+    from solera.workbench import Workbench
+
+#: Samples a task is scored on while the handle is dragged.
+PREVIEW_SAMPLES = 256
+#: Points along each axis of the surface beneath a triangle, and along a line.
+SURFACE_POINTS, LINE_POINTS = 25, 21
+
+
+class InterpolationTab(DocumentTab):
+    """The interpolation canvas of a document.
+
+    Signals:
+        keepRequested: Recipe of the point under the handle, and a name for it.
+        exploreRequested: A form (``"line"`` or ``"plane"``) for the explore dialog.
+
+    Args:
+        opened: The document.
+        bench: The workbench.
+    """
+
+    icon = "interpolate"
+    keepRequested = Signal(object, str)
+    exploreRequested = Signal(str)
+
+    def __init__(self, opened: OpenDocument, bench: Workbench) -> None:
+        super().__init__(opened)
+        self._bench = bench
+        self.canvas = InterpolationCanvas()
+        self.panel = InterpolationPanel()
+        self.scorer = PreviewScorer(self)
+        self._corners: tuple[str, ...] = ()
+        self._scale: tuple[float, ...] = ()
+        self._answers: dict[int, bool] = {}
+        self._experts: dict[str, tuple[float, str]] = {}
+        self._ground_job = ""
+        self._ground_run = ""
+        self._header: dict[str, Any] = {}
+        self._grid: np.ndarray[Any, np.dtype[np.float64]] | None = None
+        self._redraw = QTimer(self, interval=120, singleShot=True)
+        self._redraw.timeout.connect(guarded(self._show_ground))
+        self.held(self.canvas)
+        self._connect()
+        self._follow()
+
+    def _connect(self) -> None:
+        canvas, panel = self.canvas, self.panel
+        canvas.moved.connect(guarded(lambda weights: self._move(weights, exact=False)))
+        canvas.released.connect(guarded(lambda weights: self._move(weights, exact=True)))
+        canvas.message.connect(self.hinted)
+        canvas.modelsDropped.connect(guarded(self._drop))
+        canvas.formRequested.connect(guarded(self._change_form))
+        canvas.pathChanged.connect(panel.set_path_length)
+        panel.moved.connect(guarded(lambda weights: self._move(weights, exact=False)))
+        panel.released.connect(guarded(lambda weights: self._move(weights, exact=True)))
+        panel.recordToggled.connect(canvas.set_recording)
+        panel.keepRequested.connect(guarded(self._keep))
+        panel.saveRunRequested.connect(guarded(self._save_path))
+        self.scorer.scored.connect(guarded(self._scored))
+        self.scorer.failed.connect(guarded(self._failed))
+        self.opened.changed.connect(guarded(self._follow))
+
+    @property
+    def title(self) -> str:  # noqa: D102
+        kind = {2: "line", 3: "triangle"}.get(len(self._corners), "interpolation")
+        return f"{self.opened.name} {kind}"
+
+    @property
+    def conditions(self) -> frozenset[str]:  # noqa: D102
+        return super().conditions | {"interpolation"}
+
+    @property
+    def page(self) -> QWidget:
+        """What the inspector shows while this tab is in front."""
+        return self.panel
+
+    def close_tab(self) -> None:
+        """End the scoring thread."""
+        self.scorer.stop()
+
+    def export(self, kind: str, path: Path) -> Path:  # noqa: D102
+        return self.canvas.export(kind, path)
+
+    def fit(self) -> None:  # noqa: D102
+        self.canvas.ground.canvas.fit()
+
+    # --- corners ---------------------------------------------------------------------------------------------------
+
+    def _follow(self) -> None:
+        """The document changed: new corners are measured, new weights put the handle."""
+        state = self.opened.document.interpolation
+        if state.corners != self._corners:
+            self._corners = state.corners
+            self._experts.clear()
+            self._ground_run = self._ground_job = ""
+            self._grid = None
+            self._measure()
+            self.retitled.emit()
+        elif state.weights and self.canvas.weights != state.weights:
+            self.canvas.set_weights(state.weights)
+            self.panel.set_weights(state.weights)
+
+    def _sources(self) -> list[str]:
+        nodes = {node.id: node for node in self.opened.document.recipe.checkpoints}
+        return [nodes[id_].source for id_ in self._corners]
+
+    @property
+    def _form(self) -> str:
+        return "line" if len(self._corners) == 2 else "plane"
+
+    def _measure(self) -> None:
+        corners, form = self._corners, self._form
+        if len(corners) < 2:
+            self.canvas.set_models((), ())
+            return
+        sources, bench = self._sources(), self._bench
+        self.canvas.set_state("Measuring distances")
+        in_background(
+            lambda: bench.inputs.family({form: sources}),
+            lambda family: self._measured(corners, family),
+        )
+
+    def _measured(self, corners: tuple[str, ...], family: Any) -> None:
+        if corners != self._corners:
+            return
+        geometry = family.geometry
+        self._scale = geometry.scale
+        places = [geometry.distances(at) for at in geometry.points.values()]
+        positions = [(place[0], place[1] if len(place) > 1 else 0.0) for place in places]
+        available = len(self.opened.document.recipe.checkpoints)
+        self.canvas.set_models(corners, positions, available=available)
+        self.panel.set_models(corners)
+        tasks = self._bench.tasks()
+        kind = "Line between" if len(corners) == 2 else "Triangle of"
+        self.canvas.set_title(f"{kind} {_listed(corners)}", f"{_listed(tasks)} · selection split · drag the handle")
+        self.canvas.set_state("")
+        weights = self.opened.document.interpolation.weights
+        self.canvas.set_weights(weights)
+        self.panel.set_weights(weights)
+        self._score_corners()
+        self._score(weights, exact=True)
+
+    def _change_form(self, form: str) -> None:
+        checkpoints = [node.id for node in self.opened.document.recipe.checkpoints]
+        wanted = 2 if form == "line" else 3
+        corners = (*self._corners, *(id_ for id_ in checkpoints if id_ not in self._corners))[:wanted]
+        if len(corners) < wanted:
+            raise InputError("A triangle needs three checkpoints; drop a third one on the plot.")
+        self._set_corners(corners, ())
+
+    def _drop(self, entries: Sequence[Any]) -> None:
+        document = self.opened.document
+        by_source = {node.source: node.id for node in document.recipe.checkpoints}
+        corners, nodes = list(self._corners), []
+        for entry in entries:
+            source = f"library:{entry.name}"
+            if source not in by_source:
+                node = CheckpointNode(document.fresh_id(entry.name), source)
+                nodes.append(node)
+                by_source[source] = node.id
+            if by_source[source] not in corners:
+                corners.append(by_source[source])
+        self._set_corners(tuple(corners[-3:]), tuple(nodes))
+
+    def _set_corners(self, corners: tuple[str, ...], nodes: tuple[CheckpointNode, ...]) -> None:
+        share = 1 / len(corners)
+        weights = (1 - share * (len(corners) - 1), *([share] * (len(corners) - 1)))
+        commands: list[Command] = []
+        if nodes:
+            top = 100.0 * len(self.opened.document.nodes)
+            commands.append(AddNodes(nodes, {node.id: (0.0, top + 100 * i) for i, node in enumerate(nodes)}))
+        commands.append(SetInterpolation(Interpolation(corners, weights)))
+        self.opened.history.settle()
+        self.opened.history.do(Batch(tuple(commands), label="Change corners"))
+
+    # --- scores ----------------------------------------------------------------------------------------------------
+
+    def _move(self, weights: tuple[float, ...], *, exact: bool) -> None:
+        total = sum(weights)
+        normal = tuple(weight / total for weight in weights) if total else weights
+        self.canvas.set_weights(normal)
+        self.panel.set_weights(normal)
+        if exact:
+            self.opened.history.do(SetInterpolation(Interpolation(self._corners, normal)))
+            self.opened.history.settle()
+        self._score(normal, exact=exact)
+
+    def recipe(self, weights: Sequence[float]) -> Recipe:
+        """The recipe of a point: the corners blended with these weights."""
+        nodes = tuple(node for node in self.opened.document.recipe.checkpoints if node.id in self._corners)
+        last = 1.0 - sum(round(float(w), 6) for w in weights[1:])
+        shares = (last, *(round(float(w), 6) for w in weights[1:]))
+        terms = tuple(Term(id_, share) for id_, share in zip(self._corners, shares, strict=True))
+        name = " ".join(f"{id_} {share:.2f}" for id_, share in zip(self._corners, shares, strict=True))
+        return Recipe((*nodes, SumNode("blend", terms)), "blend", name=name)
+
+    def _score(self, weights: Sequence[float], *, exact: bool) -> None:
+        tasks = self._bench.tasks()
+        if not tasks or len(weights) < 2:
+            return
+        bench, recipe = self._bench, self.recipe(weights)
+        limit = None if exact else PREVIEW_SAMPLES
+        number = self.scorer.request(lambda: bench.score_point(recipe, tasks, limit))
+        self._answers[number] = exact
+        self.canvas.set_state("Scoring all samples" if exact else "Preview", "accent")
+
+    def _scored(self, number: int, scores: Sequence[Score]) -> None:
+        exact = self._answers.pop(number, False)
+        for late in [old for old in self._answers if old < number]:
+            del self._answers[late]
+        here = [self._here(score, not exact) for score in headline(scores)]
+        self.canvas.set_scores(here)
+        self.panel.set_scores(here)
+        self.canvas.set_state("Preview" if self._answers else "")
+
+    def _failed(self, number: int, error: Exception) -> None:
+        self._answers.pop(number, None)
+        self.canvas.set_state("Preview" if self._answers else "")
+        notices().say("error", str(error))
+
+    def _here(self, score: Score, preview: bool) -> ScoreHere:
+        metric = METRICS[score.column.metric]
+        expert, name = self._experts.get(score.column.name, (None, ""))
+        return ScoreHere(
+            score.column.task, score.value, score.stderr, score.count, max(score.column.count, score.count),
+            preview and score.count < score.column.count, metric.title, score.column.split, metric.unit,
+            metric.display == "percent", metric.better, metric.low, metric.high, expert, name,
+        )  # fmt: skip
+
+    def _score_corners(self) -> None:
+        """Score the corners once: the best of them on each task is the mark the handle is measured against."""
+        tasks, bench, corners = self._bench.tasks(), self._bench, self._corners
+        if not tasks:
+            return
+        ends = [tuple(1.0 if i == j else 0.0 for j in range(len(corners))) for i in range(len(corners))]
+        recipes = [self.recipe(end) for end in ends]
+
+        def look() -> dict[str, tuple[float, str]]:
+            best: dict[str, tuple[float, str]] = {}
+            for name, recipe in zip(corners, recipes, strict=True):
+                for score in headline(bench.score_point(recipe, tasks, None)):
+                    sign = 1 if METRICS[score.column.metric].better == "higher" else -1
+                    key = score.column.name
+                    if key not in best or sign * score.value > sign * best[key][0]:
+                        best[key] = (score.value, name)
+            return best
+
+        def show(best: dict[str, tuple[float, str]]) -> None:
+            if corners == self._corners:
+                self._experts = best
+                self._score(self.canvas.weights, exact=True)
+
+        in_background(look, show, lambda _: None)
+
+    def _keep(self) -> None:
+        weights = self.canvas.weights
+        name = "-".join(f"{id_}-{weight:.2f}" for id_, weight in zip(self._corners, weights, strict=True))
+        self.keepRequested.emit(self.recipe(weights), name)
+
+    def _save_path(self) -> None:
+        """Score the recorded path as a run of its own."""
+        from solera.recipes.plain import to_plain
+
+        entries = [
+            {"name": f"{number} {recipe.name}", "recipe": to_plain(recipe)}
+            for number, recipe in enumerate(map(self.recipe, self.canvas.path), start=1)
+        ]
+        if not entries:
+            raise InputError("Record a path first: press Record, then release the handle at a few places.")
+        title = f"Path between {_listed(self._corners)}"
+        tasks = list(self._bench.tasks())
+        self._bench.submit_compare({"solera": 1, "kind": "compare", "title": title, "entries": entries, "tasks": tasks})
+
+    # --- the ground ------------------------------------------------------------------------------------------------
+
+    def explore_ground(self) -> None:
+        """Score the surface beneath the triangle (or the curve of the line) as a job, recorded like any run."""
+        if len(self._corners) < 2:
+            raise InputError("Drop two checkpoints for a line, three for a triangle, first.")
+        points = LINE_POINTS if self._form == "line" else SURFACE_POINTS
+        job = self._bench.submit_explore(
+            {
+                "solera": 1,
+                "kind": "explore",
+                "title": self.title,
+                "family": {self._form: self._sources()},
+                "tasks": list(self._bench.tasks()),
+                "report": "",
+                "explorer": {"name": "grid", "params": {"points": points}},
+            }
+        )
+        self._ground_job = job.id
+        self.canvas.set_state("Scoring the surface" if self._form == "plane" else "Scoring the line", "accent")
+
+    def awaits(self, job: str) -> bool:
+        """Whether a job scores this tab's ground."""
+        return bool(job) and job == self._ground_job
+
+    def on_run_started(self, event: RunStarted) -> None:
+        """A run began; it may be this tab's ground."""
+        if self.awaits(event.job):
+            self._ground_run = event.run
+            self._begin_ground(event.header)
+
+    def on_points(self, run: str, points: Sequence[PointScored]) -> None:
+        """Points of a run arrived."""
+        if run != self._ground_run or self._grid is None:
+            return
+        for point in points:
+            self._put(point.cell, point.values)
+        if not self._redraw.isActive():
+            self._redraw.start()
+
+    def on_job(self, event: JobChanged) -> None:
+        """A job changed; the ground's own may have been recorded before, or be done now."""
+        if not self.awaits(event.job):
+            return
+        if event.state in {"done", "failed", "cancelled", "interrupted"}:
+            self.canvas.set_state("")
+            if event.state == "done" and event.result:
+                self._load_ground(str(event.result["path"]))
+            self._ground_job = ""
+
+    def _load_ground(self, path: str) -> None:
+        from solera.runs.reader import RunReader
+
+        def read() -> tuple[dict[str, Any], Any]:
+            reader = RunReader(path)
+            return reader.header.to_plain(), reader.points(0)
+
+        def show(result: tuple[dict[str, Any], Any]) -> None:
+            header, points = result
+            self._begin_ground(header)
+            for cell, values in zip(points.cells, points.values, strict=True):
+                self._put(tuple(int(c) for c in cell), values)
+            self._show_ground()
+
+        in_background(read, show)
+
+    def _begin_ground(self, header: dict[str, Any]) -> None:
+        self._header = header
+        self._grid = np.full((*header["shape"], len(header["columns"])), np.nan)
+
+    def _put(self, cell: Sequence[int], values: Sequence[float]) -> None:
+        if self._grid is not None and len(cell) == self._grid.ndim - 1 and min(cell, default=-1) >= 0:
+            self._grid[tuple(cell)] = values
+
+    def _show_ground(self) -> None:
+        grid = self._grid
+        if grid is None:
+            return
+        names = [METRICS[column["metric"]] for column in self._header["columns"]]
+        losses = [place for place, metric in enumerate(names) if metric.better == "lower"] or list(range(len(names)))
+        first = names[losses[0]]
+        mean = grid[..., [place for place in losses if names[place] is first]].mean(axis=-1)
+        title = f"Mean {first.title.lower()} of {len(self._bench.tasks())} tasks ({first.unit})"
+        ranges = [
+            (coord["low"] * scale, coord["high"] * scale)
+            for coord, scale in zip(self._header["coords"], self._scale, strict=True)
+        ]
+        if mean.ndim == 2:
+            self.canvas.set_surface(mean.T, ranges[0], ranges[1], title=title)
+        elif mean.ndim == 1:
+            self._show_curve(grid, names)
+
+    def _show_curve(self, grid: np.ndarray[Any, np.dtype[np.float64]], names: Sequence[Any]) -> None:
+        shown = [place for place, metric in enumerate(names) if metric.display == "percent"] or [0]
+        mean = grid[:, shown].mean(axis=-1)
+        coord = self._header["coords"][0]
+        shares = np.linspace(coord["low"], coord["high"], len(mean))
+        known = np.isfinite(mean)
+        nothing = np.full(int(known.sum()), np.nan)
+        self.canvas.set_curve(shares[known].tolist(), mean[known].tolist(), nothing.tolist())
+
+
+def headline(scores: Sequence[Score]) -> list[Score]:
+    """One score a task: its accuracy (a fraction a person reads at once) if there is one, else its first."""
+    chosen: dict[str, Score] = {}
+    for score in scores:
+        task = score.column.task
+        if task not in chosen or (
+            METRICS[score.column.metric].display == "percent"
+            and METRICS[chosen[task].column.metric].display != "percent"
+        ):
+            chosen[task] = score
+    return list(chosen.values())
+
+
+def _listed(names: Sequence[str]) -> str:
+    if len(names) < 2:
+        return "".join(names)
+    return f"{', '.join(names[:-1])} and {names[-1]}"

@@ -1,0 +1,600 @@
+"""Recipes at the desk: opening, saving, checking, running; what the inspector shows of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QObject, QPointF, QTimer
+from PySide6.QtWidgets import QApplication, QFileDialog, QMessageBox
+
+from solera.documents.commands import AddNodes, Batch, Command, SetInterpolation, SetRecipe
+from solera.documents.document import Document, Interpolation, SaveNode, TaskNode
+from solera.documents.journal import left_behind
+from solera.errors import Fault, InputError
+from solera.events import JobChanged, Progress
+from solera.recipes.nodes import CheckpointNode
+from solera_app.bridge.background import in_background
+from solera_app.bridge.bridge import Bridge
+from solera_app.bridge.slots import guarded, notices
+from solera_app.open_document import OpenDocument
+from solera_app.tabs import DocumentTab, RecipeTab
+from solera_app.words import duration, size_short
+
+if TYPE_CHECKING:
+    from solera.workbench import Workbench
+    from solera_app.desk import Desk
+
+
+class RecipeDesk(QObject):
+    """Everything about open recipes.
+
+    Args:
+        desk: The desk.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__(desk)
+        self._desk = desk
+        self._window = desk.window
+        self.documents: list[OpenDocument] = []
+        self._tab: DocumentTab | None = None
+        self._methods: Mapping[str, Any] = {}
+        self._entries: list[Any] = []
+        self._merging: dict[str, tuple[OpenDocument, str]] = {}
+        self._checked = QTimer(self, interval=250, singleShot=True)
+        self._checked.timeout.connect(guarded(self._check_quietly))
+        self._plan: dict[int, dict[str, Any]] = {}
+
+    def handlers(self) -> dict[str, Callable[[], None]]:
+        """What the actions about recipes do."""
+        return {
+            "file.new-recipe": self.new_recipe,
+            "file.open-recipe": self.ask_recipe,
+            "file.save": lambda: self._with(self.save),
+            "file.save-as": lambda: self._with(self.save_as),
+            "edit.undo": lambda: self._with(lambda o: self._said("Undone", o.history.undo())),
+            "edit.redo": lambda: self._with(lambda o: self._said("Done again", o.history.redo())),
+            "edit.copy": lambda: self._on_canvas(lambda tab: tab.canvas.edits.copy()),
+            "edit.paste": lambda: self._on_canvas(lambda tab: tab.canvas.edits.paste()),
+            "edit.delete": lambda: self._on_canvas(lambda tab: tab.canvas.edits.delete()),
+            "edit.select-all": lambda: self._on_canvas(
+                lambda tab: tab.canvas.select([node.id for node in tab.opened.document.nodes])
+            ),
+            "canvas.add": lambda: self._on_canvas(lambda tab: tab.canvas.open_quick_add()),
+            "canvas.interpolate": self.interpolate,
+            "canvas.ground": self._ground,
+            "canvas.output": lambda: self._on_canvas(lambda tab: tab.canvas.edits.make_output()),
+            "canvas.copy-yaml": lambda: self._copy_as("yaml"),
+            "canvas.copy-python": lambda: self._copy_as("python"),
+            "canvas.copy-cli": lambda: self._copy_as("cli"),
+            "run.check": self.check,
+            "run.run": self.run,
+            "run.explore": lambda: self.explore(),
+        }
+
+    # --- what is open ----------------------------------------------------------------------------------------------
+
+    @property
+    def _bench(self) -> Workbench:
+        bench = self._desk.workbench
+        if bench is None:
+            raise InputError("Open or make a project first.")
+        return bench
+
+    def _with(self, act: Callable[[OpenDocument], Any]) -> None:
+        if self._tab is not None:
+            act(self._tab.opened)
+
+    def _on_canvas(self, act: Callable[[RecipeTab], Any]) -> None:
+        if isinstance(self._tab, RecipeTab):
+            act(self._tab)
+
+    def _said(self, what: str, label: str) -> None:
+        if label:
+            self._window.hint(f"{what}: {label}")
+
+    def opened_project(self, bench: Workbench) -> None:
+        """A project was opened: its methods, its recipes, what a crash left behind."""
+        shelf = bench.registry.methods
+        self._methods = {name: shelf.describe(name) for name in shelf}
+        project = bench.project
+        if project is None:
+            return
+        recoveries = left_behind((project.folder, project.recipes_folder), self._methods)
+        for recovery in recoveries:
+            opened = OpenDocument(recovery.document, recovery.path, project.folder, modified=True)
+            self._show(opened)
+            recovery.journal.unlink(missing_ok=True)
+            changed = " The file on disk changed since." if recovery.changed_since else ""
+            notices().say("warning", f"Recovered unsaved edits of '{opened.name}' from {_ago(recovery.time)}.{changed}")
+        recovered = {recovery.path for recovery in recoveries}
+        paths = [Path(path) for path in self._desk.session.tabs(project.folder)] or list(project.recipes())[:3]
+        for path in paths:
+            if path.exists() and path not in recovered:
+                self.open_path(path)
+        if not self.documents:
+            self._new()
+        elif self._window.tabs.count():
+            self._window.tabs.setCurrentIndex(0)
+
+    def closing_project(self) -> None:
+        """Every document closes; unsaved ones were asked about."""
+        for opened in self.documents:
+            opened.discard()
+        self.documents.clear()
+        self._merging.clear()
+        self._tab = None
+
+    def open_paths(self) -> list[str]:
+        """Files of the open documents."""
+        return [str(opened.path) for opened in self.documents if opened.path is not None]
+
+    def _new(self, document: Document | None = None) -> OpenDocument:
+        project = self._bench.project
+        folder = project.folder if project is not None else Path()
+        opened = OpenDocument(document or Document(), None, folder, modified=document is not None)
+        self._show(opened)
+        return opened
+
+    def open_document(self, document: Document) -> OpenDocument:
+        """Show a document that was made (from a point of a run, say) as a new tab."""
+        return self._new(document)
+
+    def new_recipe(self) -> None:
+        """Open an empty recipe."""
+        self._new()
+
+    def ask_recipe(self) -> None:
+        """Ask for a recipe file and open it."""
+        project = self._bench.project
+        start = str(project.recipes_folder) if project is not None else ""
+        chosen, _ = QFileDialog.getOpenFileName(self._window, "Open recipe", start, "Recipes (*.yaml *.yml)")
+        if chosen:
+            self.open_path(Path(chosen))
+
+    def open_path(self, path: Path) -> None:
+        """Open a recipe file, or bring its tab to the front."""
+        for opened in self.documents:
+            if opened.path == path:
+                self._raise(opened)
+                return
+        project = self._bench.project
+        opened = OpenDocument.load(path, self._methods, read_only=project is not None and project.read_only)
+        self._show(opened)
+
+    def _raise(self, opened: OpenDocument) -> None:
+        for place in range(self._window.tabs.count()):
+            tab = self._window.tabs.widget(place)
+            if isinstance(tab, RecipeTab) and tab.opened is opened:
+                self._window.tabs.setCurrentIndex(place)
+
+    def _show(self, opened: OpenDocument) -> None:
+        self.documents.append(opened)
+        tab = RecipeTab(opened, self._methods)
+        canvas = tab.canvas
+        canvas.set_library([entry for entry in self._entries if not entry.missing])
+        canvas.set_tasks(self._bench.tasks())
+        canvas.filesDropped.connect(guarded(lambda paths, at: self._drop(tab, paths, at)))
+        canvas.openRequested.connect(guarded(lambda id_: self._window.inspector_dock.show()))
+        canvas.runRequested.connect(guarded(self.run))
+        canvas.selectionChanged.connect(guarded(lambda _: self._inspect()))
+        opened.changed.connect(guarded(self._changed))
+        self._window.add_tab(tab)
+        canvas.set_faults(opened.faults)
+        if opened.document.nodes:
+            QTimer.singleShot(0, canvas, canvas.fit)
+        self._checked.start()
+
+    def may_close(self, tab: DocumentTab) -> bool:
+        """Whether a tab may close: the last one over an unsaved document asks."""
+        others = [
+            other for place in range(self._window.tabs.count())
+            if isinstance(other := self._window.tabs.widget(place), DocumentTab)
+            and other is not tab and other.opened is tab.opened
+        ]  # fmt: skip
+        return bool(others) or self._ask(tab.opened)
+
+    def may_close_all(self) -> bool:
+        """Ask about every unsaved document."""
+        return all(self._ask(opened) for opened in self.documents)
+
+    def _ask(self, opened: OpenDocument) -> bool:
+        if not opened.modified or not opened.document.nodes:
+            return True
+        box = QMessageBox(
+            QMessageBox.Icon.NoIcon, "Solera", f"Save the changes to '{opened.name}'?", parent=self._window
+        )
+        save = box.addButton("Save", QMessageBox.ButtonRole.AcceptRole)
+        discard = box.addButton("Discard", QMessageBox.ButtonRole.DestructiveRole)
+        box.addButton("Cancel", QMessageBox.ButtonRole.RejectRole)
+        box.exec()
+        if box.clickedButton() is save:
+            self.save(opened)
+            return not opened.modified
+        return box.clickedButton() is discard
+
+    def closing(self, tab: Any) -> None:
+        """A tab closes; a document without a tab is done with."""
+        from solera_app.interpolation_tab import InterpolationTab
+
+        if isinstance(tab, InterpolationTab):
+            tab.close_tab()
+        elif isinstance(tab, RecipeTab) and tab.opened in self.documents:
+            tab.opened.discard()
+            self.documents.remove(tab.opened)
+
+    # --- saving and copying ----------------------------------------------------------------------------------------
+
+    def save(self, opened: OpenDocument) -> None:
+        """Write the recipe; one without a file is asked for a name."""
+        if opened.path is None:
+            self.save_as(opened)
+            return
+        opened.save()
+        self._window.hint(f"Saved {opened.path.name}")
+
+    def save_as(self, opened: OpenDocument) -> None:
+        """Ask for a name and write the recipe there."""
+        project = self._bench.project
+        folder = project.recipes_folder if project is not None else Path()
+        chosen, _ = QFileDialog.getSaveFileName(
+            self._window, "Save recipe", str(folder / f"{opened.name}.yaml"), "Recipes (*.yaml)"
+        )
+        if chosen:
+            path = Path(chosen)
+            opened.save(path if path.suffix else path.with_suffix(".yaml"))
+            self._window.hint(f"Saved {path.name}")
+
+    def _copy_as(self, form: str) -> None:
+        from solera.recipes.export import as_command, as_python, as_yaml
+
+        def copy(opened: OpenDocument) -> None:
+            recipe = opened.document.recipe
+            file = str(opened.path) if opened.path is not None else f"{opened.name}.yaml"
+            text = (
+                as_command(file, opened.name) if form == "cli" else (as_yaml if form == "yaml" else as_python)(recipe)
+            )
+            QApplication.clipboard().setText(text)
+            self._window.hint(f"The recipe is on the clipboard as {form}.")
+
+        self._with(copy)
+
+    # --- editing ---------------------------------------------------------------------------------------------------
+
+    def do(self, command: Command) -> None:
+        """An edit from the inspector."""
+        self._with(lambda opened: opened.history.do(command))
+
+    def add_entry(self, name: str) -> None:
+        """Put a library entry on the canvas in front."""
+        entry = next((entry for entry in self._entries if entry.id == name), None)
+        if entry is None or entry.missing:
+            return
+        if not isinstance(self._tab, RecipeTab):
+            self._new()
+        self._on_canvas(
+            lambda tab: tab.canvas.add_checkpoints(
+                [{"name": entry.name, "path": str(entry.path)}],
+                tab.canvas.mapToScene(tab.canvas.viewport().rect().center()),
+            )
+        )
+
+    def show_library(self, entries: list[Any]) -> None:
+        """The library changed: canvases offer it."""
+        self._entries = entries
+        for place in range(self._window.tabs.count()):
+            tab = self._window.tabs.widget(place)
+            if isinstance(tab, RecipeTab):
+                tab.canvas.set_library([entry for entry in entries if not entry.missing])
+        self._roles()
+
+    def _drop(self, tab: RecipeTab, paths: list[str], at: QPointF) -> None:
+        def place(entries: list[Any]) -> None:
+            tab.canvas.add_checkpoints([{"name": e.name, "path": str(e.path)} for e in entries], at)
+
+        self._desk.add_checkpoints([Path(path) for path in paths], place)
+
+    # --- checking and inspecting -----------------------------------------------------------------------------------
+
+    def front(self, tab: DocumentTab | None) -> None:
+        """Another tab is in front."""
+        changed = tab is not self._tab
+        self._tab = tab
+        if changed:
+            self._inspect()
+            self._checked.start()
+            self._roles()
+        if tab is None:
+            self._window.show_faults(0)
+            self._window.status.saved.show_words("")
+        else:
+            self._window.status.saved.show_words("Unsaved, journalled" if tab.opened.modified else "Saved")
+
+    def _roles(self) -> None:
+        if self._tab is None:
+            self._window.library.set_roles({})
+            return
+        document = self._tab.opened.document
+        bases = {getattr(node, "base", "") for node in document.recipe.nodes}
+        roles = {}
+        for node in document.recipe.checkpoints:
+            name = node.source.removeprefix("library:")
+            if node.id in bases:
+                roles[name] = "base"
+            if node.id in document.interpolation.corners:
+                roles[name] = f"corner {document.interpolation.corners.index(node.id) + 1}"
+        self._window.library.set_roles(roles)
+
+    def _changed(self) -> None:
+        self._checked.start()
+        self._inspect()
+        self._roles()
+        self._desk.refresh_actions()
+
+    def _inspect(self) -> None:
+        tab = self._tab
+        if tab is None:
+            return
+        page = getattr(tab, "page", None)
+        if page is not None:
+            self._window.inspector.show_page("Interpolation", page)
+            return
+        document = tab.opened.document
+        chosen = tab.canvas.selection if isinstance(tab, RecipeTab) else []
+        known = [id_ for id_ in chosen if id_ in document.ids]
+        inspector = self._window.inspector
+        if len(known) == 1:
+            inspector.show_node(document, known[0], self._methods, self._bench.tasks(), self._facts(document, known[0]))
+        elif isinstance(tab, RecipeTab):
+            inspector.show_recipe(document, self._plan_facts(tab.opened))
+
+    def _facts(self, document: Document, id_: str) -> list[tuple[str, str]]:
+        node = document.node(id_)
+        if not isinstance(node, CheckpointNode):
+            return []
+        name = node.source.removeprefix("library:")
+        entry = next((e for e in self._entries if e.name == name or str(e.path) == node.source), None)
+        if entry is None:
+            return [("Source", node.source)]
+        facts = [("Format", entry.format), ("Parameters", f"{entry.numel:,}"), ("Dtype", entry.dtype)]
+        facts += [("Size", size_short(entry.nbytes)), ("Network", entry.architecture), ("Path", str(entry.path))]
+        return [(title, text) for title, text in facts if text]
+
+    def _plan_facts(self, opened: OpenDocument) -> list[tuple[str, str]]:
+        plan = self._plan.get(id(opened))
+        if not plan:
+            return []
+        facts = [("Reads", size_short(plan["reads"])), ("Holds", size_short(plan["holds"])),
+                 ("Writes", size_short(plan["writes"])), ("Tensors", f"{plan['tensors']:,}")]  # fmt: skip
+        if plan.get("seconds"):
+            facts.append(("Time", f"about {duration(plan['seconds'])}"))
+        return facts
+
+    def _check_quietly(self) -> None:
+        tab = self._tab
+        if tab is None or self._desk.workbench is None:
+            return
+        opened, bench = tab.opened, self._bench
+        recipe = opened.document.recipe
+        if not recipe.nodes:
+            self._show_check(opened, (), {})
+            return
+
+        def work() -> tuple[tuple[Fault, ...], dict[str, Any]]:
+            faults = bench.check(recipe)
+            return faults, {} if faults or recipe.variables else bench.plan(recipe).summary()
+
+        in_background(work, lambda result: self._show_check(opened, *result), lambda _: None)
+
+    def _show_check(self, opened: OpenDocument, faults: tuple[Fault, ...], plan: dict[str, Any]) -> None:
+        if opened not in self.documents:
+            return
+        opened.faults = faults
+        self._plan[id(opened)] = plan
+        for place in range(self._window.tabs.count()):
+            tab = self._window.tabs.widget(place)
+            if isinstance(tab, RecipeTab) and tab.opened is opened:
+                tab.canvas.set_faults(faults)
+        if self._tab is not None and self._tab.opened is opened:
+            self._window.show_faults(len(faults))
+            if isinstance(self._tab, RecipeTab) and not self._tab.canvas.selection:
+                self._inspect()
+
+    def check(self) -> None:
+        """Check now, and say what was found."""
+
+        def tell(opened: OpenDocument) -> None:
+            faults = self._bench.check(opened.document.recipe)
+            self._show_check(opened, faults, self._plan.get(id(opened), {}))
+            if faults:
+                more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+                notices().say("warning", f"{faults[0].message}{more}", "\n".join(map(str, faults)))
+            else:
+                notices().say("info", f"'{opened.name}' has no faults.")
+
+        self._with(tell)
+
+    # --- running ---------------------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Merge as a job: one for each save node, or one into outputs/ if there is none."""
+        tab = self._tab
+        if tab is None:
+            return
+        opened = tab.opened
+        faults = self._bench.check(opened.document.recipe)
+        if faults:
+            self.check()
+            return
+        for saved, name, dtype in self._outputs(opened):
+            recipe = opened.document.recipe
+            if saved.source and saved.source != recipe.output:
+                recipe = SetRecipe(output=saved.source).apply(opened.document).recipe
+            job = self._bench.submit_merge(recipe, name, dtype=dtype)
+            self._merging[job.id] = (opened, saved.id or recipe.output)
+        for sink in opened.document.sinks:
+            if isinstance(sink, TaskNode) and sink.source and sink.task:
+                recipe = SetRecipe(output=sink.source).apply(opened.document).recipe
+                job = self._bench.submit_evaluate(recipe, [sink.task], split=sink.split)
+                self._merging[job.id] = (opened, sink.id)
+        self._window.bottom.setCurrentWidget(self._window.jobs)
+
+    def _outputs(self, opened: OpenDocument) -> list[tuple[SaveNode, Any, str]]:
+        """Save nodes with the folder each writes into; asks before an existing folder is replaced."""
+        sinks = [sink for sink in opened.document.sinks if isinstance(sink, SaveNode) and sink.source]
+        if not sinks and not any(isinstance(sink, TaskNode) for sink in opened.document.sinks):
+            sinks = [SaveNode("", opened.document.recipe.output, opened.name)]
+        found = []
+        for sink in sinks:
+            folder = self._output_folder(sink.folder or opened.name)
+            if folder.exists():
+                folder = _unused(folder)
+                notices().say("info", f"'{sink.folder or opened.name}' exists and is kept; writing to '{folder.name}'.")
+            found.append((sink, folder, sink.dtype))
+        return found
+
+    def _output_folder(self, name: str) -> Path:
+        project = self._bench.project
+        return (project.outputs if project is not None else Path.cwd()) / name
+
+    def listen(self, bridge: Bridge) -> None:
+        """Jobs show at their nodes."""
+        bridge.jobChanged.connect(guarded(self._job_changed))
+        bridge.progressed.connect(guarded(self._progressed))
+
+    def _job_changed(self, event: JobChanged) -> None:
+        state = event.state
+        text = ""
+        if state == "failed":
+            text = str((event.error or {}).get("message", "")).partition("\n")[0]
+        elif state == "done" and event.result:
+            text = str(event.result.get("summary", ""))
+        self._at_node(event.job, state, None, text)
+
+    def _progressed(self, event: Progress) -> None:
+        share = event.done / event.total if event.total else None
+        self._at_node(event.job, "running", share, "")
+
+    def _at_node(self, job: str, state: str, share: float | None, text: str) -> None:
+        if job not in self._merging:
+            return
+        opened, node = self._merging[job]
+        if node not in opened.document.ids:
+            return
+        for place in range(self._window.tabs.count()):
+            tab = self._window.tabs.widget(place)
+            if isinstance(tab, RecipeTab) and tab.opened is opened:
+                shown: Any = state
+                tab.canvas.set_node_state(node, shown, share, text)
+
+    # --- exploring -------------------------------------------------------------------------------------------------
+
+    def explore(self, form: str = "") -> None:
+        """Ask what to explore and start it as a job."""
+        tab = self._tab
+        if tab is None:
+            return
+        from solera_app.explore_dialog import ExploreDialog
+
+        bench = self._bench
+        shelf = bench.registry.explorers
+        explorers = {name: shelf.describe(name) for name in shelf}
+        dialog = ExploreDialog(tab.opened.document, bench.tasks(), explorers, form, self._window)
+        if dialog.exec():
+            bench.submit_explore(dialog.experiment())
+            self._window.bottom.setCurrentWidget(self._window.jobs)
+
+    def interpolate(self) -> None:
+        """Open the interpolation canvas over the document in front."""
+        tab = self._tab
+        if tab is None:
+            return
+        opened = tab.opened
+        chosen = tab.canvas.selection if isinstance(tab, RecipeTab) else []
+        checkpoints = [node.id for node in opened.document.recipe.checkpoints]
+        corners = [id_ for id_ in chosen if id_ in checkpoints][:3] or checkpoints[:3]
+        if len(corners) < 2:
+            raise InputError("Interpolation needs two checkpoints for a line, three for a triangle; add them first.")
+        present = opened.document.interpolation.corners
+        if set(present) != set(corners):
+            share = 1 / len(corners)
+            state = Interpolation(tuple(corners), (1 - share * (len(corners) - 1), *([share] * (len(corners) - 1))))
+            opened.history.do(SetInterpolation(state, label="Interpolate"))
+            opened.history.settle()
+        self._open_interpolation(opened)
+
+    def interpolate_entries(self, names: list[str]) -> None:
+        """Put library entries on the canvas (if they are not there) and interpolate between them."""
+        if self._tab is None:
+            self._new()
+        tab = self._tab
+        if tab is None:
+            return
+        document = tab.opened.document
+        by_source = {node.source: node.id for node in document.recipe.checkpoints}
+        nodes, ids = [], []
+        for name in names:
+            source = f"library:{name}"
+            if source not in by_source:
+                node = CheckpointNode(document.fresh_id(name), source)
+                nodes.append(node)
+                by_source[source] = node.id
+            ids.append(by_source[source])
+        share = 1 / len(ids)
+        state = Interpolation(tuple(ids), (1 - share * (len(ids) - 1), *([share] * (len(ids) - 1))))
+        commands: list[Command] = [SetInterpolation(state)]
+        if nodes:
+            places = {node.id: (0.0, 100.0 * (len(document.nodes) + i)) for i, node in enumerate(nodes)}
+            commands.insert(0, AddNodes(tuple(nodes), places))
+        tab.opened.history.do(Batch(tuple(commands), label="Interpolate"))
+        self._open_interpolation(tab.opened)
+
+    def _ground(self) -> None:
+        from solera_app.interpolation_tab import InterpolationTab
+
+        if isinstance(self._tab, InterpolationTab):
+            self._tab.explore_ground()
+
+    def _open_interpolation(self, opened: OpenDocument) -> None:
+        from solera_app.interpolation_tab import InterpolationTab
+
+        for place in range(self._window.tabs.count()):
+            tab = self._window.tabs.widget(place)
+            if isinstance(tab, InterpolationTab) and tab.opened is opened:
+                self._window.tabs.setCurrentIndex(place)
+                return
+        made = InterpolationTab(opened, self._bench)
+        made.exploreRequested.connect(guarded(self.explore))
+        made.keepRequested.connect(guarded(lambda recipe, name: self.keep(recipe, name)))
+        self._bench_events(made)
+        self._window.add_tab(made)
+
+    def _bench_events(self, tab: Any) -> None:
+        bridge = self._desk.bridge
+        if bridge is not None:
+            bridge.jobChanged.connect(guarded(tab.on_job))
+            bridge.runStarted.connect(guarded(tab.on_run_started))
+            bridge.pointsArrived.connect(guarded(tab.on_points))
+
+    def keep(self, recipe: Any, name: str) -> None:
+        """Write the weights of a recipe as a checkpoint of the library."""
+        folder = _unused(self._output_folder(name))
+        self._bench.submit_merge(recipe, folder)
+        self._window.hint(f"Keeping {folder.name} in the library")
+
+
+def _unused(folder: Path) -> Path:
+    number = 2
+    made = folder
+    while made.exists():
+        made = folder.with_name(f"{folder.name}-{number}")
+        number += 1
+    return made
+
+
+def _ago(seconds: float) -> str:
+    from solera_app.words import when
+
+    return when(seconds)

@@ -1,0 +1,320 @@
+"""Runs and jobs at the desk: the list, live views, the chosen point, resuming."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QObject, QTimer
+
+from solera.errors import InputError
+from solera.events import FINAL_STATES, PointScored, RunEnded, RunStarted
+from solera_app.bridge.background import in_background
+from solera_app.bridge.bridge import Bridge
+from solera_app.bridge.slots import guarded, notices
+from solera_app.tabs import Tab
+from solera_app.views.facts import ColumnFacts, columns
+from solera_app.views.host import RunView
+from solera_app.views.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from solera.recipes.nodes import Recipe
+    from solera.workbench import Workbench
+    from solera_app.desk import Desk
+
+
+class RunTab(Tab):
+    """The views of one run.
+
+    Args:
+        view: The host of its views.
+        title: Its title, until it is read.
+    """
+
+    icon = "contours"
+
+    def __init__(self, view: RunView, title: str) -> None:
+        super().__init__()
+        self.view = view
+        self._title = title
+        view.opened.connect(self._opened)
+        self.held(view)
+
+    @property
+    def title(self) -> str:  # noqa: D102
+        snapshot = self.view.snapshot
+        return snapshot.header.title or snapshot.header.id if snapshot is not None else self._title
+
+    @property
+    def conditions(self) -> frozenset[str]:  # noqa: D102
+        return frozenset({"tab", "exportable", "canvas"})
+
+    def _opened(self, _: str) -> None:
+        current = self.view.current
+        self.icon = current.icon if current is not None else "table"
+        self.retitled.emit()
+
+    def fit(self) -> None:  # noqa: D102
+        self.view.fit_button.click()
+
+    def export(self, kind: str, path: Path) -> Path:  # noqa: D102
+        if kind not in ("png", "svg", "csv"):
+            raise InputError(f"A view is written as png, svg or csv, not '{kind}'.")
+        return self.view.export(kind, path)  # type: ignore[arg-type]
+
+
+class RunDesk(QObject):
+    """Everything about runs.
+
+    Args:
+        desk: The desk.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__(desk)
+        self._desk = desk
+        self._window = desk.window
+        self._tab: RunTab | None = None
+        self._listing = QTimer(self, interval=400, singleShot=True)
+        self._listing.timeout.connect(guarded(self.refresh))
+        window = desk.window
+        window.jobs.commanded.connect(guarded(self._command))
+        window.jobs.opened.connect(guarded(self.open))
+        window.jobs.busyChanged.connect(guarded(lambda _: desk.refresh_actions()))
+        window.runs.opened.connect(guarded(self.open))
+        window.runs.resumeRequested.connect(guarded(self.resume))
+        window.runs.trashRequested.connect(guarded(self._trash))
+        window.inspector.recipeRequested.connect(guarded(self.open_recipe))
+        window.inspector.keepRequested.connect(guarded(self.keep))
+
+    def handlers(self) -> dict[str, Callable[[], None]]:
+        """What the actions about jobs do."""
+        return {"run.stop": self._stop}
+
+    @property
+    def _bench(self) -> Workbench:
+        bench = self._desk.workbench
+        if bench is None:
+            raise InputError("Open or make a project first.")
+        return bench
+
+    # --- jobs ------------------------------------------------------------------------------------------------------
+
+    def _stop(self) -> None:
+        for job in self._window.jobs.running:
+            self._bench.jobs.cancel(job)
+
+    def _command(self, job: str, what: str) -> None:
+        queue = self._bench.jobs
+        {"stop": queue.cancel, "pause": queue.pause, "resume": queue.resume, "retry": queue.retry}[what](job)
+
+    # --- the list --------------------------------------------------------------------------------------------------
+
+    def opened_project(self, bench: Workbench) -> None:
+        """A project was opened: list its runs, show its jobs."""
+        interrupted = 0
+        for job in bench.jobs.jobs():
+            self._window.jobs.on_job(job.changed())
+            interrupted += job.state == "interrupted"
+        if interrupted:
+            words = "A job was" if interrupted == 1 else f"{interrupted} jobs were"
+            notices().say("warning", f"{words} interrupted when Solera last ended; the retry button takes it up again.")
+        self.refresh()
+
+    def closing_project(self) -> None:
+        """Readers end before the files close."""
+        for tab in self._run_tabs():
+            tab.view.close_run()
+        self._window.runs.set_runs([])
+        self._window.jobs.clear()
+        self._tab = None
+
+    def closing(self, tab: Any) -> None:
+        """A tab closes."""
+        if isinstance(tab, RunTab):
+            tab.view.close_run()
+
+    def refresh(self) -> None:
+        """List the runs again, off the window's thread."""
+        bench = self._desk.workbench
+        if bench is None:
+            return
+        catalogue = bench.runs
+
+        def look() -> list[Any]:
+            catalogue.refresh()
+            return list(catalogue.list())
+
+        in_background(look, self._window.runs.set_runs)
+
+    def _trash(self, runs: Sequence[str]) -> None:
+        for tab in self._run_tabs():
+            if tab.view.run in runs:
+                self._desk.close_tab(tab)
+        for run in runs:
+            self._bench.runs.trash(run)
+        self._window.hint(f"Moved {len(runs)} run{'' if len(runs) == 1 else 's'} to the trash folder of the project")
+        self.refresh()
+
+    def resume(self, run: str) -> None:
+        """Go on with a run that was stopped."""
+        self._bench.resume(run)
+        self._window.bottom.setCurrentWidget(self._window.jobs)
+
+    # --- live ------------------------------------------------------------------------------------------------------
+
+    def listen(self, bridge: Bridge) -> None:
+        """Views follow the events of jobs."""
+        bridge.runStarted.connect(guarded(self._run_started))
+        bridge.runEnded.connect(guarded(self._run_ended))
+        bridge.pointsArrived.connect(guarded(self._points))
+
+    def _run_started(self, event: RunStarted) -> None:
+        if event.header.get("kind") == "explore" and not self._is_ground(event):
+            self.open(event.run, path=Path(event.path))
+        self._listing.start()
+
+    def _is_ground(self, event: RunStarted) -> bool:
+        """Whether it is the surface beneath an interpolation canvas, which shows it itself."""
+        from solera_app.interpolation_tab import InterpolationTab
+
+        widgets = (self._window.tabs.widget(place) for place in range(self._window.tabs.count()))
+        return any(isinstance(widget, InterpolationTab) and widget.awaits(event.job) for widget in widgets)
+
+    def _run_ended(self, event: RunEnded) -> None:
+        if event.summary:
+            self._window.hint(f"{event.state.capitalize()}: {event.summary}")
+        self._listing.start()
+
+    def _points(self, run: str, points: list[PointScored]) -> None:
+        for tab in self._run_tabs():
+            if tab.view.run == run:
+                tab.view.take(points)
+
+    # --- views -----------------------------------------------------------------------------------------------------
+
+    def _run_tabs(self) -> list[RunTab]:
+        widgets = (self._window.tabs.widget(place) for place in range(self._window.tabs.count()))
+        return [widget for widget in widgets if isinstance(widget, RunTab)]
+
+    def open(self, run: str, path: Path | None = None) -> None:
+        """Show a run in a tab, or bring its tab to the front."""
+        from solera.runs.header import run_path
+        from solera.runs.reader import RunReader
+
+        file = path or run_path(self._bench.runs_folder, run)
+        for tab in self._run_tabs():
+            if tab.property("run") == run:
+                self._window.tabs.setCurrentWidget(tab)
+                self._window.show_tabs()
+                return
+        shelf = self._bench.registry.views
+        classes = {}
+        for name in shelf:
+            try:
+                classes[name] = shelf[name]
+            except ImportError as error:  # PluginError is one: a broken view leaves the others
+                notices().say("error", str(error))
+        view = RunView(RunReader, classes)
+        tab = RunTab(view, run)
+        tab.setProperty("run", run)
+        view.pointSelected.connect(guarded(lambda _, index: self._show_point(tab, index)))
+        view.recipeRequested.connect(guarded(self.open_recipe))
+        view.failed.connect(guarded(lambda error: notices().say("error", str(error))))
+        self._window.add_tab(tab)
+        view.open(file)
+
+    def front(self, tab: Tab | None) -> None:
+        """Another tab is in front."""
+        before, self._tab = self._tab, tab if isinstance(tab, RunTab) else None
+        if self._tab is not None and self._tab is not before:
+            self._show_point(self._tab, self._tab.view.selected)
+        elif tab is None:
+            self._window.inspector.show_nothing()
+
+    def _show_point(self, tab: RunTab, index: int) -> None:
+        snapshot = tab.view.snapshot
+        if snapshot is None or not 0 <= index < len(snapshot.points):
+            self._window.inspector.show_nothing()
+            return
+        points = snapshot.points
+        label = points.labels[index]
+        title = label or f"Point {index + 1} of {len(points)}"
+        facts = {
+            "Scores": score_lines(snapshot, index),
+            "Coordinates": coordinate_lines(snapshot, index),
+            "Run": _run_lines(snapshot),
+        }
+        tag = "report" if points.phase[index] == "report" else ""
+        self._window.inspector.show_point(snapshot.header.id, index, title, tag, facts)
+        self._window.hint(f"{title} selected. Double-click opens its recipe on a canvas.")
+
+    def _recipe_at(self, run: str, index: int, then: Callable[[Recipe, str], None]) -> None:
+        snapshot = next((tab.view.snapshot for tab in self._run_tabs() if tab.view.run == run), None)
+        if snapshot is None or not 0 <= index < len(snapshot.points):
+            return
+        bench, coords = self._bench, [float(c) for c in snapshot.points.coords[index]]
+        plain = snapshot.header.experiment.get("family")
+        if not plain:
+            raise InputError("This run compares whole recipes; open them from the project's recipes folder.")
+        name = snapshot.points.labels[index] or f"{snapshot.header.title} point {index + 1}"
+        in_background(lambda: bench.inputs.family(plain).recipe_at(coords), lambda recipe: then(recipe, name))
+
+    def open_recipe(self, run: str, index: int) -> None:
+        """Open the recipe of a point as a document of its own."""
+        import dataclasses
+
+        from solera.documents.document import Document
+
+        def show(recipe: Recipe, name: str) -> None:
+            self._desk.recipes.open_document(Document(dataclasses.replace(recipe, name=name)))
+
+        self._recipe_at(run, index, show)
+
+    def keep(self, run: str, index: int) -> None:
+        """Write the weights of a point into the library."""
+        self._recipe_at(run, index, lambda recipe, name: self._desk.recipes.keep(recipe, _file_name(name)))
+
+
+def score_lines(snapshot: Snapshot, index: int) -> list[tuple[str, str]]:
+    """Each score of a point with its error and n, in words."""
+    lines = []
+    for column in columns(snapshot.header):
+        value = float(snapshot.points.values[index, column.place])
+        error = float(snapshot.points.stderrs[index, column.place])
+        count = int(snapshot.points.counts[index, column.place])
+        if math.isnan(value) and not count:
+            continue
+        lines.append((column.short, _measured(column, value, error, count)))
+    return lines
+
+
+def _measured(column: ColumnFacts, value: float, error: float, count: int) -> str:
+    from solera_app.plots.numerals import measured
+
+    factor = 100.0 if column.percent else 1.0
+    unit = f" {column.unit}" if column.unit else ""
+    return f"{measured(value * factor, error * factor)}{unit}, n = {count:,}"
+
+
+def coordinate_lines(snapshot: Snapshot, index: int) -> list[tuple[str, str]]:
+    """Each coordinate of a point."""
+    names = [str(coord.get("title") or coord["name"]) for coord in snapshot.header.coords]
+    return [
+        (name, f"{float(value):.4g}")
+        for name, value in zip(names, snapshot.points.coords[index], strict=False)
+        if not math.isnan(float(value))
+    ]
+
+
+def _run_lines(snapshot: Snapshot) -> list[tuple[str, str]]:
+    header = snapshot.header
+    state = "running" if snapshot.state not in FINAL_STATES else snapshot.state
+    seed = str(header.experiment.get("seed", 0))
+    return [("Title", header.title), ("State", state), ("Seed", seed), ("File", f"{header.id}.h5")]
+
+
+def _file_name(text: str) -> str:
+    return "".join(c if c.isalnum() or c in "-_." else "-" for c in text).strip("-").lower() or "point"
