@@ -78,7 +78,17 @@ class TriangleGround(SurfacePlot):
         self.surface = False
         self._fill_paper()
 
-    def show_surface(self, z: Floats, xs: Floats, ys: Floats, scored: NDArray[np.bool_], title: str, log: bool) -> None:
+    def show_surface(
+        self,
+        z: Floats,
+        xs: Floats,
+        ys: Floats,
+        scored: NDArray[np.bool_],
+        *,
+        title: str,
+        log: bool = False,
+        percent: bool = False,
+    ) -> None:
         """Put a surface under the models.
 
         Args:
@@ -88,11 +98,14 @@ class TriangleGround(SurfacePlot):
             scored: Shape (rows, columns); cells that are not are hatched or blank.
             title: Of the colour bar, with unit.
             log: Whether colours follow the logarithm.
+            percent: Whether fractions are written as percent.
         """
+        grows = self.surface and np.array_equal(xs, self._xs) and np.array_equal(ys, self._ys)
         self.surface = True
-        self.set_grid(xs, ys)
+        if not grows:  # a grid that only fills keeps its zoom, and its colour range never shrinks
+            self.set_grid(xs, ys)
         self._scale = "log" if log else "linear"
-        self.set_names("x", "y", title)
+        self.set_names("x", "y", title, percent=percent)
         self.set_values(z, scored)
 
     def _fill_paper(self) -> None:
@@ -210,11 +223,17 @@ class LineGround(CurvePlot):
         self._known[round(share, 4)] = (value, stderr)
         self._draw()
 
-    def forget_values(self) -> None:
-        """Nothing is known any more (another metric, another task)."""
-        self._known.clear()
+    def set_values(self, shares: Sequence[float], values: Sequence[float], stderrs: Sequence[float]) -> None:
+        """These scores and no others (another metric, another task, a whole curve)."""
+        rows = zip(shares, values, stderrs, strict=True)
+        self._known = {round(share, 4): (value, stderr) for share, value, stderr in rows}
         self.reset()
         self._draw()
+
+    @property
+    def value_title(self) -> str:
+        """Title of the value's axis."""
+        return self._title
 
     def _draw(self) -> None:
         if not self.kit.places:

@@ -204,7 +204,8 @@ class InterpolationCanvas(QWidget):
         known = np.isfinite(values) if scored is None else scored
         self.triangle.set_colours(colours)
         self.triangle.set_contours(contours)
-        self.triangle.show_surface(values, xs, ys, known, f"{title}, log scale" if log and title else title, log)
+        shown = f"{title}, log scale" if log and title else title
+        self.triangle.show_surface(values, xs, ys, known, title=shown, log=log, percent=percent)
 
     def clear_surface(self) -> None:
         """Take the surface away."""
@@ -220,11 +221,27 @@ class InterpolationCanvas(QWidget):
         if not mean.preview:
             self.line.add_value(self._weights[1], mean.value, mean.stderr)
 
-    def set_curve(self, shares: Sequence[float], values: Sequence[float], stderrs: Sequence[float]) -> None:
-        """Put a curve under a line: the value at each share of the way from the first model to the second."""
-        self.line.forget_values()
-        for share, value, stderr in zip(shares, values, stderrs, strict=True):
-            self.line.add_value(share, value, stderr)
+    def set_curve(
+        self,
+        shares: Sequence[float],
+        values: Sequence[float],
+        stderrs: Sequence[float],
+        *,
+        title: str = "",
+        percent: bool | None = None,
+    ) -> None:
+        """Put a curve under a line.
+
+        Args:
+            shares: The way from the first model (0) to the second (1), any order.
+            values: The value at each.
+            stderrs: Its standard error; NaN when unknown.
+            title: Of the axis, in words with unit and direction; empty leaves it.
+            percent: Whether fractions are written as percent; None leaves it.
+        """
+        self.line.set_values(shares, values, stderrs)
+        if title or percent is not None:
+            self.line.name_values(title or self.line.value_title, percent=bool(percent))
 
     # --- path --------------------------------------------------------------------------------------------------------
 

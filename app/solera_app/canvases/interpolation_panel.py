@@ -220,11 +220,7 @@ class InterpolationPanel(QWidget):
     def _show_words(self, scores: Sequence[ScoreHere], ground: str) -> None:
         metrics = {score.metric for score in scores}
         self._heading.setText(f"{metrics.pop()} here" if len(metrics) == 1 else "Scores here")
-        preview = any(score.preview for score in scores)
-        count = min((score.count for score in scores), default=0)
-        self._preview.setText(f"{'Preview' if preview else 'Exact'}, n = {count:,}" if scores else "")
-        self._preview.setProperty("tone", "accent" if preview else "3")
-        self._preview.style().polish(self._preview)
+        preview = self._show_count()
         lines = []
         if any(score.expert is not None for score in scores):
             lines.append("The upright mark is the expert on its own task.")
@@ -233,6 +229,27 @@ class InterpolationPanel(QWidget):
         if scores:
             lines.append(f"{scores[0].split.capitalize()} split" + (f"; the ground is {ground}." if ground else "."))
         self._hint.setText(" ".join(lines) if lines else "Move the handle to score the tasks here.")
+
+    def _show_count(self) -> bool:
+        """On how many samples; returns whether that is a preview."""
+        preview = any(score.preview for score in self._shown)
+        count = min((score.count for score in self._shown), default=0)
+        self._preview.setText(f"{'Preview' if preview else 'Exact'}, n = {count:,}" if self._shown else "")
+        self._tone(self._preview, "accent" if preview else "3")
+        return preview
+
+    @staticmethod
+    def _tone(label: QLabel, tone: str) -> None:
+        label.setProperty("tone", tone)
+        label.style().polish(label)
+
+    def set_busy(self, busy: bool) -> None:
+        """Say that all samples are being scored here; the figures below are still those of before."""
+        if busy:
+            self._preview.setText("Scoring all samples")
+            self._tone(self._preview, "accent")
+        else:
+            self._show_count()
 
     def set_path_length(self, count: int) -> None:
         """How many points the path has."""
@@ -259,5 +276,4 @@ class InterpolationPanel(QWidget):
     def _show_sum(self, total: float) -> None:
         whole = abs(total - 1) <= 5e-4
         self._sum.setText(f"sum {total:.2f}" if whole else f"sum {total:.2f}, must be 1")
-        self._sum.setProperty("tone", "3" if whole else "warn")
-        self._sum.style().polish(self._sum)
+        self._tone(self._sum, "3" if whole else "warn")
