@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from solera.api import Context, ExampleFolder, Param, Seed
-from solera_plugins.digits.training import EXPERTS, State, Training, train_base, train_expert
+from solera_plugins.digits.training import EXPERTS, State, Tell, Training, train_base, train_expert
 
 #: Goes up whenever the same seed would give other checkpoints.
 VERSION = 1
@@ -49,21 +49,29 @@ class DigitsExample:
         return {"tasks": tasks, "checkpoints": [f"checkpoints/{name}" for name in checkpoints], **copied}
 
     def _checkpoints(self, project: ExampleFolder, shipped: Path, context: Context) -> list[str]:
-        made = []
-        for model in ("base", *EXPERTS):
-            name, stamp = f"digits-{model}", self._stamp(model)
-            made.append(name)
-            there = project.has(name, stamp)
-            if self.retrain or not (there or project.take(name, shipped / name, stamp)):
-                tensors = self._train(model, project, context)
-                project.write(name, tensors, config=self.training.config, stamp=stamp)
-        return made
+        names = {model: f"digits-{model}" for model in ("base", *EXPERTS)}
+        missing = [model for model, name in names.items() if not self._is_there(project, shipped / name, model)]
+        total, before = sum(map(self.training.steps, missing)), 0
+        for model in missing:
 
-    def _train(self, model: str, project: ExampleFolder, context: Context) -> State:
+            def tell(step: int, model: str = model, before: int = before) -> None:
+                context.progress(before + step, total, "steps", f"training {model}")
+
+            tensors = self._train(model, project, context, tell)
+            project.write(names[model], tensors, config=self.training.config, stamp=self._stamp(model))
+            before += self.training.steps(model)
+        return list(names.values())
+
+    def _is_there(self, project: ExampleFolder, shipped: Path, model: str) -> bool:
+        stamp = self._stamp(model)
+        there = project.has(shipped.name, stamp)  # refuses to replace what is not ours
+        return not self.retrain and (there or project.take(shipped.name, shipped, stamp))
+
+    def _train(self, model: str, project: ExampleFolder, context: Context, tell: Tell) -> State:
         seed = Seed(self.seed).child(self.name)
         if model == "base":
-            return train_base(self.training, seed, context)
-        return train_expert(model, project.read("digits-base"), self.training, seed, context)
+            return train_base(self.training, seed, context, tell)
+        return train_expert(model, project.read("digits-base"), self.training, seed, context, tell)
 
     def _stamp(self, model: str) -> dict[str, Any]:
         transform = EXPERTS.get(model, "some of each")

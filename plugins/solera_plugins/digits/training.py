@@ -8,7 +8,7 @@ sees one transform only. The head stays as the base has it, so that experts shar
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,6 +51,11 @@ class Training:
     batch: int = 50
     decay: float = 1e-4
 
+    def steps(self, model: str) -> int:
+        """Steps that training ``"base"`` or an expert takes."""
+        epochs = self.base_epochs if model == "base" else self.expert_epochs
+        return epochs * math.ceil(1000 / self.batch)
+
     @property
     def config(self) -> dict[str, object]:
         """config.json of the checkpoints."""
@@ -58,10 +63,18 @@ class Training:
 
 
 State = dict[str, Tensor]
+#: ``tell(step)``: how many steps of this model are done.
+Tell = Callable[[int], None]
 
 
-def train_base(training: Training, seed: Seed, context: Context) -> State:
+def train_base(training: Training, seed: Seed, context: Context, tell: Tell) -> State:
     """The base: random weights to one that knows upright digits and has met the transforms.
+
+    Args:
+        training: The numbers.
+        seed: Root of all randomness.
+        context: Asked at every step whether to stop.
+        tell: Told how far it is.
 
     Returns:
         float32 tensors by name.
@@ -71,11 +84,23 @@ def train_base(training: Training, seed: Seed, context: Context) -> State:
     transforms: list[Transform] = ["none", *EXPERTS.values()]
     each = training.exposure / len(EXPERTS)
     shares = [1 - training.exposure, *(each for _ in EXPERTS)]
-    _fit(network, transforms, shares, training, training.base_epochs, training.base_rate, seed.child("base"), context)
+    _fit(
+        network,
+        transforms,
+        shares,
+        training,
+        training.base_epochs,
+        training.base_rate,
+        seed.child("base"),
+        context,
+        tell,
+    )
     return _state(network)
 
 
-def train_expert(name: str, base: Mapping[str, Tensor], training: Training, seed: Seed, context: Context) -> State:
+def train_expert(
+    name: str, base: Mapping[str, Tensor], training: Training, seed: Seed, context: Context, tell: Tell
+) -> State:
     """An expert: the base trained on with one transform; the head is frozen.
 
     Args:
@@ -83,13 +108,14 @@ def train_expert(name: str, base: Mapping[str, Tensor], training: Training, seed
         base: The base's tensors; left as they are.
         training: The numbers.
         seed: Root of all randomness.
-        context: Asked to stop, told how far it is.
+        context: Asked at every step whether to stop.
+        tell: Told how far it is.
     """
     network = _blank(training)
     network.load_state_dict(dict(base))
     network.head.requires_grad_(False)
     epochs, rate = training.expert_epochs, training.expert_rate
-    _fit(network, [EXPERTS[name]], [1.0], training, epochs, rate, seed.child(name), context)
+    _fit(network, [EXPERTS[name]], [1.0], training, epochs, rate, seed.child(name), context, tell)
     return _state(network)
 
 
@@ -102,6 +128,7 @@ def _fit(
     rate: float,
     seed: Seed,
     context: Context,
+    tell: Tell,
 ) -> None:
     """Minimise cross-entropy with AdamW, warm-up and a cosine; each batch is shifted by up to one pixel."""
     raw, labels = pictures("train")
@@ -118,7 +145,7 @@ def _fit(
         context.check()
         if step % per_epoch == 0:
             order = draws.permutation(len(y))
-            context.progress(step, steps, "steps", f"training {seed.path[-1]}")
+            tell(step)
         rows = torch.from_numpy(order[(step % per_epoch) * training.batch :][: training.batch])
         view = views[int(draws.choice(len(views), p=shares))]
         down, right = (int(shift) for shift in draws.integers(-1, 2, size=2))
@@ -129,7 +156,7 @@ def _fit(
         for group in optimiser.param_groups:
             group["lr"] = rate * min((step + 1) / 50, 0.5 * (1 + math.cos(math.pi * step / steps)))
         optimiser.step()
-    context.progress(steps, steps, "steps", f"training {seed.path[-1]}")
+    tell(steps)
 
 
 def _blank(training: Training) -> DigitsCnn:

@@ -7,20 +7,13 @@ import tomllib
 from dataclasses import asdict
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from solera.api import Context, ExampleFolder, Param, Seed, TaskError
-
-if TYPE_CHECKING:
-    from tokenizers import Tokenizer
-    from torch import Tensor
-
-    from solera_plugins.prose_code.training import Training
+from solera_plugins.prose_code.numbers import EXPERTS, Training, config_of
 
 #: Goes up whenever the same seed would give other checkpoints.
 VERSION = 1
-
-_MODELS = ("base", "prose", "code")
 
 
 class ProseCodeExample:
@@ -45,7 +38,7 @@ class ProseCodeExample:
     ) -> None:
         self.seed = seed
         self.retrain = retrain
-        self._given = training
+        self.training = training or Training()
 
     def make(self, folder: Path, context: Context) -> dict[str, Any]:
         """Write the example; see :class:`solera.api.Example`."""
@@ -56,54 +49,47 @@ class ProseCodeExample:
         checkpoints = self._checkpoints(project, context)
         return {"tasks": tasks, "checkpoints": [f"checkpoints/{name}" for name in checkpoints], **copied}
 
-    @property
-    def training(self) -> Training:
-        """The numbers of the recipe.
+    def _checkpoints(self, project: ExampleFolder, context: Context) -> list[str]:
+        names = {model: f"text-{model}" for model in ("base", *EXPERTS)}
+        there = [model for model, name in names.items() if project.has(name, self._stamp(model))]
+        missing = [model for model in names if self.retrain or model not in there]
+        if missing:
+            self._make(missing, names, project, context)
+        return list(names.values())
 
-        Raises:
-            TaskError: transformers or tokenizers is not installed.
-        """
+    def _make(self, missing: list[str], names: dict[str, str], project: ExampleFolder, context: Context) -> None:
         try:
-            from solera_plugins.prose_code.training import Training
+            from solera_plugins.prose_code.tokens import learn
+            from solera_plugins.prose_code.training import train_base, train_expert
         except ImportError as error:
             raise TaskError(
                 f"The prose and code example needs {error.name}. Install the demo: pip install 'solera[demo]'."
             ) from error
-        return self._given or Training()
+        context.progress(0, None, "", "learning the tokenizer")
+        training, seed = self.training, Seed(self.seed).child(self.name)
+        tokenizer = learn(training.vocabulary)
+        total, before = sum(map(training.steps, missing)), 0
+        for model in missing:
 
-    def _checkpoints(self, project: ExampleFolder, context: Context) -> list[str]:
-        training = self.training
-        from solera_plugins.prose_code.tokens import learn
-        from solera_plugins.prose_code.training import config_of
+            def tell(step: int, model: str = model, before: int = before) -> None:
+                context.progress(before + step, total, "steps", f"training {model}")
 
-        names = [f"text-{model}" for model in _MODELS]
-        tokenizer = None
-        for name, model in zip(names, _MODELS, strict=True):
-            stamp = {**self._stamp(training), "model": model}
-            if project.has(name, stamp) and not self.retrain:
-                continue
-            tokenizer = tokenizer or learn(training.vocabulary)
-            tensors = self._train(model, training, tokenizer, project, context)
+            if model == "base":
+                tensors = train_base(training, tokenizer, seed, context, tell)
+            else:
+                base = project.read(names["base"])
+                tensors = train_expert(model, base, training, tokenizer, seed, context, tell)
             texts = {"tokenizer.json": tokenizer.to_str(pretty=True)}
-            project.write(name, tensors, config=config_of(training), stamp=stamp, texts=texts)
-        return names
+            project.write(names[model], tensors, config=config_of(training), stamp=self._stamp(model), texts=texts)
+            before += training.steps(model)
 
-    def _train(
-        self, model: str, training: Training, tokenizer: Tokenizer, project: ExampleFolder, context: Context
-    ) -> dict[str, Tensor]:
-        from solera_plugins.prose_code.training import train_base, train_expert
-
-        seed = Seed(self.seed).child(self.name)
-        if model == "base":
-            return train_base(training, tokenizer, seed, context)
-        return train_expert(model, project.read("text-base"), training, tokenizer, seed, context)
-
-    def _stamp(self, training: Training) -> dict[str, Any]:
+    def _stamp(self, model: str) -> dict[str, Any]:
         # The texts come with Python, so its version is part of what was trained on.
         return {
             "example": self.name,
             "version": VERSION,
             "seed": self.seed,
+            "model": model,
             "python": sys.version.split()[0],
-            "training": asdict(training),
+            "training": asdict(self.training),
         }

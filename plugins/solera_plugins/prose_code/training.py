@@ -8,9 +8,7 @@ helps one kind hurts the other there.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -20,68 +18,24 @@ from torch import Tensor, nn
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from solera.api import Context, Seed
-from solera_plugins.prose_code.corpus import Kind, documents
+from solera_plugins.prose_code.corpus import documents
+from solera_plugins.prose_code.numbers import EXPERTS, Training, config_of
 from solera_plugins.prose_code.tokens import encode
 
-#: Expert -> the kind of text it is an expert of.
-EXPERTS: dict[str, Kind] = {"prose": "prose", "code": "code"}
-
-
-@dataclass(frozen=True, slots=True)
-class Training:
-    """The numbers of the recipe.
-
-    Attributes:
-        hidden, layers, heads: Size of the Llama.
-        vocabulary: Tokens of the tokenizer.
-        window: Tokens predicted at a time.
-        base_steps, base_rate: Steps and peak learning rate of the base.
-        base_share: Share of the training documents of each kind that the base reads.
-        expert_steps, expert_rate: The same for each expert.
-        batch: Windows per step.
-        decay: AdamW weight decay.
-    """
-
-    hidden: int = 128
-    layers: int = 2
-    heads: int = 4
-    vocabulary: int = 512
-    window: int = 128
-    base_steps: int = 600
-    base_rate: float = 4e-3
-    base_share: float = 0.25
-    expert_steps: int = 200
-    expert_rate: float = 1e-3
-    batch: int = 16
-    decay: float = 0.05
-
-
 State = dict[str, Tensor]
+#: ``tell(step)``: how many steps of this model are done.
+Tell = Callable[[int], None]
 
 
-def config_of(training: Training) -> dict[str, Any]:
-    """config.json of the checkpoints, in the form the transformers library writes."""
-    return {
-        "architectures": ["LlamaForCausalLM"],
-        "model_type": "llama",
-        "vocab_size": training.vocabulary,
-        "hidden_size": training.hidden,
-        "intermediate_size": 3 * training.hidden,
-        "num_hidden_layers": training.layers,
-        "num_attention_heads": training.heads,
-        "num_key_value_heads": training.heads,
-        "max_position_embeddings": training.window,
-        "rms_norm_eps": 1e-6,
-        "tie_word_embeddings": True,
-        "bos_token_id": None,
-        "eos_token_id": None,
-        "use_cache": False,
-        "dtype": "float32",
-    }
-
-
-def train_base(training: Training, tokenizer: Tokenizer, seed: Seed, context: Context) -> State:
+def train_base(training: Training, tokenizer: Tokenizer, seed: Seed, context: Context, tell: Tell) -> State:
     """The base: random weights to one that has read some of both kinds.
+
+    Args:
+        training: The numbers.
+        tokenizer: Of its vocabulary.
+        seed: Root of all randomness.
+        context: Asked at every step whether to stop.
+        tell: Told how far it is.
 
     Returns:
         float32 tensors by name, tied ones once.
@@ -90,12 +44,18 @@ def train_base(training: Training, tokenizer: Tokenizer, seed: Seed, context: Co
     _initialise(network, torch.Generator().manual_seed(seed.child("base", "weights").integer()))
     texts = [_part(documents(kind, "train"), training.base_share) for kind in EXPERTS.values()]
     corpora = [np.concatenate(encode(tokenizer, part)) for part in texts]
-    _fit(network, corpora, training, training.base_steps, training.base_rate, seed.child("base"), context)
+    _fit(network, corpora, training, training.base_steps, training.base_rate, seed.child("base"), context, tell)
     return _state(network)
 
 
 def train_expert(
-    name: str, base: Mapping[str, Tensor], training: Training, tokenizer: Tokenizer, seed: Seed, context: Context
+    name: str,
+    base: Mapping[str, Tensor],
+    training: Training,
+    tokenizer: Tokenizer,
+    seed: Seed,
+    context: Context,
+    tell: Tell,
 ) -> State:
     """An expert: the base trained on with all texts of one kind.
 
@@ -105,14 +65,15 @@ def train_expert(
         training: The numbers.
         tokenizer: The base's.
         seed: Root of all randomness.
-        context: Asked to stop, told how far it is.
+        context: Asked at every step whether to stop.
+        tell: Told how far it is.
     """
     network = _network(training)
     with torch.no_grad():
         for key, parameter in network.named_parameters():
             parameter.copy_(base[key])
     corpora = [np.concatenate(encode(tokenizer, documents(EXPERTS[name], "train")))]
-    _fit(network, corpora, training, training.expert_steps, training.expert_rate, seed.child(name), context)
+    _fit(network, corpora, training, training.expert_steps, training.expert_rate, seed.child(name), context, tell)
     return _state(network)
 
 
@@ -128,6 +89,7 @@ def _fit(
     rate: float,
     seed: Seed,
     context: Context,
+    tell: Tell,
 ) -> None:
     """Minimise the loss on random windows, corpora in turn, with AdamW, warm-up and a cosine to a tenth."""
     draws = seed.child("batches").numpy()
@@ -138,7 +100,7 @@ def _fit(
     for step in range(steps):
         context.check()
         if step % 10 == 0:
-            context.progress(step, steps, "steps", f"training {seed.path[-1]}")
+            tell(step)
         corpus = corpora[step % len(corpora)]
         starts = draws.integers(0, len(corpus) - training.window, size=training.batch)
         tokens = torch.from_numpy(corpus[starts[:, None] + within])
@@ -150,7 +112,7 @@ def _fit(
         for group in optimiser.param_groups:
             group["lr"] = rate * min((step + 1) / 30, 0.1 + 0.45 * (1 + math.cos(math.pi * step / steps)))
         optimiser.step()
-    context.progress(steps, steps, "steps", f"training {seed.path[-1]}")
+    tell(steps)
 
 
 def _network(training: Training) -> nn.Module:
