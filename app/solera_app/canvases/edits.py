@@ -99,13 +99,14 @@ class Edits:
             self._stage.say("C connects two nodes: choose exactly two, the source first.")
             return
         first, second = scene.chosen
-        refusals = []
+        refusals: list[str] = []
         for source, target in ((first, second), (second, first)):
             command, refusal = self._joined(source, target)
             if command is not None:
                 self._stage.do(command)
                 return
-            refusals.append(refusal)
+            # What a node with inputs says is to the point; a checkpoint only says that it has none.
+            refusals.insert(0 if scene.items_by_id[target].face.inputs else len(refusals), refusal)
         self._stage.say(refusals[0])
 
     def _joined(self, source: str, target: str) -> tuple[Command | None, str]:

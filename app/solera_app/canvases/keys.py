@@ -59,7 +59,7 @@ def go(canvas: RecipeCanvas, right: int, down: int) -> None:
         def cost(at: QPointF) -> float | None:
             along = (at.x() - here.x()) * right + (at.y() - here.y()) * down
             aside = abs((at.x() - here.x()) * down) + abs((at.y() - here.y()) * right)
-            return along + 2 * aside if along > 1 else None
+            return along + aside if along > 1 else None
 
         costs = {id_: cost(item.scene_rect().center()) for id_, item in items.items()}
         reachable = {id_: value for id_, value in costs.items() if value is not None}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QRectF, QSize, Qt
-from PySide6.QtGui import QImage, QPainter
+from PySide6.QtCore import QByteArray, QRectF, QSize, Qt
+from PySide6.QtGui import QImage, QImageWriter, QPainter
 from PySide6.QtSvg import QSvgGenerator
 
 from solera.errors import InputError, OutputError
@@ -50,7 +50,7 @@ def _png(scene: RecipeScene, bounds: QRectF, path: Path) -> bool:
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     scene.render(painter, QRectF(image.rect()), bounds)
     painter.end()
-    return bool(image.save(str(path), b"PNG"))
+    return QImageWriter(str(path), QByteArray(b"png")).write(image)
 
 
 def _svg(scene: RecipeScene, bounds: QRectF, path: Path) -> bool:

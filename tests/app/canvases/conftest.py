@@ -60,7 +60,7 @@ def blend_document() -> Document:
         TaskNode("humaneval", "ties", "humaneval"),
     )
     places = ((24, 32), (24, 152), (24, 232), (24, 312), (292, 88), (552, 32), (552, 149), (552, 281))
-    layout = {id_: place for id_, place in zip((*ids, "ties", "save", "gsm8k", "humaneval"), places, strict=True)}
+    layout = dict(zip((*ids, "ties", "save", "gsm8k", "humaneval"), places, strict=True))
     return Document(Recipe((*nodes, ties), output="ties", name="blend-3-experts"), sinks, layout)
 
 

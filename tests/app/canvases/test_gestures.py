@@ -7,6 +7,7 @@ from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
+
 from solera.documents.commands import AddNodes
 from solera.recipes.nodes import CheckpointNode, MethodNode
 from solera_app.canvases.quick_add import QuickAdd
@@ -90,7 +91,7 @@ def test_a_click_chooses_and_shift_adds(canvas, qtbot):
     assert canvas.selection == []
 
 
-# --- RubberBand and Pan -----------------------------------------------------------------------------------------------
+# --- RubberBand and Pan ---------------------------------------------------------------------------------------------
 
 
 def test_a_box_on_the_ground_chooses_what_it_touches(canvas):
@@ -123,7 +124,7 @@ def test_ctrl_wheel_zooms_about_the_pointer(canvas):
     assert canvas.zoom_bar.figure.text() == "150 %"
 
 
-# --- DragLink -----------------------------------------------------------------------------------------------------------
+# --- DragLink -------------------------------------------------------------------------------------------------------
 
 
 def test_a_link_connects_an_output_to_a_free_input(canvas, history):
@@ -200,7 +201,7 @@ def test_a_link_dropped_on_the_ground_offers_what_fits_and_connects_it(canvas, h
     assert "slerp" not in history.document.ids
 
 
-# --- drops ------------------------------------------------------------------------------------------------------------
+# --- drops ----------------------------------------------------------------------------------------------------------
 
 
 def drop(canvas, mime: QMimeData, at: QPoint) -> bool:
