@@ -23,7 +23,7 @@ from solera.execution.output import Output
 from solera.execution.plan import Plan, piece_bytes
 from solera.execution.prepare import prepare
 from solera.execution.reading import Reader
-from solera.execution.targets import Target
+from solera.execution.targets import Target, restored_name
 from solera.execution.writer import SHARD_BYTES, ShardWriter, lay_out
 from solera.methods.spec import Piece
 from solera.tensors.dtypes import cast
@@ -77,7 +77,7 @@ def execute(
     _refuse_input(plan, out)
     with Output(out, force=force) as folder:
         _check_space(folder, plan.writes)
-        metadata = {"format": "pt", **plan.ties}
+        metadata = {"format": "pt", **_aliases(plan)}
         specs = [TensorSpec(t.stored_name, t.shape, t.dtype) for t in plan.targets]
         with context.reserve(plan.holds, f"merge {out.name}"):
             writer = ShardWriter(folder, lay_out(specs, metadata, shard_bytes))
@@ -179,6 +179,16 @@ def _settle(pending: dict[Future[None], int], context: Context) -> None:
         del pending[future]
         future.result()
     context.check()
+
+
+def _aliases(plan: Plan) -> dict[str, str]:
+    """Other names of tensors that are written once, as the files' headers note them: alias -> stored name."""
+    stored = {target.name: target.stored_name for target in plan.targets}
+    names = set(stored.values())
+    noted = {alias: name for alias, name in plan.reference.metadata.items() if name in names and alias not in names}
+    reference = plan.reference
+    tied = {restored_name(reference, reference[alias]): stored[name] for alias, name in plan.ties.items()}
+    return {**noted, **tied}
 
 
 def _fingerprints(plan: Plan, known: Mapping[str, str], context: Context) -> dict[str, str]:

@@ -73,7 +73,7 @@ def find_targets(
         computed = ref.kind != "counter"
         targets.append(
             Target(
-                name, _restored(reference, ref), ref.shape, dtype if computed and dtype else ref.dtype, ref.dtype,
+                name, restored_name(reference, ref), ref.shape, dtype if computed and dtype else ref.dtype, ref.dtype,
                 computed, depth[name],
             )
         )  # fmt: skip
@@ -101,7 +101,7 @@ def _tied(other: Checkpoint, alias: str, name: str) -> bool:
     return other.ties.get(alias, alias) == other.ties.get(name, name)
 
 
-def _restored(reference: Checkpoint, ref: TensorRef) -> str:
+def restored_name(reference: Checkpoint, ref: TensorRef) -> str:
     """The name in the reference's file; a container it lay in (``state_dict/``) is no part of it."""
     container = reference.strip.rpartition("/")[0]
     return ref.stored_name.removeprefix(f"{container}/") if container else ref.stored_name

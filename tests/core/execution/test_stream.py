@@ -1,0 +1,272 @@
+"""From a recipe to a folder: the right numbers, the same bytes, nothing left behind."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from solera.checkpoints.memory import MemoryCheckpoint
+from solera.checkpoints.opening import open_checkpoint
+from solera.context import QuietContext
+from solera.errors import Cancelled, CapacityError, FaultsError, InputError, NumericError, OutputError
+from solera.execution.memory import materialise
+from solera.execution.plan import plan
+from solera.execution.stream import execute
+from solera.execution.writer import write_checkpoint
+from solera.params import Curve, Rules, Var
+from solera.recipes.nodes import CheckpointNode, MethodNode, Recipe, SumNode, Term
+
+RECIPES = {
+    "sum": (SumNode("d", (Term("math"), Term("base", -1.0))), SumNode("o", (Term("base"), Term("d", 0.7)))),
+    "linear": (MethodNode("o", "linear", ("base", "math", "code")),),
+    "arithmetic": (MethodNode("o", "task_arithmetic", ("math", "code"), "base", {"scale": 0.4}),),
+    "ties": (MethodNode("o", "ties", ("math", "code"), "base", {"density": 0.3}),),
+    "ties-model": (MethodNode("o", "ties", ("math", "code"), "base", {"density": 0.3, "scope": "model"}),),
+    "slerp": (MethodNode("o", "slerp", ("base", "math"), params={"t": Curve((0.1, 0.9))}),),
+    "nested": (
+        MethodNode("t", "ties", ("math", "code"), "base", {"density": 0.3, "scope": "model"}),
+        MethodNode("u", "ties", ("t", "code"), "base", {"scope": "model", "scale": Rules((("*embed*", 0.0),), 2.0)}),
+        MethodNode("o", "slerp", ("u", "code")),
+    ),
+}
+
+
+def made_bytes(folder):
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+def tensors_of(folder):
+    found = {}
+    for file in sorted(folder.glob("*.safetensors")):
+        found |= load_file(file)
+    return found
+
+
+def equal(a, b):
+    return a.dtype == b.dtype and a.shape == b.shape and bytes(a.reshape(-1).view(torch.uint8).numpy()) == bytes(
+        b.reshape(-1).view(torch.uint8).numpy()
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_same_bytes_whatever_the_budget_threads_and_road(name, opened, leaves, methods, tmp_path, monkeypatch):
+    recipe = Recipe((*leaves, *RECIPES[name]), "o", name=name)
+    first = plan(recipe, opened, methods)
+    results = []
+    for i, (budget, threads, chunk) in enumerate([(2**32, 1, 2**18), (max(first.holds, 2**20), 4, 2**10)]):
+        monkeypatch.setattr("solera.execution.plan.CHUNK", chunk)
+        monkeypatch.setattr("solera.execution.plan._LEAST_CHUNK", min(chunk, 2**12))
+        torch.set_num_threads(1 + i)
+        folder = execute(
+            plan(recipe, opened, methods, memory_budget=budget, threads=threads), tmp_path / "made" / str(i) / "out",
+            QuietContext(),
+        )  # fmt: skip
+        results.append(made_bytes(folder))
+    torch.set_num_threads(1)
+    assert results[0] == results[1]
+    assert set(results[0]) == {"model.safetensors", "config.json", "README.md", "tokenizer.json"}
+    stored, held = tensors_of(folder), materialise(recipe, opened, methods)
+    assert set(stored) == set(held)
+    assert all(equal(stored[key], held[key]) for key in stored)
+
+
+def test_numbers_are_right(opened, leaves, methods, tmp_path):
+    """Slow twin: plain torch in float32 on the loaded files."""
+    recipe = Recipe((*leaves, *RECIPES["arithmetic"]), "o")
+    folder = execute(plan(recipe, opened, methods), tmp_path / "out", QuietContext())
+    base, math, code = ({name: ref.read() for name, ref in opened[key].items()} for key in ("base", "math", "code"))
+    for name, tensor in tensors_of(folder).items():
+        if not tensor.is_floating_point():
+            assert torch.equal(tensor, base[name])
+            continue
+        change = (math[name].float() - base[name]) + (code[name].float() - base[name])
+        torch.testing.assert_close(tensor, base[name] + 0.4 * change)
+
+
+def test_dtypes_shards_ties_and_companions(opened, leaves, methods, tmp_path):
+    recipe = Recipe((*leaves, *RECIPES["linear"]), "o")
+    cost = plan(recipe, opened, methods, dtype="bfloat16")
+    folder = execute(cost, tmp_path / "out", QuietContext(), shard_bytes=5000)
+    index = json.loads((folder / "model.safetensors.index.json").read_text())
+    assert len(set(index["weight_map"].values())) > 2
+    assert index["metadata"]["total_size"] == cost.writes
+    tensors = tensors_of(folder)
+    assert set(index["weight_map"]) == set(tensors)
+    assert tensors["model.layers.0.w"].dtype == torch.bfloat16
+    assert tensors["position_ids"].dtype == torch.int64
+    assert json.loads((folder / "config.json").read_text())["torch_dtype"] == "bfloat16"
+    assert (folder / "tokenizer.json").exists()
+    assert not (folder / "modeling_toy.py").exists()
+    reopened = open_checkpoint(folder)
+    assert reopened["model.layers.1.w"].shape == (33, 65)
+    card = (folder / "README.md").read_text()
+    assert "sha256:" in card
+    assert str(tmp_path) not in card
+    assert str(opened["base"].path) not in card
+    summary = cost.summary()
+    assert set(summary["copied"]) == {"position_ids", "model.layers.0.num_batches_tracked"}
+    assert summary["cast"] == summary["computed"] == 6
+    assert json.dumps(summary)
+
+
+def test_tied_tensors_are_written_once_and_noted(methods, tmp_path, toy_state, leaves):
+    memory = {name: MemoryCheckpoint.from_state_dict(toy_state(i), name) for i, name in enumerate(("base", "math"))}
+    recipe = Recipe((*leaves[:2], SumNode("o", (Term("base", 0.5), Term("math", 0.5)))), "o")
+    cost = plan(recipe, memory, methods)
+    assert cost.summary()["tied"] == {"head.weight": "model.embed.weight"}
+    folder = execute(cost, tmp_path / "out", QuietContext())
+    assert set(tensors_of(folder)) == set(memory["base"]) - {"head.weight"}
+    assert open_checkpoint(folder).metadata["head.weight"] == "model.embed.weight"
+    held = materialise(recipe, memory, methods)
+    assert held["head.weight"] is held["model.embed.weight"]
+    again = plan(recipe, {"base": open_checkpoint(folder), "math": memory["math"]}, methods)
+    assert open_checkpoint(execute(again, tmp_path / "two", QuietContext())).metadata == {
+        "format": "pt", "head.weight": "model.embed.weight",
+    }  # fmt: skip
+
+
+def test_tensors_that_only_some_models_tie_are_kept_apart(methods, tmp_path, toy_state, leaves):
+    apart = toy_state(1)
+    apart["head.weight"] = apart["head.weight"] + 1
+    memory = {
+        "base": MemoryCheckpoint.from_state_dict(toy_state(0), "base"),
+        "math": MemoryCheckpoint.from_state_dict(apart, "math"),
+    }
+    recipe = Recipe((*leaves[:2], SumNode("o", (Term("base", 0.5), Term("math", 0.5)))), "o")
+    made = tensors_of(execute(plan(recipe, memory, methods), tmp_path / "out", QuietContext()))
+    torch.testing.assert_close(made["head.weight"], made["model.embed.weight"] + 0.5)
+
+
+def test_variables_take_numbers_or_their_start(opened, leaves, methods, tmp_path):
+    node = MethodNode("o", "task_arithmetic", ("math",), "base", {"scale": Var("s", 0, 1, init=0.25)})
+    recipe = Recipe((*leaves, node), "o")
+    quarter = materialise(recipe, opened, methods)
+    assert equal(quarter["model.layers.0.w"], materialise(recipe, opened, methods, {"s": 0.25})["model.layers.0.w"])
+    assert not equal(quarter["model.layers.0.w"], materialise(recipe, opened, methods, {"s": 1.0})["model.layers.0.w"])
+    with pytest.raises(InputError, match="no variable 'q'"):
+        plan(recipe, opened, methods, numbers={"q": 1.0})
+    free = Recipe((*leaves, MethodNode("o", "task_arithmetic", ("math",), "base", {"scale": Var("s")})), "o")
+    with pytest.raises(InputError, match="--set s="):
+        plan(free, opened, methods)
+
+
+def test_progress_is_in_bytes_and_reaches_the_end(opened, leaves, methods, tmp_path, stopping):
+    cost = plan(Recipe((*leaves, *RECIPES["linear"]), "o"), opened, methods)
+    context = stopping()
+    execute(cost, tmp_path / "out", context, fingerprints={"base": "x", "math": "y", "code": "z"})
+    done = [entry for entry in context.seen if entry[2] == "B"]
+    assert max(entry[0] for entry in done) == cost.writes
+    assert {entry[1] for entry in done} == {cost.writes}
+
+
+@pytest.mark.parametrize("after", [0, 1, 5, 30])
+def test_a_cancel_leaves_nothing(after, opened, leaves, methods, tmp_path, stopping):
+    cost = plan(Recipe((*leaves, *RECIPES["ties-model"]), "o"), opened, methods)
+    with pytest.raises(Cancelled):
+        execute(cost, tmp_path / "out", stopping(after))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_a_sentence_and_leaves_nothing(opened, leaves, methods, tmp_path, monkeypatch):
+    cost = plan(Recipe((*leaves, *RECIPES["linear"]), "o"), opened, methods)
+    written, real = [], os.pwrite
+
+    def full(file, data, offset):
+        written.append(len(data))
+        if len(written) > 4:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(file, data, offset)
+
+    monkeypatch.setattr(os, "pwrite", full)
+    with pytest.raises(OutputError, match="disk is full"):
+        execute(cost, tmp_path / "out", QuietContext())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_too_little_room_is_told_before_anything_is_read(opened, leaves, methods, tmp_path, monkeypatch):
+    cost = plan(Recipe((*leaves, *RECIPES["linear"]), "o"), opened, methods)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 10})())
+    with pytest.raises(OutputError, match="GB free"):
+        execute(cost, tmp_path / "out", QuietContext())
+
+
+def test_results_are_not_overwritten_unasked_and_inputs_never(opened, leaves, methods, tmp_path, models):
+    cost = plan(Recipe((*leaves, *RECIPES["linear"]), "o"), opened, methods)
+    execute(cost, tmp_path / "out", QuietContext())
+    before = made_bytes(tmp_path / "out")
+    with pytest.raises(OutputError, match="--force"):
+        execute(cost, tmp_path / "out", QuietContext())
+    other = plan(Recipe((*leaves, *RECIPES["slerp"]), "o"), opened, methods)
+    execute(other, tmp_path / "out", QuietContext(), force=True)
+    assert made_bytes(tmp_path / "out") != before
+    with pytest.raises(OutputError, match="one of the inputs"):
+        execute(cost, models / "math", QuietContext(), force=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_bad_weights_are_named(bad, opened, leaves, methods, tmp_path, toy_state):
+    sick = toy_state(5)
+    sick["model.layers.1.w"][3, 4] = bad
+    opened = {**opened, "math": MemoryCheckpoint.from_state_dict(sick, "sick")}
+    for name in ("linear", "ties-model"):
+        cost = plan(Recipe((*leaves, *RECIPES[name]), "o"), opened, methods)
+        with pytest.raises(NumericError, match=r"'model\.layers\.1\.w'.*sick"):
+            execute(cost, tmp_path / "out", QuietContext())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_overflow_of_the_cast_names_the_tensor(methods, tmp_path, toy_state, leaves):
+    big = {
+        name: MemoryCheckpoint.from_state_dict(toy_state(i, scale=1e5), name) for i, name in enumerate(("base", "math"))
+    }
+    node = SumNode("o", (Term("base", 0.5), Term("math", 0.5)))
+    cost = plan(Recipe((*leaves[:2], node), "o"), big, methods, dtype="float16")
+    with pytest.raises(NumericError, match="do not fit float16"):
+        execute(cost, tmp_path / "out", QuietContext())
+
+
+def test_models_that_do_not_fit_are_refused_with_names_and_shapes(methods, opened, leaves, toy_state):
+    other = toy_state(1)
+    other["model.layers.1.w"] = torch.zeros(65, 33)
+    del other["model.layers.0.w"]
+    wrong = {**opened, "math": MemoryCheckpoint.from_state_dict(other, "wrong")}
+    with pytest.raises(FaultsError) as caught:
+        plan(Recipe((*leaves, *RECIPES["linear"]), "o"), wrong, methods)
+    assert "model.layers.0.w" in str(caught.value)
+    assert "[65, 33]" in str(caught.value)
+
+
+def test_a_budget_that_is_too_small_is_refused_with_numbers(methods, opened, leaves):
+    with pytest.raises(CapacityError, match=r"needs .* MiB of memory .*'model.embed.weight'") as caught:
+        plan(Recipe((*leaves, *RECIPES["slerp"]), "o"), opened, methods, memory_budget=10_000)
+    assert caught.value.fields["needed"] > 10_000
+    with pytest.raises(CapacityError):
+        plan(Recipe((*leaves, *RECIPES["linear"]), "o"), opened, methods, memory_budget=10_000)
+
+
+def test_a_checkpoint_alone_is_a_recipe(opened, leaves, methods, tmp_path):
+    recipe = Recipe(leaves, "code", "float32")
+    folder = execute(plan(recipe, opened, methods), tmp_path / "copy", QuietContext())
+    again, held = tensors_of(folder), materialise(recipe, opened, methods)
+    for name, tensor in again.items():
+        assert torch.equal(tensor, opened["code"][name].read().to(tensor.dtype))
+        assert torch.equal(tensor, held[name])
+
+
+def test_views_are_undone_in_the_result(methods, tmp_path, toy_state):
+    wrapped = {f"module.{name}": tensor for name, tensor in toy_state(0).items()}
+    write_checkpoint(wrapped, tmp_path / "wrapped")
+    write_checkpoint(toy_state(1), tmp_path / "plain")
+    opened = {
+        "a": open_checkpoint(tmp_path / "wrapped", strip="module."), "b": open_checkpoint(tmp_path / "plain"),
+    }  # fmt: skip
+    nodes = (CheckpointNode("a", "x", strip="module."), CheckpointNode("b", "y"))
+    recipe = Recipe((*nodes, SumNode("o", (Term("a", 0.5), Term("b", 0.5)))), "o")
+    folder = execute(plan(recipe, opened, methods), tmp_path / "out", QuietContext())
+    assert all(name.startswith("module.") for name in tensors_of(folder))
