@@ -9,7 +9,7 @@ import pyqtgraph as pg
 from numpy.typing import NDArray
 from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPainterPath, QPen
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QGraphicsView, QWidget
 
 pg.setConfigOptions(imageAxisOrder="row-major", antialias=True)
 
@@ -51,6 +51,7 @@ class Stage(pg.GraphicsView):  # type: ignore[misc]
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent, useOpenGL=False, background=None)
+        self.setCacheMode(QGraphicsView.CacheModeFlag(0))  # a cached ground would be pixels in an SVG
         self._window = pg.ViewBox(enableMenu=False, enableMouse=False, border=None)
         self._window.disableAutoRange()
         self._window.setZValue(0)
@@ -115,9 +116,17 @@ class Cloud:
         self.item = pg.ScatterPlotItem(pxMode=True, pen=None)
         self.item.setAcceptedMouseButtons(Qt.MouseButton.NoButton)
 
-    def set(self, x: NDArray[np.float64], y: NDArray[np.float64], colour: QColor, size: float = 6.0) -> None:
-        """Show discs of ``size`` px at (x, y), shape (n,) each, in data units."""
-        self.item.setData(x=x, y=y, size=size, brush=pg.mkBrush(colour), pen=None)
+    def set(
+        self,
+        x: NDArray[np.float64],
+        y: NDArray[np.float64],
+        colour: QColor,
+        size: float = 6.0,
+        rim: QColor | None = None,
+    ) -> None:
+        """Show discs of ``size`` px at (x, y), shape (n,) each, in data units; with a rim 1.5 px wide if given."""
+        pen = None if rim is None else pg.mkPen(rim, width=1.5)
+        self.item.setData(x=x, y=y, size=size, brush=pg.mkBrush(colour), pen=pen)
 
     def as_vectors(self, on: bool) -> None:
         """Paint shapes instead of cached pixels (for export)."""

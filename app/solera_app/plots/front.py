@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QPointF, QRectF, QSizeF, Qt
-from PySide6.QtGui import QPainter, QPen, QPolygonF
+from PySide6.QtGui import QColor, QPainter, QPen, QPolygonF
 from PySide6.QtWidgets import QWidget
 
 from solera_app.plots import marks
@@ -69,8 +69,9 @@ class FrontPlot(Plot):
         self._names = ("x", "y")
         self.canvas.x.grid = self.canvas.y.grid = True
         self.canvas.margin_right = 20.0
-        self._cloud = Cloud()
+        self._cloud, self._doubtful = Cloud(), Cloud()
         self.canvas.add(self._cloud)
+        self.canvas.add(self._doubtful)
 
     def set_directions(self, x_lower: bool, y_lower: bool) -> None:
         """Which way is better on each axis: True when lower is."""
@@ -122,14 +123,14 @@ class FrontPlot(Plot):
                 growing.cover(float(finite.min()) - pad, float(finite.max()) + pad, _GRAIN)
         self.canvas.set_range((*self._across.cover(np.nan, np.nan), *self._up.cover(np.nan, np.nan)))
 
-    def _plain(self) -> Flags:
-        """Dominated points without a name: the cloud."""
-        named = np.isin(self._points.index, list(self._points.names))
-        return ~self._points.front & ~self._points.noise & ~named & np.isfinite(self._at).all(axis=1)
-
     def _update_cloud(self) -> None:
-        plain = self._plain()
-        self._cloud.set(self._points.x[plain], self._points.y[plain], theme().colour("plot.dominated"))
+        points = self._points
+        named = np.isin(points.index, list(points.names))
+        others = ~points.front & ~named & np.isfinite(self._at).all(axis=1)
+        plain, doubtful = others & ~points.noise, others & points.noise
+        self._cloud.set(points.x[plain], points.y[plain], theme().colour("plot.dominated"))
+        paper, accent = theme().colour("plot.background"), theme().colour("accent")
+        self._doubtful.set(points.x[doubtful], points.y[doubtful], paper, 8.5, accent)
 
     def _update_legend(self) -> None:
         points = self._points
@@ -156,6 +157,7 @@ class FrontPlot(Plot):
     def vectors(self, on: bool) -> None:
         """Discs rather than pixmaps."""
         self._cloud.as_vectors(on)
+        self._doubtful.as_vectors(on)
 
     def order(self) -> NDArray[np.int64]:
         """Along the front."""
@@ -210,10 +212,13 @@ class FrontPlot(Plot):
         painter.setClipRect(self.canvas.window_rect.adjusted(-7, -7, 7, 7))
         points, accent = self._points, theme().colour("accent")
         named = np.isin(points.index, list(points.names))
+        finite = np.isfinite(self._at).all(axis=1)
         for chosen, most in ((points.noise, 30), (points.front, 80)):
-            whiskers = int(chosen.sum()) <= most  # more would be a thicket; the readout has the errors
-            for row in np.nonzero(chosen & np.isfinite(self._at).all(axis=1))[0].tolist():
-                self._paint_point(painter, row, chosen is points.front, bool(named[row]), whiskers)
+            if int(chosen.sum()) <= most:  # more would be a thicket; the readout has the errors
+                self._paint_whiskers(painter, points, np.nonzero(chosen & finite)[0], accent)
+        front = np.nonzero(points.front & finite & ~named)[0]
+        for x, y in self.canvas.to_px(points.x[front], points.y[front]).tolist():
+            marks.disc(painter, QPointF(x, y), accent)
         self._paint_newest(painter)
         self._paint_report(painter)
         for row in np.nonzero(named & np.isfinite(self._at).all(axis=1))[0].tolist():
@@ -226,22 +231,12 @@ class FrontPlot(Plot):
         painter.restore()
         self._paint_names(painter)
 
-    def _paint_point(self, painter: QPainter, row: int, front: bool, named: bool, whiskers: bool) -> None:
-        points, accent = self._points, theme().colour("accent")
-        x, y = float(points.x[row]), float(points.y[row])
-        if whiskers:
-            dx, dy = float(points.x_stderr[row]), float(points.y_stderr[row])
-            if np.isfinite(dx) and dx > 0:
-                marks.whisker(painter, self.canvas.point(x - dx, y), self.canvas.point(x + dx, y), accent)
-            if np.isfinite(dy) and dy > 0:
-                low, high = self.canvas.point(x, y - dy), self.canvas.point(x, y + dy)
-                marks.whisker(painter, low, QPointF(low.x(), high.y()), accent)
-        if not named:
-            at = self.canvas.point(x, y)
-            if front:
-                marks.disc(painter, at, accent)
-            else:
-                marks.ring(painter, at, accent)
+    def _paint_whiskers(self, painter: QPainter, points: Scatter, rows: NDArray[np.intp], colour: QColor) -> None:
+        """± 1 SE both ways, as one stroke."""
+        x, y, dx, dy = points.x[rows], points.y[rows], points.x_stderr[rows], points.y_stderr[rows]
+        left, right = self.canvas.to_px(x - dx, y), self.canvas.to_px(x + dx, y)
+        low, high = self.canvas.to_px(x, y - dy), self.canvas.to_px(x, y + dy)
+        marks.whiskers(painter, np.concatenate((left, low)), np.concatenate((right, high)), colour)
 
     def _paint_newest(self, painter: QPainter) -> None:
         here = self.position(self._newest)
@@ -255,17 +250,10 @@ class FrontPlot(Plot):
         if report is None:
             return
         colour = theme().series(1)
-        for row in range(report.index.size):
-            x, y = float(report.x[row]), float(report.y[row])
-            if not (np.isfinite(x) and np.isfinite(y)):
-                continue
-            dx, dy = float(report.x_stderr[row]), float(report.y_stderr[row])
-            if np.isfinite(dx):
-                marks.whisker(painter, self.canvas.point(x - dx, y), self.canvas.point(x + dx, y), colour)
-            if np.isfinite(dy):
-                low, high = self.canvas.point(x, y - dy), self.canvas.point(x, y + dy)
-                marks.whisker(painter, low, QPointF(low.x(), high.y()), colour)
-            marks.diamond(painter, self.canvas.point(x, y), colour)
+        rows = np.nonzero(np.isfinite(report.x) & np.isfinite(report.y))[0]
+        self._paint_whiskers(painter, report, rows, colour)
+        for x, y in self.canvas.to_px(report.x[rows], report.y[rows]).tolist():
+            marks.diamond(painter, QPointF(x, y), colour)
 
     def _paint_names(self, painter: QPainter) -> None:
         rows = [

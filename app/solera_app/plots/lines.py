@@ -89,9 +89,7 @@ def _paint_whiskers(painter: QPainter, canvas: Canvas, series: Series) -> None:
     assert series.stderr is not None
     colour = theme().series(series.colour)
     low, high = canvas.to_px(series.x, series.y - series.stderr), canvas.to_px(series.x, series.y + series.stderr)
-    for a, b in zip(low.tolist(), high.tolist(), strict=True):
-        if np.isfinite(a[1]) and np.isfinite(b[1]) and abs(a[1] - b[1]) > 1:
-            marks.whisker(painter, QPointF(*a), QPointF(a[0], b[1]), colour)
+    marks.whiskers(painter, low, high, colour)
 
 
 def end_label_room(names: Sequence[str]) -> float:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPen, QPolygonF
 
-from solera_app.plots._pg import dashed
+from solera_app.plots._pg import dashed, path
 from solera_app.theme import theme, tokens
 
 CAP = 3.0  # px, half the width of a whisker's cap
@@ -67,6 +69,27 @@ def whisker(painter: QPainter, low: QPointF, high: QPointF, colour: QColor) -> N
     for end in (low, high):
         dx, dy = (CAP, 0.0) if upright else (0.0, CAP)
         painter.drawLine(QPointF(end.x() - dx, end.y() - dy), QPointF(end.x() + dx, end.y() + dy))
+
+
+def whiskers(painter: QPainter, low: NDArray[np.float64], high: NDArray[np.float64], colour: QColor) -> None:
+    """Many whiskers at once.
+
+    Args:
+        painter: Where.
+        low: One end of each, px, shape (n, 2); a row that is not finite is left out.
+        high: The other end, same shape; upright or level with ``low``.
+        colour: Theirs.
+    """
+    known = np.isfinite(low).all(axis=1) & np.isfinite(high).all(axis=1)
+    low, high = low[known], high[known]
+    known = np.abs(high - low).max(axis=1, initial=0.0) > 1  # shorter ones hide under their mark
+    low, high = low[known], high[known]
+    upright = (np.abs(high[:, 0] - low[:, 0]) < 1e-6)[:, None]
+    cap = np.where(upright, (CAP, 0.0), (0.0, CAP))
+    ends = np.stack((low, high, low - cap, low + cap, high - cap, high + cap), axis=1).reshape(-1, 2)
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    painter.setPen(QPen(colour, 1.25))
+    painter.drawPath(path(ends[:, 0], ends[:, 1], "pairs"))
 
 
 def selection(painter: QPainter, at: QPointF, *, on_surface: bool = False) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
 from PySide6.QtCore import QPointF, QRectF, QSizeF
 
 
@@ -34,18 +36,27 @@ def place(wanted: Sequence[Wanted], bounds: QRectF, blocked: Iterable[QRectF] = 
     Returns:
         One rectangle per plate. When nothing is free, the place that covers least.
     """
-    taken = list(blocked)
+    taken = [_edges(rect) for rect in blocked]
     placed: list[QRectF] = []
     for plate in wanted:
         choices = [_into(rect, bounds) for rect in _choices(plate)]
-        costs = [
-            sum(_overlap(rect.adjusted(-2, -2, 2, 2), other) for other in taken) + 4.0 * rank
-            for rank, rect in enumerate(choices)
-        ]
-        best = choices[costs.index(min(costs))]
+        hidden = _covered(np.array([_edges(rect) for rect in choices]), np.array(taken).reshape(-1, 4))
+        best = choices[int(np.argmin(hidden + 4.0 * np.arange(len(choices))))]
         placed.append(best)
-        taken.append(best)
+        taken.append(_edges(best))
     return placed
+
+
+def _edges(rect: QRectF) -> tuple[float, float, float, float]:
+    return rect.left(), rect.top(), rect.right(), rect.bottom()
+
+
+def _covered(choices: NDArray[np.float64], taken: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Area in px that each choice, with 2 px around it, shares with what is taken; shape (choices,)."""
+    a, b = choices[:, None, :] + (-2.0, -2.0, 2.0, 2.0), taken[None, :, :]
+    width = np.minimum(a[..., 2], b[..., 2]) - np.maximum(a[..., 0], b[..., 0])
+    height = np.minimum(a[..., 3], b[..., 3]) - np.maximum(a[..., 1], b[..., 1])
+    return np.asarray((np.maximum(width, 0.0) * np.maximum(height, 0.0)).sum(axis=1))
 
 
 def _choices(plate: Wanted) -> list[QRectF]:
@@ -68,11 +79,6 @@ def _into(rect: QRectF, bounds: QRectF) -> QRectF:
     x = max(bounds.left(), min(rect.x(), bounds.right() - rect.width()))
     y = max(bounds.top(), min(rect.y(), bounds.bottom() - rect.height()))
     return QRectF(x, y, rect.width(), rect.height())
-
-
-def _overlap(a: QRectF, b: QRectF) -> float:
-    common = a.intersected(b)
-    return max(common.width(), 0.0) * max(common.height(), 0.0)
 
 
 def spread(centres: Sequence[float], height: float, low: float, high: float) -> list[float]:

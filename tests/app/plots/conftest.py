@@ -1,0 +1,5 @@
+"""Plots need no display."""
+
+import os
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
