@@ -156,7 +156,7 @@ def faces(document: Document, catalogue: Catalogue) -> dict[str, Face]:
                 port = PortFace("out", "", "weights", filled=node.id in fed)
                 about = f"Checkpoint {node.source}" if node.source else "Checkpoint without a source"
                 made[node.id] = Face(
-                    node.id, "checkpoint", titles[node.id], tag, (), port, (), source_name(node.source), node.note,
+                    node.id, "checkpoint", titles[node.id], tag, (), port, (), source_line(node.source), node.note,
                     about, is_output=output,
                 )  # fmt: skip
             case SumNode():
@@ -333,3 +333,9 @@ def source_name(source: str) -> str:
     if source.startswith(("library:", "memory:")):
         return source.partition(":")[2]
     return PurePath(source).name
+
+
+def source_line(source: str) -> str:
+    """Where a checkpoint comes from, until its file says more."""
+    kind, _, _ = source.partition(":")
+    return {"library": "In the library", "memory": "In memory", "": "No source yet"}.get(kind, source)

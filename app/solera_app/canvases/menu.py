@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QPointF
+from PySide6.QtCore import QPointF, Qt
 from PySide6.QtWidgets import QMenu
 
 from solera_app.theme import icon
@@ -20,6 +20,7 @@ _Row = tuple[str, str, str, Callable[[], object]]
 def context_menu(canvas: RecipeCanvas, at: QPointF) -> QMenu:
     """The menu for the choice, or, without one, for a place in the scene."""
     menu = QMenu(canvas)
+    menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
     menu.setAccessibleName("Canvas menu")
     rows = _node_rows(canvas) if canvas.selection else _link_rows(canvas) or _ground_rows(canvas, at)
     for label, icon_name, key, do in rows:
