@@ -135,3 +135,19 @@ def test_a_damaged_lock_file_is_taken_over(tmp_path, text):
     (tmp_path / "lock").write_text(text)
     assert holder(tmp_path / "lock") is None
     FileLock(tmp_path / "lock").acquire().release()
+
+
+def test_a_file_that_its_holder_just_removed_does_not_count(tmp_path, monkeypatch):
+    first, second, real = FileLock(tmp_path / "lock").acquire(), FileLock(tmp_path / "lock"), locks._lock
+
+    def release_in_between(file):
+        first.release()  # after the second has opened the file, before it locks it
+        return real(file)
+
+    monkeypatch.setattr(locks, "_lock", release_in_between)
+    second.acquire()
+    monkeypatch.undo()
+    assert holder(tmp_path / "lock") is not None
+    with pytest.raises(LockedError):
+        FileLock(tmp_path / "lock").acquire()
+    second.release()

@@ -1,6 +1,7 @@
 import json
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 from solera.errors import InputError, LockedError, NotFoundError, OutputError, RunError
 from solera.events import ArtifactMade, Indicator, Logged, PointScored, Progress
 from solera.locks import holder
-from solera.runs import _h5
+from solera.runs import _h5, layout
 from solera.runs.header import RunHeader, run_path
 from solera.runs.reader import RunReader
 from solera.runs.recover import recover
@@ -320,6 +321,32 @@ def test_recover_by_hand_and_twice(tmp_path):
     recover(path)
     assert RunReader(path).count == 1
     assert [item.name for item in tmp_path.iterdir()] == ["r1.h5"]
+
+
+def test_a_point_that_was_half_written_is_cut_off(tmp_path):
+    path, left = tmp_path / "r1.h5", tmp_path / "left.h5"
+    writer = RunWriter.create(path, header(keep_samples=True))
+    writer.append(point(0, label="base", samples=(np.ones(5), None, np.ones(3))))
+    writer.flush()
+    tables = writer._store._tables  # what a writer that dies inside a write has done of the next point
+    tables[layout.TEXT].append(np.frombuffer(b"ghost", dtype="u1"))
+    tables[layout.SAMPLES].append(np.zeros(5, dtype="f4"))
+    tables[layout.LABELS].append(np.array([(1, 4, 5)], dtype=layout.LABEL_ROW))
+    tables[layout.INDICATORS].append(np.array([(2, 0.5, 4, 5)], dtype=layout.INDICATOR_ROW))
+    tables[layout.SCORE].append(np.zeros((1, 3)))
+    for table in tables.values():
+        table.flush()
+    shutil.copy(path, left)
+    writer.close()
+    assert RunReader(left).count == 1
+    with RunWriter.resume(left) as writer:
+        writer.append(point(1, samples=(np.full(5, 2), None, None)))
+        writer.append(Indicator(run="r1", name="real", index=2, value=1.0))
+    run = RunReader(left)
+    assert run.points().labels.tolist() == ["base", ""]
+    assert run.points().values.tolist() == [list(point(i).values) for i in range(2)]
+    assert run.samples(0).tolist() == [[1.0] * 5, [2.0] * 5]
+    assert run.indicators == ("real",)
 
 
 def test_the_store_s_failure_reaches_whoever_appends(tmp_path):
