@@ -49,7 +49,8 @@ test-all: lint types
 	$(BIN)/python tests/run.py $(PYTEST_FLAGS)
 
 bench: $(STAMP)
-	@for name in $$($(BIN)/solera bench --list); do $(BIN)/solera bench $$name || exit $$?; done
+	$(BIN)/solera bench all
+	$(BIN)/python -m solera.testing.bench_demo 3 docs/reference/demo-results.md
 
 docs: $(STAMP)
 	$(BIN)/python docs/generate.py

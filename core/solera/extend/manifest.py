@@ -41,8 +41,8 @@ class Contribution:
         summary: One sentence.
         params: Its parameters, equal to the object's signature (``solera plugin build`` writes them).
         accepts: For a view, which runs it shows: ``kinds``, ``coords`` (numbers of coordinates), ``columns_min``.
-        method: For a method, what a canvas must know before it is imported: ``takes``, ``base``, ``inputs`` (fewest and,
-            if there is a limit, most), ``paper``; equal to its declaration (``solera plugin build`` writes it).
+        method: For a method, what a canvas must know before it is imported: ``takes``, ``base``, ``inputs`` (fewest
+            and, if there is a limit, most), ``paper``; equal to its declaration (``solera plugin build`` writes it).
     """
 
     kind: Kind

@@ -18,7 +18,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One figure; lower is better.
+    """One figure.
 
     Attributes:
         case: What was done.
@@ -26,7 +26,7 @@ class Row:
         unit: Its unit; empty for a pure number.
         ours: Our figure.
         peer: The peer's in the same run; None if there is none.
-        floor: What the bare work costs; None if unknown.
+        floor: What no program can go below on this machine; None if unknown.
         ratio: ``ours / peer``, or ours over the floor without a peer; None without either.
         target: What ``ratio`` must not exceed (``ours``, where there is no ratio).
         met: Whether it does not.
@@ -44,17 +44,11 @@ class Row:
 
     @staticmethod
     def of(
-        case: str,
-        metric: str,
-        unit: str,
-        ours: float,
-        *,
-        peer: float | None = None,
-        floor: float | None = None,
+        case: str, metric: str, unit: str, ours: float, *, peer: float | None = None, floor: float | None = None,
         target: float | None = None,
-    ) -> Row:
-        """A row whose ratio and verdict follow from the rest."""
-        beside = floor if peer is None else peer
+    ) -> Row:  # fmt: skip
+        """A row whose ratio and verdict follow from the rest; lower is better."""
+        beside = peer if peer is not None else floor
         ratio = ours / beside if beside else None
         judged = ours if ratio is None else ratio
         return Row(case, metric, unit, ours, peer, floor, ratio, target, None if target is None else judged <= target)
@@ -62,9 +56,9 @@ class Row:
 
 #: Name -> where its function is: ``function(say) -> rows``.
 BENCHES: dict[str, str] = {
-    "landscape": "solera.testing.bench_landscape:landscape",
-    "merge": "solera.testing.bench_merge:merge",
     "opening": "solera.testing.bench_opening:opening",
+    "merge": "solera.testing.bench_merge:merge",
+    "landscape": "solera.testing.bench_landscape:landscape",
 }
 
 

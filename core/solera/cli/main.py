@@ -1,0 +1,128 @@
+"""The entry point of ``solera``: parses, runs, and turns errors into sentences and exit codes.
+
+Exit codes: 0 done; 1 failed; 2 wrong usage or input; 3 stopped by a signal, and what is stored can be resumed.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import typer
+
+DONE, FAILED, USAGE, STOPPED = 0, 1, 2, 3
+
+#: Entry point group by which installed packages add commands; each names a function ``register(app: typer.Typer)``.
+GROUP = "solera.commands"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = bool(os.environ.get("SOLERA_DEBUG"))
+    from solera.errors import FaultsError, InputError, Interrupted, NotFoundError, SoleraError
+
+    try:
+        return _run(words)
+    except KeyboardInterrupt:
+        sys.stderr.write("Stopped.\n")
+        return STOPPED
+    except Interrupted as error:
+        sys.stderr.write(f"{error}\n")
+        return STOPPED
+    except (InputError, FaultsError, NotFoundError) as error:
+        if debug:
+            raise
+        sys.stderr.write(f"solera: {error}\n")
+        return USAGE
+    except SoleraError as error:
+        if debug:
+            raise
+        sys.stderr.write(f"solera: {error}\n")
+        return FAILED
+    except BrokenPipeError:
+        # Whoever read us has gone (``| head``); keep the interpreter from complaining at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+
+
+def build_app() -> typer.Typer:
+    """The command line with everything that is registered; imports nothing heavy."""
+    import typer
+
+    from solera.cli import (
+        benches,
+        checkpoints,
+        demos,
+        explorations,
+        plugins,
+        projects,
+        recipes,
+        registered,
+        runs,
+        verify,
+    )
+
+    app = typer.Typer(
+        name="solera",
+        help="A workbench for weight space: merge, interpolate and explore checkpoints.",
+        no_args_is_help=False,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+    @app.callback(invoke_without_command=True)
+    def _options(version: bool = typer.Option(False, "--version", help="Print the version.")) -> None:
+        if version:
+            from importlib.metadata import version as installed
+
+            sys.stdout.write(f"solera {installed('solera')}\n")
+            raise typer.Exit
+
+    for module in (demos, projects, checkpoints, recipes, explorations, runs, registered, plugins, verify, benches):
+        module.register(app)
+    _add_contributed(app)
+    return app
+
+
+def _run(words: list[str]) -> int:
+    import typer
+
+    app = build_app()
+    command = typer.main.get_command(app)
+    names = set(getattr(command, "commands", {}))
+    words = _with_command(words, names)
+    code = command.main(words, prog_name="solera", standalone_mode=False)
+    return code if isinstance(code, int) else DONE
+
+
+def _with_command(words: list[str], names: set[str]) -> list[str]:
+    """``solera`` and ``solera FOLDER`` mean ``solera app``, if there is a window; else help."""
+    if not words:
+        return ["app"] if "app" in names else ["--help"]
+    if words[0] not in names and not words[0].startswith("-") and (Path(words[0]) / "solera.toml").is_file():
+        return ["app", *words] if "app" in names else words
+    return words
+
+
+def _add_contributed(app: typer.Typer) -> None:
+    """Commands of other installed packages; a broken one is named and left out."""
+    from importlib.metadata import entry_points
+
+    from solera.extend.loading import Failure, call_safely, load_object
+
+    for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
+        register = load_object(f"{point.module}:{point.attr}")
+        outcome = register if isinstance(register, Failure) else call_safely(register, app)
+        if isinstance(outcome, Failure):
+            sys.stderr.write(f"solera: the commands of '{point.module}' are left out ({outcome.reason}).\n")
+
+
+def script() -> None:
+    """What the installed ``solera`` calls."""
+    sys.exit(main())

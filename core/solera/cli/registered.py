@@ -1,0 +1,81 @@
+"""``solera methods``, ``formats``, ``tasks``, ``explorers``, ``views``: what is registered, without importing it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from solera.cli.screen import Json, show, show_json, show_table
+
+if TYPE_CHECKING:
+    from solera.extend.manifest import Contribution, Kind
+
+#: Command -> kind and what it lists.
+LISTS: dict[str, tuple[Kind, str]] = {
+    "methods": ("method", "The merging methods, with their parameters."),
+    "formats": ("format", "The checkpoint formats that can be read."),
+    "tasks": ("task", "The kinds of task, with their parameters."),
+    "explorers": ("explorer", "The explorers, with their parameters."),
+    "views": ("view", "The views, and which runs they show."),
+    "architectures": ("architecture", "The network architectures that can be built."),
+}
+
+Name = Annotated[str, typer.Argument(help="One of them, in detail.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    for command, (kind, help_) in LISTS.items():
+        app.command(command, help=help_, rich_help_panel="What is there")(_lister(kind))
+
+
+def _lister(kind: Kind) -> Callable[..., None]:
+    def list_(name: Name = "", json: Json = False) -> None:
+        _list(kind, name, json)
+
+    return list_
+
+
+def _list(kind: Kind, name: str, json: bool) -> None:
+    from solera.errors import InputError
+    from solera.extend.registry import Registry
+    from solera.settings import load_settings
+
+    settings = load_settings()
+    shelf = Registry.discover(settings.all_plugin_folders, disabled=settings.disabled_plugins).contributions(kind)
+    if name and name not in shelf:
+        raise InputError(f"No {kind} is called '{name}'; known: {', '.join(shelf)}.", name=name)
+    items = [shelf.describe(item) for item in ([name] if name else shelf)]
+    if json:
+        plain = [_plain(item, shelf.plugin(item.name)) for item in items]
+        show_json(plain[0] if name else plain)
+    elif name:
+        _show_one(items[0])
+    else:
+        show_table(("name", "what it is"), ((item.name, item.summary or item.title) for item in items))
+
+
+def _plain(item: Contribution, plugin: Any) -> dict[str, Any]:
+    from solera.params import json_schema
+
+    return {**item.to_plain(), "plugin": plugin.name if plugin else "", "schema": json_schema(item.params)}
+
+
+def _show_one(item: Contribution) -> None:
+    show(f"{item.name}: {item.title}")
+    if item.summary:
+        show(item.summary)
+    if item.params:
+        show()
+        rows = []
+        for spec in item.params:
+            low, high = spec.param.low, spec.param.high
+            bounds = f"{'' if low is None else f'{low:g}'} .. {'' if high is None else f'{high:g}'}"
+            span = ", ".join(spec.choices) or ("" if low is None and high is None else bounds)
+            default = "required" if spec.required else "" if spec.default is None else str(spec.default)
+            rows.append((spec.name, spec.kind, default, span, spec.param.help))
+        show_table(("parameter", "kind", "default", "range", "what it does"), rows)
+    for key, value in item.accepts.items():
+        show(f"accepts {key}: {value}")

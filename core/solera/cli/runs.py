@@ -1,0 +1,199 @@
+"""``solera runs``: what was recorded."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from solera.cli.explorations import Device, ProjectFolder, Quiet
+from solera.cli.screen import Json, show, show_facts, show_json, show_table
+from solera.errors import InputError, NotFoundError
+
+if TYPE_CHECKING:
+    from solera.runs.catalogue import RunInfo
+    from solera.runs.reader import RunReader
+
+runs = typer.Typer(help="Runs: list, show, export, check, resume.", no_args_is_help=True)
+
+Run = Annotated[str, typer.Argument(help="The run's id, its beginning, or its file.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command group."""
+    app.add_typer(runs, name="runs", rich_help_panel="Scores and landscapes")
+
+
+@runs.command("list")
+def list_(project: ProjectFolder = None, json: Json = False) -> None:
+    """The runs of a project, newest first."""
+    from solera.runs.catalogue import Catalogue
+
+    catalogue = Catalogue(_folder(project))
+    catalogue.refresh()
+    found = catalogue.list()
+    catalogue.close()
+    if json:
+        show_json([_plain(info) for info in found])
+        return
+    rows = ((i.id, i.kind, i.state, _extent(i.count, i.planned), i.title, i.summary) for i in found)
+    show_table(("run", "kind", "state", "points", "title", "what came out"), rows)
+
+
+@runs.command("show")
+def show_run(run: Run, project: ProjectFolder = None, json: Json = False) -> None:
+    """One run: where it comes from, and what came out."""
+    from solera.runs.provenance import summary_of
+
+    reader = _open(run, project)
+    header = reader.header
+    if json:
+        show_json({**_points(reader), "state": reader.state, "summary": reader.summary, "count": reader.count})
+        return
+    show_facts(
+        {
+            "run": header.id,
+            "title": header.title,
+            "kind": header.kind,
+            "state": reader.state,
+            "started": time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(header.created)),
+            "points": _extent(reader.count, header.planned),
+            "coordinates": ", ".join(header.coord_names) or "none",
+            "columns": ", ".join(header.column_names) or "none",
+            "made with": summary_of(header.provenance),
+            "outcome": reader.summary or "none yet",
+            "file": reader.path,
+        }
+    )
+    for fact in reader.log():
+        if fact.level != "debug":
+            show(f"{fact.level}: {fact.text}")
+
+
+@runs.command()
+def export(
+    run: Run,
+    out: Annotated[Path, typer.Argument(help="A .csv, .json or .nc file.")],
+    project: ProjectFolder = None,
+) -> None:
+    """Write a run's points as CSV, JSON or netCDF; which one, the file's ending says."""
+    from solera.runs.export import to_csv, to_xarray
+
+    reader = _open(run, project)
+    match out.suffix.lower():
+        case ".csv":
+            to_csv(reader, out)
+        case ".nc":
+            to_xarray(reader).to_netcdf(out, engine="h5netcdf")
+        case ".json":
+            import json
+
+            out.write_text(json.dumps(_points(reader), indent=1), encoding="utf-8")
+        case other:
+            raise InputError(f"A run is exported to .csv, .json or .nc, not '{other}'.", path=str(out))
+    show(f"Wrote {out.absolute()}")
+
+
+@runs.command()
+def check(
+    run: Annotated[str, typer.Argument(help="A run; all unless given.")] = "",
+    project: ProjectFolder = None,
+    recover: Annotated[bool, typer.Option("--recover", help="Mend the files of killed runs.")] = False,
+    json: Json = False,
+) -> None:
+    """See whether run files can be read; with --recover mend those whose writer was killed."""
+    from solera.errors import SoleraError
+    from solera.runs import recover as recovery
+    from solera.runs.reader import RunReader
+
+    files = [_file(run, project)] if run else sorted(_folder(project).glob("*.h5"))
+    rows, broken = [], 0
+    for file in files:
+        try:
+            if recover:
+                recovery.recover(file)
+            reader = RunReader(file)
+            rows.append({"run": reader.header.id, "state": reader.state, "points": reader.count, "trouble": ""})
+        except SoleraError as error:
+            broken += 1
+            rows.append({"run": file.stem, "state": "unreadable", "points": 0, "trouble": str(error)})
+    if json:
+        show_json(rows)
+    else:
+        show_table(("run", "state", "points", "trouble"), (row.values() for row in rows))  # type: ignore[misc]
+    if broken:
+        raise typer.Exit(1)
+
+
+@runs.command()
+def resume(
+    run: Run, project: ProjectFolder = None, device: Device = "", quiet: Quiet = False, json: Json = False
+) -> None:
+    """Go on with an exploration that was stopped or killed."""
+    from solera.cli.work import submit_and_run, workbench
+
+    file = _file(run, project)
+    with workbench(_project_of(project), device=device) as bench:
+        result = submit_and_run(bench, lambda: bench.resume(file.stem), quiet=quiet)
+    if json:
+        show_json(result)
+    else:
+        show(f"{result['summary']}\nrun {result['run']}: {result['path']}")
+
+
+def _points(reader: RunReader) -> dict[str, Any]:
+    points = reader.points()
+    return {
+        "header": reader.header.to_plain(),
+        "coords": points.coords.tolist(),
+        "values": points.values.tolist(),
+        "stderrs": points.stderrs.tolist(),
+        "counts": points.counts.tolist(),
+        "phase": points.phase.tolist(),
+        "labels": points.labels.tolist(),
+    }
+
+
+def _extent(count: int, planned: int | None) -> str:
+    return f"{count} of {planned}" if planned else str(count)
+
+
+def _project_of(project: Path | None) -> Path:
+    from solera.projects.project import Project
+
+    found = project or Project.find(Path.cwd())
+    if found is None:
+        raise NotFoundError("There is no project around here; name one with --project.")
+    return found
+
+
+def _folder(project: Path | None) -> Path:
+    from solera.projects.project import Project
+
+    with Project.open(_project_of(project), read_only=True) as opened:
+        return opened.runs_folder
+
+
+def _file(run: str, project: Path | None) -> Path:
+    if Path(run).suffix == ".h5" and Path(run).is_file():
+        return Path(run)
+    folder = _folder(project)
+    found = sorted(folder.glob(f"{run}*.h5"))
+    if len(found) != 1:
+        why = f"{len(found)} runs begin so" if found else "there is none"
+        raise NotFoundError(f"No single run '{run}' in {folder}: {why}. See solera runs list.", run=run)
+    return found[0]
+
+
+def _open(run: str, project: Path | None) -> RunReader:
+    from solera.runs.reader import RunReader
+
+    return RunReader(_file(run, project))
+
+
+def _plain(info: RunInfo) -> dict[str, Any]:
+    import dataclasses
+
+    return {**dataclasses.asdict(info), "path": str(info.path), "tags": list(info.tags)}

@@ -1,0 +1,216 @@
+"""Running jobs from the command line: progress on stderr, signals, and how it ended."""
+
+from __future__ import annotations
+
+import queue
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from solera.cli.screen import in_bytes, in_time, say
+from solera.errors import FaultsError, InputError, Interrupted, NotFoundError, SoleraError
+
+if TYPE_CHECKING:
+    from solera.events import Event, Progress
+    from solera.jobs.job import Job
+    from solera.projects.project import Project
+    from solera.workbench import Workbench
+
+#: Seconds between lines of progress where there is no terminal.
+_LINE_SECONDS = 5.0
+
+#: Errors that are the caller's: exit code 2.
+_CALLERS = frozenset({InputError.code, FaultsError.code, NotFoundError.code})
+
+
+class JobFailed(SoleraError):
+    """A job failed; its sentence is the job's own."""
+
+    code = "job"
+
+
+@contextmanager
+def workbench(project: Path | None = None, *, find: bool = True, device: str = "") -> Iterator[Workbench]:
+    """A workbench for one command, closed at the end.
+
+    Args:
+        project: A project's folder; None looks for one around the current folder.
+        find: Whether to look.
+        device: torch device that goes before the settings'.
+    """
+    import dataclasses
+
+    from solera import logs
+    from solera.projects.project import Project
+    from solera.settings import load_settings
+    from solera.workbench import Workbench
+
+    settings = load_settings()
+    if device:
+        settings = dataclasses.replace(settings, device=device)
+    folder = project or (Project.find(Path.cwd()) if find else None)
+    opened: Project | None = None
+    if folder is not None:
+        opened = Project.open(folder, lock=False)
+    logs.start(settings.log_level, opened.log_file if opened else None)
+    bench = Workbench(opened, settings=settings, records=False)
+    try:
+        yield bench
+    finally:
+        bench.close()
+        if opened is not None:
+            opened.close()
+
+
+def run_job(bench: Workbench, job: Job, *, quiet: bool = False, events: queue.SimpleQueue[Event]) -> dict[str, Any]:
+    """Wait for a job, showing its progress.
+
+    Args:
+        bench: Where it runs.
+        job: What to wait for.
+        quiet: Show nothing but warnings.
+        events: A subscription made before the job was submitted.
+
+    Returns:
+        The job's result.
+
+    Raises:
+        JobFailed: It failed or was cancelled; the sentence is its own.
+        InputError: It failed because of what it was given.
+        Interrupted: The program was asked to stop; the sentence says how to go on.
+    """
+    from solera.jobs.signals import resumable
+
+    with resumable(bench.jobs) as stopped:
+        _watch(job, events, _display(quiet))
+        bench.jobs.wait(job.id, 15.0)
+    if stopped or job.state == "interrupted":
+        raise Interrupted(_how_to_go_on(bench, job))
+    if job.state == "done":
+        return job.result or {}
+    error = job.error or {"code": "cancelled", "message": f"'{job.spec.title}' was cancelled."}
+    kind = InputError if error["code"] in _CALLERS else JobFailed
+    raise kind(error["message"], traceback=error.get("traceback", ""), code=error["code"])
+
+
+def submit_and_run(bench: Workbench, submit: Any, *, quiet: bool = False) -> dict[str, Any]:
+    """Subscribe, submit by calling ``submit()``, and wait; see :func:`run_job`."""
+    events = bench.jobs.subscribe()
+    try:
+        return run_job(bench, submit(), quiet=quiet, events=events)
+    finally:
+        bench.jobs.unsubscribe(events)
+
+
+def _how_to_go_on(bench: Workbench, job: Job) -> str:
+    if job.spec.kind == "explore" and job.run and bench.project is not None:
+        return (
+            f"Stopped. What was scored is stored; go on with: solera runs resume {job.run} "
+            f"--project {bench.project.folder}"
+        )
+    return "Stopped. The same command goes on where it can, and starts again where it cannot."
+
+
+def _watch(job: Job, events: queue.SimpleQueue[Event], display: _Display) -> None:
+    from solera.events import FINAL_STATES, JobChanged, Logged, Progress
+
+    with display:
+        while True:
+            try:
+                event = events.get(timeout=0.2)
+            except queue.Empty:
+                if job.final:
+                    return
+                continue
+            if event.job != job.id:
+                continue
+            if isinstance(event, Progress):
+                display.progress(event)
+            elif isinstance(event, Logged) and event.level != "debug":
+                display.note(event.level, event.text)
+            elif isinstance(event, JobChanged) and event.state in FINAL_STATES:
+                return
+
+
+class _Display:
+    """Shows nothing but warnings; the ancestor of the others."""
+
+    def __enter__(self) -> _Display:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def progress(self, event: Progress) -> None:
+        """How far it is."""
+
+    def note(self, level: str, text: str) -> None:
+        """What it said."""
+        if level in {"warning", "error"}:
+            say(f"{level}: {text}")
+
+
+class _Lines(_Display):
+    """A line now and then, for logs and pipes."""
+
+    def __init__(self) -> None:
+        self._next = time.monotonic() + _LINE_SECONDS
+
+    def progress(self, event: Progress) -> None:
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + _LINE_SECONDS
+            say(f"  {_progress_text(event)}")
+
+    def note(self, level: str, text: str) -> None:
+        say(text if level == "info" else f"{level}: {text}")
+
+
+class _Bar(_Display):
+    """A bar on a terminal."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn
+
+        self._bar = Progress(
+            TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[text]}"),
+            console=Console(stderr=True), transient=True,
+        )  # fmt: skip
+        self._task = self._bar.add_task("", total=None, text="")
+
+    def __enter__(self) -> _Display:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def progress(self, event: Progress) -> None:
+        self._bar.update(
+            self._task, description=event.text[-40:], total=event.total, completed=event.done, text=_numbers(event)
+        )
+
+    def note(self, level: str, text: str) -> None:
+        self._bar.console.print(text if level == "info" else f"{level}: {text}", markup=False, highlight=False)
+
+
+def _display(quiet: bool) -> _Display:
+    if quiet:
+        return _Display()
+    return _Bar() if sys.stderr.isatty() else _Lines()
+
+
+def _progress_text(event: Progress) -> str:
+    return " ".join(part for part in (event.text, _numbers(event)) if part)
+
+
+def _numbers(event: Progress) -> str:
+    amount = in_bytes if event.unit == "B" else lambda value: f"{value:g}"
+    unit = "" if event.unit == "B" else f" {event.unit}"
+    if event.total is None:
+        return f"{amount(event.done)}{unit}" if event.done else ""
+    text = f"{amount(event.done)} of {amount(event.total)}{unit}"
+    return f"{text}, {in_time(event.left)} left" if event.left is not None else text

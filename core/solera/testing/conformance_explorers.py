@@ -1,0 +1,104 @@
+"""What every explorer promises, tried on a bowl whose lowest point is known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from solera.errors import InputError
+from solera.families.coords import Coord
+from solera.landscapes.explorer import Ask, Explorer, Extent, History, Space
+from solera.params import specs_from_signature
+from solera.seeds import Seed
+from solera.tasks.scores import Column
+
+#: Points tried at most in each space.
+_POINTS = 60
+
+
+def spaces() -> list[Space]:
+    """Spaces of one and two coordinates, with one and two objectives."""
+    coords = (Coord("x", 0.0, 1.0), Coord("y", -1.0, 2.0))
+    columns = (Column("left", "loss", "selection", 100), Column("right", "loss", "selection", 100))
+    return [
+        Space(coords[:n], columns[:m], {"origin": (0.0,) * n, "end": (1.0,) * n}, tuple(range(m)))
+        for n in (1, 2)
+        for m in (1, 2)
+    ]
+
+
+def bowl(space: Space, coords: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Losses of points: each column is lowest in another corner; shape (n, columns)."""
+    lows = np.array([[0.2 + 0.6 * i] * coords.shape[1] for i in range(len(space.columns))])
+    return np.asarray(((coords[:, None, :] - lows[None]) ** 2).sum(axis=2), dtype=np.float64)
+
+
+def explorer_complaints(explorer: Any) -> list[str]:
+    """What is wrong with an explorer's class; empty if it keeps its promises.
+
+    It must explore at least one of four small spaces at its defaults: within bounds, ending where its plan says,
+    and statelessly: a fresh one shown the same history asks the same.
+    """
+    required = [spec.name for spec in specs_from_signature(explorer) if spec.required]
+    if required:
+        return [f"The parameter '{name}' has no default, so no form can show one." for name in required]
+    if not isinstance(explorer(), Explorer):
+        return ["It lacks 'name', 'plan' or 'ask'."]
+    complaints: list[str] = []
+    explored = 0
+    for space in spaces():
+        try:
+            extent = explorer().plan(space)
+        except InputError:
+            continue  # a space it says it cannot explore
+        explored += 1
+        where = f"With {len(space.coords)} coordinates and {len(space.objectives)} objectives: "
+        complaints += [where + text for text in _try(explorer, space, extent)]
+    return complaints if explored else ["It explores none of the spaces of one or two coordinates and objectives."]
+
+
+def _try(explorer: Any, space: Space, extent: Extent) -> list[str]:
+    seed = Seed(0)
+    one, history, complaints = explorer(), History.empty(space), list[str]()
+    limit = min(_POINTS, extent.total or _POINTS)
+    while len(history) < limit:
+        asks = one.ask(space, history, 1, seed)
+        again = explorer().ask(space, history, 1, seed)
+        if [a.coords for a in asks] != [a.coords for a in again]:
+            return [*complaints, f"After {len(history)} points a fresh explorer asks something else; it keeps state."]
+        if not asks:
+            break
+        complaints += _ask_complaints(asks, space, extent)
+        if complaints:
+            return complaints
+        history = _grown(space, history, asks)
+    if extent.total is not None and extent.total <= _POINTS:
+        if len(history) != extent.total:
+            complaints.append(f"It planned {extent.total} points and asked for {len(history)}.")
+        elif one.ask(space, history, 1, seed):
+            complaints.append("It asks for more points than it planned.")
+    return complaints
+
+
+def _ask_complaints(asks: list[Ask], space: Space, extent: Extent) -> list[str]:
+    if len(asks) > 1:
+        return [f"Asked for one point it gives {len(asks)}."]
+    ask = asks[0]
+    if len(ask.coords) != len(space.coords):
+        return [f"A point has {len(ask.coords)} coordinates."]
+    named = ask.coords in set(space.labels.values())
+    inside = all(c.low - 1e-9 <= x <= c.high + 1e-9 for c, x in zip(space.coords, ask.coords, strict=True))
+    if not (inside or named):
+        return [f"The point {ask.coords} is out of bounds."]
+    if bool(ask.cell) != bool(extent.shape) or any(
+        not 0 <= i < n for i, n in zip(ask.cell, extent.shape, strict=False)
+    ):
+        return [f"The cell {ask.cell} is not one of a grid of shape {extent.shape}."]
+    return []
+
+
+def _grown(space: Space, history: History, asks: list[Ask]) -> History:
+    new = np.array([ask.coords for ask in asks], dtype=np.float64)
+    return History(np.vstack([history.coords, new]), np.vstack([history.values, bowl(space, new)]))
