@@ -1,0 +1,70 @@
+import numpy as np
+import pytest
+
+from solera_app.views.facts import (
+    columns,
+    coordinate_title,
+    family_kind,
+    format_value,
+    sample_words,
+    scale,
+    state_words,
+    subtitle,
+)
+from solera_app.views.snapshot import Snapshot
+
+
+def test_columns_in_words(snapshots: dict[str, Snapshot]) -> None:
+    loss, accuracy, *_ = columns(snapshots["line"].header)
+    assert (loss.name, loss.short) == ("rotated.cross_entropy", "Rotated cross-entropy")
+    assert loss.axis == "Rotated cross-entropy (nats), lower is better"
+    assert accuracy.axis == "Rotated accuracy (%), higher is better"
+    assert (accuracy.percent, accuracy.lower, loss.split) == (True, False, "selection")
+
+
+def test_a_metric_nobody_registered_is_shown_plainly(snapshots: dict[str, Snapshot]) -> None:
+    import dataclasses
+
+    header = dataclasses.replace(snapshots["line"].header, columns=({"name": "edge.max_drop"},))
+    (column,) = columns(header)
+    assert column.name == "edge.max_drop"
+    assert "lower is better" in column.axis
+
+
+def test_the_subtitle_says_split_samples_points_and_seed(snapshots: dict[str, Snapshot]) -> None:
+    run = snapshots["search"]
+    words = subtitle(run, columns(run.header)[::2])
+    assert words == "rotated and inverted · selection split · n = 300 each · pareto · 30 of 40 points · seed 0"
+
+
+def test_a_score_on_fewer_samples_says_so(snapshots: dict[str, Snapshot]) -> None:
+    import dataclasses
+
+    run = snapshots["line"]
+    run = dataclasses.replace(run, points=dataclasses.replace(run.points, counts=np.full_like(run.points.counts, 64)))
+    assert sample_words(run, columns(run.header)[:1]) == "n = 64 of 300"
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [("running", ("Running 27 %", "accent")), ("done", ("Done", "success")), ("failed", ("Failed", "error"))],
+)
+def test_the_state_in_words(snapshots: dict[str, Snapshot], state: str, words: tuple[str, str]) -> None:
+    import dataclasses
+
+    run = snapshots["line"]
+    few = run.points.rows(slice(0, 3))
+    assert state_words(dataclasses.replace(run, state=state, points=few)) == words
+
+
+def test_lengths_are_taken_from_the_family(snapshots: dict[str, Snapshot]) -> None:
+    assert scale(snapshots["plane"].header) == (8.0, 6.0)
+    assert scale(snapshots["line"].header) == ()
+    assert family_kind(snapshots["plane"].header) == "plane"
+    assert coordinate_title({"name": "density", "unit": "share"}) == "Density (share)"
+
+
+def test_values_in_their_metrics_form() -> None:
+    assert format_value(0.9322, 0.0061, "accuracy") == "93.2 ± 0.6 %"
+    assert format_value(2.957, 0.0093, "loss") == "2.957 ± 0.009"
+    assert format_value(2.957, 0.0093) == "2.957 ± 0.009"

@@ -1,0 +1,35 @@
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from solera.landscapes.pareto import nondominated
+from solera_app.views.fronts import front_of_two, within_noise
+
+
+@settings(max_examples=150)
+@given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), max_size=30), st.integers(0, 3))
+def test_the_front_is_the_cores(pairs: list[tuple[int, int]], holes: int) -> None:
+    points = np.array(pairs, dtype=float).reshape(-1, 2)
+    points[:holes, 0] = np.nan
+    assert front_of_two(points).tolist() == nondominated(points).tolist()
+
+
+@settings(max_examples=60)
+@given(st.integers(0, 10_000), st.floats(0, 0.5))
+def test_within_noise_is_not_beaten_twice_over(seed: int, error: float) -> None:
+    rng = np.random.default_rng(seed)
+    points, errors = rng.random((40, 2)), np.full((40, 2), error)
+    front = front_of_two(points)
+    doubt = within_noise(points, errors, front)
+    for row in range(40):
+        beaten = any(
+            all(points[row, k] - points[other, k] > 2 * np.hypot(error, error) for k in (0, 1))
+            for other in np.nonzero(front)[0]
+        )
+        assert doubt[row] == (not beaten and not front[row])
+
+
+def test_without_errors_nothing_strictly_worse_is_in_doubt() -> None:
+    points = np.array([[0.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
+    doubt = within_noise(points, np.full((3, 2), np.nan), front_of_two(points))
+    assert doubt.tolist() == [False, False, True]  # worse in one score only

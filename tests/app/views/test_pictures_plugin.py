@@ -1,0 +1,181 @@
+"""What holds for every registered view, and what each of ours shows."""
+
+import dataclasses
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QImage
+from PySide6.QtWidgets import QAbstractButton, QComboBox
+from pytestqt.qtbot import QtBot
+
+from solera_app.pictures import registered
+from solera_app.theme import themes
+from solera_app.views.snapshot import Snapshot
+from solera_app.views.view import View
+
+VIEWS = registered()
+SHOWS = {"curve": "line", "surface": "plane", "pareto": "search", "table": "comparison"}
+
+
+def made(qtbot: QtBot, name: str, snapshot: Snapshot) -> View:
+    view = VIEWS[name]()
+    qtbot.addWidget(view)
+    view.resize(1024, 640)
+    view.set_run(snapshot)
+    view.show()
+    return view
+
+
+def test_ours_are_registered() -> None:
+    assert set(SHOWS) <= set(VIEWS)
+
+
+@pytest.mark.parametrize(
+    ("run", "views"),
+    [("line", {"curve", "table"}), ("plane", {"surface", "table"}), ("search", {"pareto", "table"}),
+     ("comparison", {"table"})],
+)  # fmt: skip
+def test_each_run_has_its_views(snapshots: dict[str, Snapshot], run: str, views: set[str]) -> None:
+    accepting = {name for name in SHOWS if VIEWS[name].accepts(snapshots[run].header)}
+    assert accepting == views
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("name", SHOWS)
+def test_every_view_opens_small_in_both_themes_and_exports(
+    qtbot: QtBot, snapshots: dict[str, Snapshot], tmp_path: Path, name: str, theme: str
+) -> None:
+    themes().apply(theme)  # type: ignore[arg-type]
+    try:
+        view = made(qtbot, name, snapshots[SHOWS[name]])
+        ground = view.grab().toImage().pixelColor(3, 637)
+        assert ground == themes().current.colour("base")
+        image = QImage(str(view.export("png", tmp_path / "a.png", size=(700, 500), scale=2)))
+        assert (image.width(), image.height()) == (1400, 1000)
+        ET.parse(view.export("svg", tmp_path / "a.svg"))
+        assert len(view.export("csv", tmp_path / "a.csv").read_text().splitlines()) >= 5
+    finally:
+        themes().apply("light")
+
+
+@pytest.mark.parametrize("name", SHOWS)
+def test_every_control_has_a_tooltip_and_a_name(qtbot: QtBot, snapshots: dict[str, Snapshot], name: str) -> None:
+    view = made(qtbot, name, snapshots[SHOWS[name]])
+    for kind in (QComboBox, QAbstractButton):
+        for control in view.findChildren(kind):
+            if control.isVisible() and not control.objectName().startswith("qt_"):
+                assert control.toolTip(), control
+                assert control.accessibleName(), control
+
+
+@pytest.mark.parametrize("name", SHOWS)
+def test_a_view_follows_a_run_from_before_its_first_point(
+    qtbot: QtBot, snapshots: dict[str, Snapshot], beginnings: dict[str, Snapshot], name: str
+) -> None:
+    whole = snapshots[SHOWS[name]]
+    view = made(qtbot, name, beginnings[SHOWS[name]])
+    view.grab()
+    for start in range(0, len(whole.points), 3):
+        view.append(whole.points.rows(slice(start, start + 3)))
+    view.append(whole.points.rows(slice(0, 2)))  # heard before
+    view.flush()
+    assert view.snapshot is not None
+    assert len(view.snapshot.points) == len(whole.points)
+    assert view.finite() == len(whole.points)
+    view.update_run(whole)
+    view.flush()
+    view.grab()
+
+
+@pytest.mark.parametrize("name", SHOWS)
+def test_a_selection_from_outside_is_shown_without_telling(
+    qtbot: QtBot, snapshots: dict[str, Snapshot], name: str
+) -> None:
+    view = made(qtbot, name, snapshots[SHOWS[name]])
+    with qtbot.assertNotEmitted(view.pointSelected):
+        view.select(3)
+        view.select(-1)
+
+
+def test_the_curve_shows_all_tasks_then_one_with_its_barrier(qtbot: QtBot, snapshots: dict[str, Snapshot]) -> None:
+    view = made(qtbot, "curve", snapshots["line"])
+    plot = view.plots()[0]
+    assert plot.canvas.y.title == "Cross-entropy (nats), lower is better"
+    assert plot.canvas.x.title == "Fraction of the way from rotated to inverted"
+    assert not plot.has_barrier
+    view.chooser.choose("0")
+    view.restart_axes()
+    assert plot.has_barrier
+    assert "Barrier 1.000 ± 0.024" in plot.accessibleDescription()
+    assert [entry.text for entry in plot.legend.entries][-1] == "Report split, 1"
+
+
+def test_the_surface_stands_in_true_distances(qtbot: QtBot, snapshots: dict[str, Snapshot]) -> None:
+    view = made(qtbot, "surface", snapshots["plane"])
+    plot = view.plots()[0]
+    assert plot.canvas.full == (-4.0, 8.0, 0.0, 6.0)
+    assert plot.canvas.equal
+    run = snapshots["plane"]
+    for row in (0, 7, 34):
+        x, y = run.points.coords[row] * (8.0, 6.0)
+        here = plot.position(row)
+        assert here is not None
+        assert plot.canvas.from_px(here) == pytest.approx((x, y))
+        assert plot._value_of(row) == run.points.values[row, 0]
+
+
+def test_a_click_on_the_front_tells_the_index_in_the_run(qtbot: QtBot, snapshots: dict[str, Snapshot]) -> None:
+    view = made(qtbot, "pareto", snapshots["search"])
+    plot = view.plots()[0]
+    wanted = int(plot.order()[2])
+    here = plot.position(wanted)
+    assert here is not None
+    with qtbot.waitSignal(view.pointSelected) as told:
+        qtbot.mouseClick(plot.canvas.viewport(), Qt.MouseButton.LeftButton, pos=here.toPoint())
+    assert told.args == [wanted]
+
+
+def test_the_hypervolume_is_said_only_for_the_scores_it_is_of(qtbot: QtBot, snapshots: dict[str, Snapshot]) -> None:
+    view = made(qtbot, "pareto", snapshots["search"])
+    assert any("Hypervolume 0.967 to (1.90, 1.80)" in entry.text for entry in view.plot.legend.entries)
+    view.up.choose("3")
+    view.restart_axes()
+    assert not any("Hypervolume" in entry.text for entry in view.plot.legend.entries)
+    assert view.plot.canvas.y.title == "Inverted accuracy (%), higher is better"
+
+
+def test_the_reference_of_more_objectives_is_not_drawn(qtbot: QtBot, snapshots: dict[str, Snapshot]) -> None:
+    run = snapshots["search"]
+    more = {**run.indicators, "reference:upright.cross_entropy": (np.array([5]), np.array([1.0]))}
+    view = made(qtbot, "pareto", dataclasses.replace(run, indicators=more))
+    assert not any("Hypervolume" in entry.text for entry in view.plot.legend.entries)
+
+
+def cells(view: View, column: str) -> list[str]:
+    model = view.model
+    place = model.titles().index(column)
+    return [model.data(model.index(row, place)) for row in range(model.rowCount())]
+
+
+def test_the_table_names_splits_and_marks_what_is_within_noise(qtbot: QtBot, snapshots: dict[str, Snapshot]) -> None:
+    view = made(qtbot, "table", snapshots["comparison"])
+    assert "row" not in view.model.titles()
+    assert cells(view, "Split") == ["report", "selection", "selection", "report", "report"]
+    assert cells(view, "scale") == ["", "0.3", "0.6", "0.6", ""]
+    assert cells(view, "Rotated cross-entropy (nats)") == [
+        "0.900 ± 0.020", "0.600 ± 0.020", "0.500 ± 0.020", "≈ 0.520 ± 0.020", "0.500 ± 0.020",
+    ]  # fmt: skip
+    assert "within noise" in view.header.subtitle
+
+
+def test_the_table_sorts_by_number_and_a_row_tells_its_point(qtbot: QtBot, snapshots: dict[str, Snapshot]) -> None:
+    view = made(qtbot, "table", snapshots["comparison"])
+    view.view.sortByColumn(view.model.titles().index("Inverted cross-entropy (nats)"), Qt.SortOrder.AscendingOrder)
+    with qtbot.waitSignal(view.pointSelected) as told:
+        view.view.selectRow(0)
+    assert told.args == [2]
+    view.select(0)
+    assert view.view.currentIndex().siblingAtColumn(0).data() == 1
