@@ -45,6 +45,14 @@ class Output:
         self._force = force
         self._lock = FileLock(self.folder.with_name(self.folder.name + _LOCK), "output")
 
+    def check(self) -> None:
+        """See whether the result may be made here, before work is spent on it.
+
+        Raises:
+            OutputError: It exists and may not be replaced.
+        """
+        self._check_free()
+
     def __enter__(self) -> Path:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)

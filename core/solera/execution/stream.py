@@ -74,7 +74,7 @@ def execute(
         Cancelled: The context said so. Nothing is left behind.
     """
     out = Path(out)
-    _refuse_input(plan, out)
+    check_output(plan, out, force=force)
     with Output(out, force=force) as folder:
         _check_space(folder, plan.writes)
         metadata = {"format": "pt", **_aliases(plan)}
@@ -200,7 +200,13 @@ def _fingerprints(plan: Plan, known: Mapping[str, str], context: Context) -> dic
     }
 
 
-def _refuse_input(plan: Plan, out: Path) -> None:
+def check_output(plan: Plan, out: Path, *, force: bool = False) -> None:
+    """See whether a result may be written there, before work is spent on it.
+
+    Raises:
+        OutputError: It exists and may not be replaced, or is one of the inputs.
+    """
+    Output(out, force=force).check()
     place = out.expanduser().resolve()
     for checkpoint in plan.checkpoints.values():
         if checkpoint.path is not None and place == Path(checkpoint.path).resolve():

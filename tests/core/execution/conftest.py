@@ -35,14 +35,14 @@ def state(seed: int, *, scale: float = 1.0, dtype=torch.float32) -> dict[str, to
     generator = torch.Generator().manual_seed(seed)
 
     def normal(*shape: int) -> torch.Tensor:
-        return torch.randn(*shape, generator=generator) * scale
+        return torch.randn(shape, generator=generator) * scale
 
     made = {
         "model.embed.weight": normal(90, 40).to(dtype),
         "model.layers.0.w": normal(33, 65).to(dtype),
         "model.layers.0.running_mean": normal(7),
         "model.layers.1.w": normal(33, 65).to(dtype),
-        "model.norm.weight": normal(()).to(dtype),
+        "model.norm.weight": normal().to(dtype),
         "model.empty": torch.zeros(0, 4, dtype=dtype),
         "position_ids": torch.arange(12) + seed,
         "model.layers.0.num_batches_tracked": torch.tensor(seed),

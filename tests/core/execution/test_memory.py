@@ -12,14 +12,14 @@ from solera.errors import FaultsError, MismatchError, NumericError
 from solera.execution.memory import Materialiser, materialise
 from solera.models.layout import FlatLayout
 from solera.params import PerModel, Rules, Var
-from solera.recipes.nodes import CheckpointNode, MethodNode, Recipe, SumNode, Term
+from solera.recipes.nodes import CheckpointNode, MethodNode, Node, Recipe, SumNode, Term
 
 NODES = tuple(CheckpointNode(name, f"memory:{name}") for name in "abc")
 U = SumNode("u", (Term("b"), Term("a", -1.0)))
 V = SumNode("v", (Term("c"), Term("a", -1.0), Term("u", -0.3)))
 S, T = Var("s", 0, 1, init=0.5), Var("t", 0, 1, init=0.5)
 
-FAMILIES = {
+FAMILIES: dict[str, tuple[tuple[Node, ...], bool]] = {
     "line": ((U, SumNode("o", (Term("a"), Term("u", S)))), True),
     "plane": ((U, V, SumNode("o", (Term("a"), Term("u", S), Term("v", T)))), True),
     "arithmetic": ((MethodNode("o", "task_arithmetic", ("b", "c"), "a", {"scale": S}),), True),
@@ -75,10 +75,13 @@ def test_points_do_not_remember_each_other(methods, toy_state, coords):
     checkpoints = {key: MemoryCheckpoint.from_state_dict(toy_state(i), key) for i, key in enumerate("abc")}
     layout = layout_of(toy_state(0))
     recipe = Recipe((*NODES, *FAMILIES["plane"][0]), "o")
-    long, out, fresh = Materialiser(recipe, checkpoints, methods, layout), torch.empty(layout.numel), None
+    long, out, fresh = (
+        Materialiser(recipe, checkpoints, methods, layout),
+        torch.empty(layout.numel),
+        torch.empty(layout.numel),
+    )
     for s, t in coords:
         long.at({"s": s, "t": t}, out)
-        fresh = torch.empty(layout.numel)
     Materialiser(recipe, checkpoints, methods, layout).at({"s": s, "t": t}, fresh)
     assert torch.equal(out, fresh)
 

@@ -111,6 +111,7 @@ def test_what_kill_9_leaves_does_not_stand_in_the_way(tmp_path):
     process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
     timer = threading.Timer(60, process.kill)
     timer.start()
+    assert process.stdout is not None
     assert process.stdout.readline().strip() == "ready"
     with pytest.raises(LockedError), Output(tmp_path / "out"):
         pass

@@ -19,9 +19,9 @@ from solera.execution.plan import plan
 from solera.execution.stream import execute
 from solera.execution.writer import write_checkpoint
 from solera.params import Curve, Rules, Var
-from solera.recipes.nodes import CheckpointNode, MethodNode, Recipe, SumNode, Term
+from solera.recipes.nodes import CheckpointNode, MethodNode, Node, Recipe, SumNode, Term
 
-RECIPES = {
+RECIPES: dict[str, tuple[Node, ...]] = {
     "sum": (SumNode("d", (Term("math"), Term("base", -1.0))), SumNode("o", (Term("base"), Term("d", 0.7)))),
     "linear": (MethodNode("o", "linear", ("base", "math", "code")),),
     "arithmetic": (MethodNode("o", "task_arithmetic", ("math", "code"), "base", {"scale": 0.4}),),
@@ -41,7 +41,7 @@ def made_bytes(folder):
 
 
 def tensors_of(folder):
-    found = {}
+    found: dict[str, torch.Tensor] = {}
     for file in sorted(folder.glob("*.safetensors")):
         found |= load_file(file)
     return found

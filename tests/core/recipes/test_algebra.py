@@ -21,13 +21,15 @@ def test_a_difference_and_a_step_along_it(methods):
     delta = sub(MATH, BASE)
     assert delta.node(delta.output) == SumNode("math_delta", (Term("math"), Term("base", -1.0)))
     merged = add(BASE, scale(0.8, delta))
-    assert merged.node(merged.output).terms == (Term("base"), Term("math_delta", 0.8))
+    assert merged.node(merged.output) == SumNode(merged.output, (Term("base"), Term("math_delta", 0.8)))
     assert check(merged, methods) == ()
 
 
 def test_scaled_weights_become_an_average(methods):
     thirds = scale(1 / 3, add(add(MATH, CODE), BASE))
-    assert [term.coefficient for term in thirds.node(thirds.output).terms] == [1 / 3] * 3
+    total = thirds.node(thirds.output)
+    assert isinstance(total, SumNode)
+    assert [term.coefficient for term in total.terms] == [1 / 3] * 3
     assert infer_types(thirds, methods)[thirds.output] == "weights"
     assert check(scale(0.5, MATH), methods)[0].code == "recipe.sum-total"
 
@@ -65,6 +67,7 @@ def value(recipe, leaves):
         if isinstance(node, CheckpointNode):
             found[node.id] = leaves[node.source]
         else:
+            assert isinstance(node, SumNode)
             found[node.id] = sum(term.coefficient * found[term.node] for term in node.terms)
     return found[recipe.output]
 

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from solera.errors import Fault
 from solera.params import Curve, Var
-from solera.recipes.nodes import CheckpointNode, MethodNode, Recipe, SumNode, Term
+from solera.recipes.nodes import CheckpointNode, MethodNode, Node, Recipe, SumNode, Term
 from solera.recipes.types import infer_types
 
 LEAVES = tuple(CheckpointNode(name, name) for name in "abc")
@@ -17,7 +18,7 @@ DELTA = SumNode("d", (Term("b"), Term("a", -1.0)))
 
 
 def kind_of(node, methods, *more):
-    faults = []
+    faults: list[Fault] = []
     types = infer_types(Recipe((*LEAVES, DELTA, *more, node), node.id), methods, faults)
     return types.get(node.id), faults
 
@@ -73,7 +74,7 @@ def test_what_hangs_on_an_untyped_node_is_not_blamed(methods):
     bad = SumNode("bad", (Term("a"), Term("b")))
     after = MethodNode("after", "turn", ("bad", "a"))
     recipe = Recipe((*LEAVES, bad, after), "after")
-    faults = []
+    faults: list[Fault] = []
     assert set(infer_types(recipe, methods, faults)) == {"a", "b", "c"}
     assert [fault.fields["node"] for fault in faults] == ["bad"]
 
@@ -91,7 +92,7 @@ def test_a_sum_has_a_type_exactly_when_its_weights_total_one_or_zero(terms):
 
 
 def test_thousands_of_chained_sums_need_no_recursion():
-    nodes = [CheckpointNode("n0", "x")]
+    nodes: list[Node] = [CheckpointNode("n0", "x")]
     nodes += [SumNode(f"n{i}", (Term(f"n{i - 1}"),)) for i in range(1, 5000)]
     recipe = Recipe(tuple(reversed(nodes)), "n4999")
     assert infer_types(recipe, {})["n4999"] == "weights"

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from solera.errors import FaultsError, NotFoundError
-from solera.params import Curve, PerModel, Rules, Var
+from solera.params import Curve, PerModel, Rules, Value, Var
 from solera.recipes.emit import emit
-from solera.recipes.nodes import CheckpointNode, MethodNode, Recipe, SumNode, Term
+from solera.recipes.nodes import CheckpointNode, MethodNode, Node, Recipe, SumNode, Term
 from solera.recipes.yaml import dump_recipe, load_recipe, parse_recipe
 
 TEXT = """\
@@ -39,8 +39,10 @@ dtype: bfloat16
 def test_canonical_text_is_a_fixed_point(methods):
     recipe = load_recipe(TEXT, methods)
     assert dump_recipe(recipe) == TEXT
-    assert recipe.node("blend").params["density"] == PerModel((0.2, Var("d", 0.1, 0.9)))
-    assert recipe.node("blend").params["scale"] == Rules((("*.attn.*", 0.5),), Curve((0.0, 1e-5)))
+    blend = recipe.node("blend")
+    assert isinstance(blend, MethodNode)
+    assert blend.params["density"] == PerModel((0.2, Var("d", 0.1, 0.9)))
+    assert blend.params["scale"] == Rules((("*.attn.*", 0.5),), Curve((0.0, 1e-5)))
     assert [var.name for var in recipe.variables] == ["d", "t"]
 
 
@@ -50,14 +52,14 @@ def test_hand_written_forms_are_read(methods):
         "{times: -1, node: a}]}\noutput: o\n",
         methods,
     )
-    assert recipe.node("o").terms == (Term("a"), Term("b"), Term("a", -1.0))
+    assert recipe.node("o") == SumNode("o", (Term("a"), Term("b"), Term("a", -1.0)))
 
 
 NAMES = st.text(string.ascii_lowercase, min_size=1, max_size=4)
 FLOATS = st.floats(allow_nan=False, allow_infinity=False, width=64)
 ANY_TEXT = st.text(max_size=20)
 VARS = st.builds(Var, NAMES, st.none(), st.none(), st.none() | FLOATS, st.booleans())
-SCALES = FLOATS | VARS | st.builds(Curve, st.lists(FLOATS, min_size=1, max_size=3).map(tuple))
+SCALES: st.SearchStrategy[Value] = FLOATS | VARS | st.builds(Curve, st.lists(FLOATS, min_size=1, max_size=3).map(tuple))
 SCALES |= st.builds(Rules, st.lists(st.tuples(ANY_TEXT, FLOATS), max_size=2).map(tuple), FLOATS)
 DENSITIES = st.floats(0, 1) | st.lists(st.floats(0, 1), min_size=1, max_size=3).map(lambda v: PerModel(tuple(v)))
 
@@ -66,7 +68,7 @@ DENSITIES = st.floats(0, 1) | st.lists(st.floats(0, 1), min_size=1, max_size=3).
 def recipes(draw):
     """Any recipe, right or wrong: what a canvas may save."""
     ids = draw(st.lists(NAMES, min_size=1, max_size=6, unique=True))
-    nodes = []
+    nodes: list[Node] = []
     for id_ in ids:
         some = st.sampled_from(ids)
         kind = draw(st.integers(0, 2))

@@ -117,7 +117,7 @@ def test_task_arithmetic(rows, data):
 @given(models(2, 2), st.integers(0, 8).map(lambda i: i / 8))
 @settings(max_examples=80, deadline=None)
 def test_slerp(rows, t):
-    close(slerp.function(tensors(rows), t=t, colinear=0.9995), slow_slerp(*rows, t))
+    close(slerp.function(tensors(rows), t=t, colinear=0.9995), slow_slerp(rows[0], rows[1], t))
 
 
 @given(
