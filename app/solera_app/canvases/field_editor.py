@@ -62,6 +62,11 @@ def _plain(text: str, spec: ParamSpec) -> object:
     return text
 
 
+def choices_of(field: FieldFace) -> tuple[str, ...]:
+    """What a field can be when that is one of a few: the choices, or yes and no."""
+    return ("yes", "no") if field.spec.kind == "bool" else field.spec.choices
+
+
 def text_field(name: str, value: str) -> FieldFace:
     """A field for free text (a title), so that one editor serves both."""
     return FieldFace(name, name, value, "value", ParamSpec(name, "str", param=Param()), value)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtWidgets import QMenu
 
+from solera_app.canvases.faces import FieldFace
 from solera_app.theme import icon
 
 if TYPE_CHECKING:
@@ -31,6 +32,19 @@ def context_menu(canvas: RecipeCanvas, at: QPointF) -> QMenu:
         if icon_name:
             action.setIcon(icon(icon_name))
         action.triggered.connect(lambda _=False, do=do: do())
+    return menu
+
+
+def choice_menu(canvas: RecipeCanvas, field: FieldFace, choices: Sequence[str], take: Callable[[str], object]) -> QMenu:
+    """The values a parameter can have, the present one ticked."""
+    menu = QMenu(canvas)
+    menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    menu.setAccessibleName(field.label)
+    for choice in choices:
+        action = menu.addAction(choice)
+        action.setCheckable(True)
+        action.setChecked(choice == field.text)
+        action.triggered.connect(lambda _=False, choice=choice: take(choice))
     return menu
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -137,7 +138,8 @@ class NodeItem(QGraphicsItem):
 
     def _measure(self) -> None:
         """Decide the lines of text and from them every place."""
-        lines = [(text, "text-3", "regular") for text in (self.status.preview or self.face.preview).split("\n") if text]
+        said = (self.status.preview or self.face.preview).split("\n")
+        lines = [(part, "text-3", "regular") for text in said if text for part in broken(text)]
         self._row = ("", "")
         if self.face.kind == "task" and lines and "\t" in lines[0][0]:
             label, _, figure = lines.pop(0)[0].partition("\t")
@@ -145,7 +147,8 @@ class NodeItem(QGraphicsItem):
         if self.status.text:
             token = self.status.token if self.state not in {"idle", "running"} else "text-3"
             weight = "regular" if token == "text-3" else "medium"
-            lines.extend((text, token, weight) for text in self.status.text.split("\n"))
+            said = self.status.text.split("\n")
+            lines.extend((part, token, weight) for text in said for part in broken(text))
         self._lines = tuple(lines)
         self.anatomy = anatomy(self.face, len(lines))
         self._bounds = self.anatomy.rect.adjusted(-8, -6, 8, 7)
@@ -308,6 +311,20 @@ class NodeItem(QGraphicsItem):
                 painter.setBrush(Qt.BrushStyle.NoBrush)
                 painter.drawEllipse(centre, 7.5, 7.5)
         painter.setOpacity(1.0)
+
+
+def broken(text: str) -> list[str]:
+    """A line of facts in as many lines as the node's width needs, parted after a comma or a middle dot."""
+    room = WIDTH - 2 * PAD
+    if "\t" in text or text_width(text, "small") <= room:
+        return [text]
+    lines = [""]
+    for fact in re.split(r"(?<=, )|(?<= · )", text):
+        if lines[-1] and text_width(lines[-1] + fact, "small") > room:
+            lines.append(fact)
+        else:
+            lines[-1] += fact
+    return [line.rstrip(" ·") for line in lines]
 
 
 def _near(at: QPointF, centre: QPointF, reach: float) -> bool:

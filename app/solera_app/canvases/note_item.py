@@ -28,15 +28,20 @@ class Remedy:
 
 
 def wrapped(text: str, width: float, most: int) -> QTextLayout:
-    """A paragraph at 11 px, broken to ``width``, at most ``most`` lines; what follows the first colon is stronger."""
+    """A paragraph at 11 px, broken to ``width``, at most ``most`` lines; what follows the first colon is stronger.
+
+    When it takes more than one line anyhow, what follows the colon begins one of its own.
+    """
+    if text_width(text, "small") > width and text.find(": ") > 0:
+        text = text.replace(": ", ":\u2028", 1)
     layout = QTextLayout(text, type_face("small"))
     option = QTextOption()
     option.setWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
     layout.setTextOption(option)
-    head, colon, rest = text.partition(": ")
-    if colon and rest:
+    place = max(text.find(": "), text.find(":\u2028"))
+    if place > 0:
         strong = QTextLayout.FormatRange()
-        strong.start, strong.length = len(head) + 2, len(rest)
+        strong.start, strong.length = place + 2, len(text) - place - 2
         style = QTextCharFormat()
         style.setFontWeight(QFont.Weight.Medium)
         strong.format = style

@@ -19,13 +19,13 @@ from solera_app.canvases.anatomy import HEADER, ROW, WIDTH
 from solera_app.canvases.arrange import snapped
 from solera_app.canvases.edits import Edits
 from solera_app.canvases.faces import Catalogue, FieldFace
-from solera_app.canvases.field_editor import FieldEditor, text_field
+from solera_app.canvases.field_editor import FieldEditor, choices_of, text_field
 from solera_app.canvases.gestures.drop import LibraryEntry, add_checkpoints, entry_of
 from solera_app.canvases.gestures.stage import LooseEnd
 from solera_app.canvases.hands import Hands
 from solera_app.canvases.hints import hint_for
 from solera_app.canvases.keys import action_for
-from solera_app.canvases.menu import context_menu
+from solera_app.canvases.menu import choice_menu, context_menu
 from solera_app.canvases.node_item import NodeState
 from solera_app.canvases.picture import save_picture
 from solera_app.canvases.quick_add import QuickAdd
@@ -200,7 +200,10 @@ class RecipeCanvas(RecipeView):
     # --- editing in place ------------------------------------------------------------------------------------------
 
     def edit_field(self, id_: str, field: FieldFace) -> FieldEditor | None:
-        """Type over a parameter field; not while the node's job runs, and rules are the inspector's."""
+        """Type over a parameter field, or choose from its menu; not while the node's job runs.
+
+        Rules by tensor name are the inspector's.
+        """
         item = self._picture.items_by_id[id_]
         if item.state == "running":
             self.say(f"{field.label} is locked while the job of {item.face.title} runs.")
@@ -209,6 +212,12 @@ class RecipeCanvas(RecipeView):
             self.openRequested.emit(id_)
             return None
         box = item.anatomy.fields[field.name].translated(item.pos())
+        if field.form == "value" and (choices := choices_of(field)):
+            corner = self.on_screen(box).bottomLeft().toPoint()
+            choice_menu(self, field, choices, lambda text: self.edits.set_field(id_, field, text)).popup(
+                self.viewport().mapToGlobal(corner)
+            )
+            return None
         return FieldEditor(field, lambda text: self.edits.set_field(id_, field, text), self.on_screen(box), self)
 
     def edit_title(self, id_: str) -> FieldEditor:

@@ -6,6 +6,7 @@ import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QGuiApplication, QImage
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QMenu
 
 from solera.documents.commands import AddNodes, RemoveNodes, RenameNode, SetNote, SetParam
 from solera.documents.document import Document
@@ -243,6 +244,16 @@ def test_fields_are_locked_while_the_job_runs(canvas, qtbot):
         assert canvas.edit_field("ties", field) is None
 
 
+def test_a_choice_is_made_from_a_menu(canvas, history):
+    field = canvas.picture.items_by_id["ties"].face.fields[2]
+    assert canvas.edit_field("ties", field) is None
+    menu = next(menu for menu in canvas.findChildren(QMenu) if menu.accessibleName() == "Scope")
+    assert [(action.text(), action.isChecked()) for action in menu.actions()] == [("tensor", True), ("model", False)]
+    menu.actions()[1].trigger()
+    assert history.document.node("ties").params["scope"] == "model"
+    menu.close()
+
+
 def test_titles_are_renamed_and_the_folder_of_a_save_node_is_set(canvas, history):
     retype(canvas.edit_title("ties"), "my blend")
     assert "my_blend" in history.document.ids
@@ -318,6 +329,15 @@ def test_every_text_fits_its_node(canvas, history):
     right = screen(canvas, item.pos() + QPointF(WIDTH + 12, item.anatomy.height / 2 + 10))
     ground = image.pixelColor(screen(canvas, item.pos() + QPointF(WIDTH + 12, -6)))
     assert image.pixelColor(right) == ground
+
+
+def test_a_long_line_of_facts_takes_two_lines(canvas):
+    item = canvas.picture.items_by_id["ties"]
+    canvas.set_preview("ties", "181 of 291 tensors")
+    before = item.anatomy.height
+    canvas.set_preview("ties", "about 12 minutes 31 seconds left, writes 16.1 GB")
+    assert [text for text, *_ in item._lines] == ["about 12 minutes 31 seconds left,", "writes 16.1 GB"]
+    assert item.anatomy.height == before + 16
 
 
 def test_the_tooltip_names_ports_and_fields(canvas):

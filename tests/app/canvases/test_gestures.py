@@ -36,7 +36,7 @@ def drag(canvas, start: QPoint, end: QPoint, *, button=LEFT, modifiers=PLAIN, re
     view = canvas.viewport()
     QTest.mousePress(view, button, modifiers, start)
     for step in (1, 2, 3, 4):
-        QTest.mouseMove(view, start + (end - start) * step / 4)
+        QTest.mouseMove(view, start + (end - start) * (step / 4))
     if release:
         QTest.mouseRelease(view, button, modifiers, end)
 

@@ -89,13 +89,13 @@ def drag(canvas, to: QPoint, *, release=True):
     start = canvas.handle_px().toPoint()
     QTest.mousePress(view, LEFT, PLAIN, start)
     for step in (1, 2, 3):
-        QTest.mouseMove(view, start + (to - start) * step / 3)
+        QTest.mouseMove(view, start + (to - start) * (step / 3))
     if release:
         QTest.mouseRelease(view, LEFT, PLAIN, to)
 
 
 def test_dragging_the_handle_to_a_corner_gives_that_model_all_the_weight(triangle, qtbot):
-    moves = []
+    moves: list[tuple[float, ...]] = []
     triangle.moved.connect(moves.append)
     corner = triangle.triangle.canvas.point(*TRIANGLE[2]).toPoint()
     with qtbot.waitSignal(triangle.released) as caught:
@@ -344,6 +344,7 @@ def test_the_mean_is_over_one_metric_only():
         ScoreHere("b", 3.0, 0.4, metric="Loss", unit="nats"),
     ]
     mean = mean_of(losses)
+    assert mean is not None
     assert (mean.value, mean.stderr) == pytest.approx((2.0, 0.25))
     assert mean_of([losses[0], score()]) is None
     assert mean_of([]) is None
