@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
@@ -28,11 +29,11 @@ def columns(split: str = "selection") -> tuple[dict[str, object], ...]:
     )
 
 
-def point(run: str, index: int, coords: tuple[float, ...], losses: tuple[float, float], **more: object) -> PointScored:
+def point(run: str, index: int, coords: tuple[float, ...], losses: tuple[float, float], **more: Any) -> PointScored:
     values = tuple(value for loss in losses for value in (loss, float(np.exp(-loss))))
     return PointScored(
         run=run, index=index, coords=coords, values=values, stderrs=(ERROR,) * 4, counts=(300,) * 4, **more
-    )  # type: ignore[arg-type]
+    )
 
 
 def line() -> tuple[RunHeader, list[Event]]:

@@ -1,6 +1,7 @@
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PySide6.QtCore import Qt
@@ -12,6 +13,7 @@ from solera.runs.reader import RunReader
 from solera.runs.writer import RunWriter
 from solera_app.pictures import registered
 from solera_app.views.host import RunView
+from solera_app.views.snapshot import Snapshot
 
 
 class Threads:
@@ -39,6 +41,16 @@ def host(qtbot: QtBot, factory: Threads) -> RunView:
     return made
 
 
+def snapshot(host: RunView) -> Snapshot:
+    assert host.snapshot is not None
+    return host.snapshot
+
+
+def front(host: RunView) -> Any:
+    assert host.current is not None
+    return host.current
+
+
 def opened(qtbot: QtBot, host: RunView, path: Path) -> None:
     with qtbot.waitSignal(host.opened, timeout=10_000):
         host.open(path)
@@ -53,8 +65,7 @@ def test_a_run_is_read_in_another_thread_and_gets_its_tabs(
     assert host.names == ("pareto", "table")
     assert host.run == "search"
     host.show_view("table")
-    assert host.current is not None
-    assert host.current.title == "Table"
+    assert front(host).title == "Table"
     opened(qtbot, host, run_file("line"))
     assert host.names == ("curve", "table")
     with pytest.raises(InputError, match="curve"):
@@ -66,19 +77,18 @@ def test_a_live_run_grows_on_the_screen_until_it_ends(
 ) -> None:
     writer, events = growing("plane")
     opened(qtbot, host, writer.path)
-    assert host.snapshot is not None
-    assert host.snapshot.state == "running"
+    assert snapshot(host).state == "running"
     for event in events[:20]:
         writer.append(event)
     writer.flush()
-    qtbot.waitUntil(lambda: len(host.snapshot.points) == 20, timeout=5000)
-    plot = host.current.plots()[0]
+    qtbot.waitUntil(lambda: len(snapshot(host).points) == 20, timeout=5000)
+    plot = front(host).plots()[0]
     qtbot.waitUntil(lambda: plot.header.state == "Running 57 %", timeout=5000)
     for event in events[20:]:
         writer.append(event)
     writer.close("done", "finished")
     qtbot.waitUntil(lambda: plot.header.state == "Done", timeout=5000)
-    assert len(host.snapshot.points) == len(events)
+    assert len(snapshot(host).points) == len(events)
 
 
 def test_points_heard_of_before_their_file_are_shown_and_not_lost(
@@ -88,24 +98,24 @@ def test_points_heard_of_before_their_file_are_shown_and_not_lost(
     opened(qtbot, host, writer.path)
     heard = [event for event in events if isinstance(event, PointScored)]
     host.take(heard[:4])
-    assert len(host.snapshot.points) == 4
+    assert len(snapshot(host).points) == 4
     host.take(heard[2:6])
     host.take(heard[9:])  # a gap: the file will tell
-    assert len(host.snapshot.points) == 6
+    assert len(snapshot(host).points) == 6
     for event in events[:5]:
         writer.append(event)
     writer.flush()
     for event in events[5:]:
         writer.append(event)
     writer.close("done", "")
-    qtbot.waitUntil(lambda: len(host.snapshot.points) == len(events) and not host.snapshot.live, timeout=5000)
+    qtbot.waitUntil(lambda: len(snapshot(host).points) == len(events) and not snapshot(host).live, timeout=5000)
 
 
 def test_selection_is_shared_by_the_views_and_a_double_click_asks_for_the_recipe(
     qtbot: QtBot, host: RunView, run_file: Callable[[str], Path]
 ) -> None:
     opened(qtbot, host, run_file("plane"))
-    plot = host.current.plots()[0]
+    plot = front(host).plots()[0]
     at = plot.position(8).toPoint()
     with qtbot.waitSignal(host.pointSelected) as chosen:
         qtbot.mouseClick(plot.canvas.viewport(), Qt.MouseButton.LeftButton, pos=at)
@@ -114,8 +124,8 @@ def test_selection_is_shared_by_the_views_and_a_double_click_asks_for_the_recipe
         qtbot.mouseDClick(plot.canvas.viewport(), Qt.MouseButton.LeftButton, pos=at)
     assert asked.args == ["plane", 8]
     host.show_view("table")
-    assert host.current.selected == 8
-    assert host.current.view.currentIndex().siblingAtColumn(0).data() == 9
+    assert front(host).selected == 8
+    assert front(host).view.currentIndex().siblingAtColumn(0).data() == 9
 
 
 def test_a_missing_run_is_a_sentence_and_the_view_lives_on(

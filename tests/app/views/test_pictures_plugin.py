@@ -3,6 +3,7 @@
 import dataclasses
 import xml.etree.ElementTree as ET
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,13 +15,12 @@ from pytestqt.qtbot import QtBot
 from solera_app.pictures import registered
 from solera_app.theme import themes
 from solera_app.views.snapshot import Snapshot
-from solera_app.views.view import View
 
 VIEWS = registered()
 SHOWS = {"curve": "line", "surface": "plane", "pareto": "search", "table": "comparison"}
 
 
-def made(qtbot: QtBot, name: str, snapshot: Snapshot) -> View:
+def made(qtbot: QtBot, name: str, snapshot: Snapshot) -> Any:
     view = VIEWS[name]()
     qtbot.addWidget(view)
     view.resize(1024, 640)
@@ -154,7 +154,7 @@ def test_the_reference_of_more_objectives_is_not_drawn(qtbot: QtBot, snapshots: 
     assert not any("Hypervolume" in entry.text for entry in view.plot.legend.entries)
 
 
-def cells(view: View, column: str) -> list[str]:
+def cells(view: Any, column: str) -> list[str]:
     model = view.model
     place = model.titles().index(column)
     return [model.data(model.index(row, place)) for row in range(model.rowCount())]
