@@ -29,7 +29,7 @@ class ProcessHandler:
         grace: Seconds.
     """
 
-    def __init__(self, target: str, grace: float = 0.6) -> None:
+    def __init__(self, target: str, grace: float = 0.5) -> None:
         self.target = target
         self.grace = grace
 
@@ -46,6 +46,7 @@ class ProcessHandler:
         process = spawn.Process(target=main, args=(theirs,), name=f"solera-job-{context.job}", daemon=True)
         process.start()
         theirs.close()
+        ended = False
         try:
             ours.send(
                 Begin(
@@ -53,15 +54,18 @@ class ProcessHandler:
                     (context.seed.root, context.seed.path), str(context.scratch),
                 )
             )  # fmt: skip
-            end = self._serve(ours, process, context)
+            end = self._serve(ours, context)
+            ended = True
         except (EOFError, BrokenPipeError, ConnectionResetError):
             process.join(5)
             raise _died(process) from None
         finally:
             ours.close()
-            process.join(0.2)
-            if process.is_alive():
+            if not ended:
                 process.kill()
+            process.join(5)
+            if process.is_alive():
+                process.kill()  # it has said its last word, but a thread of its own keeps it
                 process.join()
         if end.state == "done":
             return end.result
@@ -70,7 +74,7 @@ class ProcessHandler:
             raise Cancelled((end.error or {}).get("message", ""))
         raise RemoteError(end.error or {})
 
-    def _serve(self, pipe: Connection, process: BaseProcess, context: JobContext) -> End:
+    def _serve(self, pipe: Connection, context: JobContext) -> End:
         """Answer the process until it ends."""
         with ExitStack() as everything:
             held: dict[int, ExitStack] = {}
