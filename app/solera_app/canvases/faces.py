@@ -6,7 +6,6 @@ preview, which come from jobs.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -312,10 +311,10 @@ def title_of(node: AnyNode, catalogue: Catalogue) -> str:
 
 def _numbered(title: str, stem: str, id_: str) -> str:
     """``"TIES"`` for the id ``ties``, ``"TIES 2"`` for ``ties_2``, the id itself if a person chose it."""
-    found = re.fullmatch(rf"{re.escape(stem)}(?:_(\d+))?", id_)
-    if not found:
-        return id_
-    return f"{title} {found[1]}" if found[1] else title
+    if id_ == stem:
+        return title
+    number = id_.removeprefix(f"{stem}_")
+    return f"{title} {number}" if number != id_ and number.isdigit() else id_
 
 
 def _checkpoint_title(node: CheckpointNode) -> str:

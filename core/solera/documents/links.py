@@ -71,6 +71,8 @@ class Wiring:
 
     def result(self, id_: str) -> PortType:
         """What a node's output is; see :func:`result_type`."""
+        if id_ in self._results:
+            return self._results[id_]
         if id_ not in self._nodes:
             return "any"
         stack, entered = [id_], set[str]()
