@@ -7,6 +7,7 @@ from typing import Literal, Protocol
 
 from solera.documents.document import AnyNode, Document, SaveNode, TaskNode, sources
 from solera.recipes.nodes import CheckpointNode, MethodNode, SumNode
+from solera.recipes.types import TOTAL_TOLERANCE
 
 PortType = Literal["weights", "delta", "any"]
 
@@ -97,7 +98,9 @@ class Wiring:
                 if not numbers:
                     return "delta" if terms else "any"
                 total = sum(n for n in numbers if isinstance(n, (int, float)))
-                return "weights" if abs(total - 1) < 1e-9 else "delta" if abs(total) < 1e-9 else "any"
+                if abs(total - 1) <= TOTAL_TOLERANCE:
+                    return "weights"
+                return "delta" if abs(total) <= TOTAL_TOLERANCE else "any"
             case MethodNode(method=method, base=base, inputs=inputs):
                 facts = self._methods.get(method)
                 takes = facts.takes if facts else "any"
