@@ -26,14 +26,27 @@ def fill(values: Grid, scored: Mask) -> tuple[Grid, Mask]:
     rows, cols = np.nonzero(scored)
     if rows.size == 0 or rows.size == scored.size:
         return filled, np.zeros(scored.shape, dtype=bool)
-    from scipy.ndimage import distance_transform_edt
-
-    nearest = distance_transform_edt(~scored, return_distances=False, return_indices=True)
     box = np.zeros(scored.shape, dtype=bool)
     box[rows.min() : rows.max() + 1, cols.min() : cols.max() + 1] = True
     guessed = box & ~scored
-    filled[guessed] = values[nearest[0][guessed], nearest[1][guessed]]
+    across, gap = _nearest_in_row(scored)
+    places = np.arange(len(scored))[:, None]
+    for row in np.nonzero(guessed.any(axis=1))[0].tolist():
+        source = np.argmin(gap + (places - row) ** 2, axis=0)  # the row whose nearest cell is nearest
+        here = np.nonzero(guessed[row])[0]
+        filled[row, here] = values[source[here], across[source[here], here]]
     return filled, guessed
+
+
+def _nearest_in_row(scored: Mask) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """For each cell the column of the nearest scored cell of its row, and the squared distance (huge without one)."""
+    count = scored.shape[1]
+    far, cols = 10 * sum(scored.shape), np.arange(count)
+    left = np.maximum.accumulate(np.where(scored, cols, -far), axis=1)
+    right = np.minimum.accumulate(np.where(scored, cols, count + far)[:, ::-1], axis=1)[:, ::-1]
+    nearest = np.where(cols - left <= right - cols, left, right)
+    gap = (nearest - cols) ** 2
+    return np.clip(nearest, 0, count - 1), gap
 
 
 def magnify(values: Grid, factor: int, *, smooth: bool) -> NDArray[np.float32]:

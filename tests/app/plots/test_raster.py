@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from solera_app.plots.raster import colour_range, fill, magnify
 
@@ -15,6 +17,20 @@ def test_only_cells_among_scored_ones_are_filled_with_their_nearest() -> None:
     assert np.isnan(filled[3:]).all()
     assert filled[1, 2] in (2.0, 4.0)
     assert (filled[scored] == values[scored]).all()
+
+
+@settings(max_examples=40)
+@given(st.integers(0, 10_000), st.floats(0.02, 0.6))
+def test_the_nearest_is_the_nearest(seed: int, share: float) -> None:
+    rng = np.random.default_rng(seed)
+    scored = rng.random((7, 9)) < share
+    values = np.where(scored, np.arange(63.0).reshape(7, 9), np.nan)
+    filled, guessed = fill(values, scored)
+    places = np.argwhere(scored)
+    for row, column in np.argwhere(guessed):
+        distances = ((places - (row, column)) ** 2).sum(axis=1)
+        source = np.argwhere(values == filled[row, column])[0]
+        assert ((source - (row, column)) ** 2).sum() == distances.min()
 
 
 def test_row_by_row_leaves_the_rest_blank() -> None:
