@@ -145,8 +145,13 @@ def _mark(snapshot: Snapshot) -> tuple[object, ...]:
     return (len(snapshot.points), snapshot.state, snapshot.summary, sizes)
 
 
-#: A thread object must outlive its thread, whatever becomes of the widget that asked for it.
-_running: set[QThread] = set()
+#: A thread and what lives in it must outlast the widget that asked for them: kept here until the thread has ended.
+_running: dict[QThread, _Worker] = {}
+
+
+def _forget_ended() -> None:
+    for thread in [thread for thread in _running if thread.isFinished()]:
+        del _running[thread]
 
 
 @atexit.register
@@ -185,8 +190,10 @@ class RunWatch(QObject):
         self._rested.connect(self._worker.rest, queued)
         for name in ("opened", "grew", "failed"):
             getattr(self._worker, name).connect(getattr(self, name), queued)
-        _running.add(self._thread)
-        self._thread.finished.connect(lambda thread=self._thread: _running.discard(thread))
+        _forget_ended()
+        _running[self._thread] = self._worker
+        # The last act of the thread itself, so that the timer is stopped where it lives.
+        self._thread.finished.connect(self._worker.rest, Qt.ConnectionType.DirectConnection)
         self.destroyed.connect(self._thread.quit)
         self._thread.start()
 

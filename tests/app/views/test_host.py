@@ -149,3 +149,17 @@ def test_export_writes_the_view_in_front(
     assert "Rotated cross-entropy" in text.splitlines()[0]
     host.show_view("table")
     assert "rotated.cross_entropy" in host.export("csv", tmp_path / "b.csv").read_text().splitlines()[0]
+
+
+def test_a_view_thrown_away_ends_its_thread(
+    qtbot: QtBot, factory: Threads, growing: Callable[[str], tuple[RunWriter, list[Event]]]
+) -> None:
+    writer, _ = growing("line")
+    thrown = RunView(factory, registered())
+    opened(qtbot, thrown, writer.path)
+    thread = thrown.watch._thread
+    assert thread.isRunning()
+    thrown.deleteLater()
+    del thrown
+    qtbot.waitUntil(thread.isFinished, timeout=5000)
+    writer.close("done", "")
