@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,15 +44,17 @@ class InterpolationTab(DocumentTab):
     Args:
         opened: The document.
         bench: The workbench.
+        anchored: Gives its recipe with absolute paths.
     """
 
     icon = "interpolate"
     keepRequested = Signal(object, str)
     exploreRequested = Signal(str)
 
-    def __init__(self, opened: OpenDocument, bench: Workbench) -> None:
+    def __init__(self, opened: OpenDocument, bench: Workbench, anchored: Callable[[OpenDocument], Recipe]) -> None:
         super().__init__(opened)
         self._bench = bench
+        self._anchored = anchored
         self.canvas = InterpolationCanvas()
         self.panel = InterpolationPanel()
         self.scorer = PreviewScorer(self)
@@ -128,7 +130,7 @@ class InterpolationTab(DocumentTab):
             self.panel.set_weights(state.weights)
 
     def _sources(self) -> list[str]:
-        nodes = {node.id: node for node in self.opened.document.recipe.checkpoints}
+        nodes = {node.id: node for node in self._anchored(self.opened).checkpoints}
         return [nodes[id_].source for id_ in self._corners]
 
     @property
@@ -214,7 +216,7 @@ class InterpolationTab(DocumentTab):
 
     def recipe(self, weights: Sequence[float]) -> Recipe:
         """The recipe of a point: the corners blended with these weights."""
-        nodes = tuple(node for node in self.opened.document.recipe.checkpoints if node.id in self._corners)
+        nodes = tuple(node for node in self._anchored(self.opened).checkpoints if node.id in self._corners)
         last = 1.0 - sum(round(float(w), 6) for w in weights[1:])
         shares = (last, *(round(float(w), 6) for w in weights[1:]))
         terms = tuple(Term(id_, share) for id_, share in zip(self._corners, shares, strict=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,13 +15,13 @@ from solera.documents.document import Document, Interpolation, SaveNode, TaskNod
 from solera.documents.journal import left_behind
 from solera.errors import Fault, InputError
 from solera.events import JobChanged, Progress
-from solera.recipes.nodes import CheckpointNode
+from solera.recipes.nodes import CheckpointNode, Recipe
 from solera_app.bridge.background import in_background
 from solera_app.bridge.bridge import Bridge
 from solera_app.bridge.slots import guarded, notices
 from solera_app.open_document import OpenDocument
 from solera_app.tabs import DocumentTab, RecipeTab
-from solera_app.words import duration, size_short
+from solera_app.words import count_short, duration, size_short
 
 if TYPE_CHECKING:
     from solera.workbench import Workbench
@@ -73,6 +74,19 @@ class RecipeDesk(QObject):
             "run.run": self.run,
             "run.explore": lambda: self.explore(),
         }
+
+    def anchored(self, opened: OpenDocument, output: str = "") -> Recipe:
+        """The recipe of a document with its paths made absolute, as jobs need it.
+
+        Args:
+            opened: The document.
+            output: Another node than the recipe's own output.
+        """
+        document = opened.document
+        if output and output != document.recipe.output:
+            document = SetRecipe(output=output).apply(document)
+        folder = opened.path.parent if opened.path is not None else self._project_folder()
+        return self._bench.inputs.anchored(document.recipe, folder)
 
     # --- what is open ----------------------------------------------------------------------------------------------
 
@@ -132,9 +146,7 @@ class RecipeDesk(QObject):
         return [str(opened.path) for opened in self.documents if opened.path is not None]
 
     def _new(self, document: Document | None = None) -> OpenDocument:
-        project = self._bench.project
-        folder = project.folder if project is not None else Path()
-        opened = OpenDocument(document or Document(), None, folder, modified=document is not None)
+        opened = OpenDocument(document or Document(), None, self._project_folder(), modified=document is not None)
         self._show(opened)
         return opened
 
@@ -289,6 +301,7 @@ class RecipeDesk(QObject):
             if isinstance(tab, RecipeTab):
                 tab.canvas.set_library([entry for entry in entries if not entry.missing])
         self._roles()
+        self._previews()
 
     def _drop(self, tab: RecipeTab, paths: list[str], at: QPointF) -> None:
         def place(entries: list[Any]) -> None:
@@ -306,6 +319,7 @@ class RecipeDesk(QObject):
             self._inspect()
             self._checked.start()
             self._roles()
+            self._previews()
         if tab is None:
             self._window.show_faults(0)
             self._window.status.saved.show_words("")
@@ -320,15 +334,29 @@ class RecipeDesk(QObject):
         bases = {getattr(node, "base", "") for node in document.recipe.nodes}
         roles = {}
         for node in document.recipe.checkpoints:
-            name = node.source.removeprefix("library:")
+            entry = self._entry(node.source)
+            if entry is None:
+                continue
+            name = entry.name
             if node.id in bases:
                 roles[name] = "base"
             if node.id in document.interpolation.corners:
                 roles[name] = f"corner {document.interpolation.corners.index(node.id) + 1}"
         self._window.library.set_roles(roles)
 
+    def _previews(self) -> None:
+        """What is known of a checkpoint, at its node."""
+        tab = self._tab
+        if isinstance(tab, RecipeTab):
+            for node in tab.opened.document.recipe.checkpoints:
+                entry = self._entry(node.source)
+                if entry is not None and not entry.missing:
+                    text = f"{count_short(entry.numel)} · {entry.dtype} · {size_short(entry.nbytes)}"
+                    tab.canvas.set_preview(node.id, text)
+
     def _changed(self) -> None:
         self._checked.start()
+        self._previews()
         self._inspect()
         self._roles()
         self._desk.refresh_actions()
@@ -354,13 +382,26 @@ class RecipeDesk(QObject):
         node = document.node(id_)
         if not isinstance(node, CheckpointNode):
             return []
-        name = node.source.removeprefix("library:")
-        entry = next((e for e in self._entries if e.name == name or str(e.path) == node.source), None)
+        entry = self._entry(node.source)
         if entry is None:
             return [("Source", node.source)]
         facts = [("Format", entry.format), ("Parameters", f"{entry.numel:,}"), ("Dtype", entry.dtype)]
         facts += [("Size", size_short(entry.nbytes)), ("Network", entry.architecture), ("Path", str(entry.path))]
         return [(title, text) for title, text in facts if text]
+
+    def _entry(self, source: str) -> Any:
+        """The library entry a checkpoint node of the document in front means; None if it is not in the library."""
+        if source.startswith("library:"):
+            name = source.removeprefix("library:")
+            return next((entry for entry in self._entries if entry.name == name), None)
+        opened = self._tab.opened if self._tab is not None else None
+        folder = opened.path.parent if opened is not None and opened.path is not None else self._project_folder()
+        path = (folder / source).resolve()
+        return next((entry for entry in self._entries if Path(entry.path).resolve() == path), None)
+
+    def _project_folder(self) -> Path:
+        project = self._bench.project
+        return project.folder if project is not None else Path.cwd()
 
     def _plan_facts(self, opened: OpenDocument) -> list[tuple[str, str]]:
         plan = self._plan.get(id(opened))
@@ -377,10 +418,10 @@ class RecipeDesk(QObject):
         if tab is None or self._desk.workbench is None:
             return
         opened, bench = tab.opened, self._bench
-        recipe = opened.document.recipe
-        if not recipe.nodes:
+        if not opened.document.recipe.nodes:
             self._show_check(opened, (), {})
             return
+        recipe = self.anchored(opened)
 
         def work() -> tuple[tuple[Fault, ...], dict[str, Any]]:
             faults = bench.check(recipe)
@@ -406,7 +447,7 @@ class RecipeDesk(QObject):
         """Check now, and say what was found."""
 
         def tell(opened: OpenDocument) -> None:
-            faults = self._bench.check(opened.document.recipe)
+            faults = self._bench.check(self.anchored(opened))
             self._show_check(opened, faults, self._plan.get(id(opened), {}))
             if faults:
                 more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
@@ -424,19 +465,17 @@ class RecipeDesk(QObject):
         if tab is None:
             return
         opened = tab.opened
-        faults = self._bench.check(opened.document.recipe)
+        faults = self._bench.check(self.anchored(opened))
         if faults:
             self.check()
             return
         for saved, name, dtype in self._outputs(opened):
-            recipe = opened.document.recipe
-            if saved.source and saved.source != recipe.output:
-                recipe = SetRecipe(output=saved.source).apply(opened.document).recipe
+            recipe = self.anchored(opened, saved.source)
             job = self._bench.submit_merge(recipe, name, dtype=dtype)
             self._merging[job.id] = (opened, saved.id or recipe.output)
         for sink in opened.document.sinks:
             if isinstance(sink, TaskNode) and sink.source and sink.task:
-                recipe = SetRecipe(output=sink.source).apply(opened.document).recipe
+                recipe = self.anchored(opened, sink.source)
                 job = self._bench.submit_evaluate(recipe, [sink.task], split=sink.split)
                 self._merging[job.id] = (opened, sink.id)
         self._window.bottom.setCurrentWidget(self._window.jobs)
@@ -501,7 +540,8 @@ class RecipeDesk(QObject):
         bench = self._bench
         shelf = bench.registry.explorers
         explorers = {name: shelf.describe(name) for name in shelf}
-        dialog = ExploreDialog(tab.opened.document, bench.tasks(), explorers, form, self._window)
+        document = dataclasses.replace(tab.opened.document, recipe=self.anchored(tab.opened))
+        dialog = ExploreDialog(document, bench.tasks(), explorers, form, self._window)
         if dialog.exec():
             bench.submit_explore(dialog.experiment())
             self._window.bottom.setCurrentWidget(self._window.jobs)
@@ -565,7 +605,7 @@ class RecipeDesk(QObject):
             if isinstance(tab, InterpolationTab) and tab.opened is opened:
                 self._window.tabs.setCurrentIndex(place)
                 return
-        made = InterpolationTab(opened, self._bench)
+        made = InterpolationTab(opened, self._bench, self.anchored)
         made.exploreRequested.connect(guarded(self.explore))
         made.keepRequested.connect(guarded(lambda recipe, name: self.keep(recipe, name)))
         self._bench_events(made)

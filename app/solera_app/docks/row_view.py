@@ -130,12 +130,13 @@ class RowDelegate(QStyledItemDelegate):
     @staticmethod
     def _columns(painter: QPainter, rect: QRect, row: Row, right: int) -> int:
         """Bar and middle text in columns of their own; returns where they begin."""
-        start = rect.left() + max(260, rect.width() * 35 // 100)
+        start = rect.left() + max(260, rect.width() * 38 // 100)
         if row.progress is not None:
             _bar(painter, QRect(start, rect.center().y() - 1, 140, 4), row.progress)
         painter.setFont(font("label"))
         painter.setPen(theme().colour("text-2"))
-        middle = QRect(start + 156, rect.top(), max(right - start - 170, 20), rect.height())
+        left = start + (156 if row.progress is not None else 0)
+        middle = QRect(left, rect.top(), max(right - left - 14, 20), rect.height())
         text = painter.fontMetrics().elidedText(row.middle, Qt.TextElideMode.ElideRight, middle.width())
         painter.drawText(middle, _LEFT, text)
         return start
