@@ -1,1 +1,37 @@
 """Solera: a workbench for weight space. The headless core; see ``solera.api`` for plugin authors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from solera import runs as runs
+    from solera._face import Model as Model
+    from solera._face import Project as Project
+    from solera._face import explore as explore
+    from solera._face import line as line
+    from solera._face import merge as merge
+    from solera._face import open as open
+    from solera._face import plane as plane
+    from solera._face import task as task
+    from solera._face import var as var
+
+__all__ = ["Model", "Project", "explore", "line", "merge", "open", "plane", "runs", "task", "var"]
+
+
+def __getattr__(name: str) -> Any:
+    import importlib
+
+    if name == "runs":
+        return importlib.import_module("solera.runs")
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("solera")
+    if name in __all__:
+        return getattr(importlib.import_module("solera._face"), name)
+    raise AttributeError(f"solera has no '{name}'")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -112,7 +112,7 @@ def _pictures(folder: Path, runs: list[dict[str, Any]]) -> None:
         say("No pictures: the window's package is not installed; get it with: pip install 'solera[app]'")
         return
     pictures = folder / "artifacts" / "pictures"
-    new = [run for run in runs if not any((pictures / run["run"]).glob("*.png"))]
+    new = [run for run in runs if not any((pictures / run["run"]).glob("*"))]
     say("  Drawing the pictures" if new else "  The pictures are there already")
     trouble = _draw(module, [(run["path"], str(pictures / run["run"])) for run in new])
     if trouble:

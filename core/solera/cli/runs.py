@@ -157,7 +157,7 @@ def _points(reader: RunReader) -> dict[str, Any]:
 
 
 def _extent(count: int, planned: int | None) -> str:
-    return f"{count} of {planned}" if planned else str(count)
+    return f"{count} of {planned}" if planned and count < planned else str(count)
 
 
 def _project_of(project: Path | None) -> Path:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from solera.cli.screen import in_bytes, in_time, say
-from solera.errors import FaultsError, InputError, Interrupted, NotFoundError, SoleraError
+from solera.errors import Interrupted
 
 if TYPE_CHECKING:
     from solera.events import Event, Progress
@@ -21,15 +21,6 @@ if TYPE_CHECKING:
 
 #: Seconds between lines of progress where there is no terminal.
 _LINE_SECONDS = 5.0
-
-#: Errors that are the caller's: exit code 2.
-_CALLERS = frozenset({InputError.code, FaultsError.code, NotFoundError.code})
-
-
-class JobFailed(SoleraError):
-    """A job failed; its sentence is the job's own."""
-
-    code = "job"
 
 
 @contextmanager
@@ -78,22 +69,18 @@ def run_job(bench: Workbench, job: Job, *, quiet: bool = False, events: queue.Si
         The job's result.
 
     Raises:
-        JobFailed: It failed or was cancelled; the sentence is its own.
-        InputError: It failed because of what it was given.
+        SoleraError: It failed or was cancelled; of the class it failed with.
         Interrupted: The program was asked to stop; the sentence says how to go on.
     """
     from solera.jobs.signals import resumable
+    from solera.workbench.outcome import result_of
 
     with resumable(bench.jobs) as stopped:
         _watch(job, events, _display(quiet))
         bench.jobs.wait(job.id, 15.0)
     if stopped or job.state == "interrupted":
         raise Interrupted(_how_to_go_on(bench, job))
-    if job.state == "done":
-        return job.result or {}
-    error = job.error or {"code": "cancelled", "message": f"'{job.spec.title}' was cancelled."}
-    kind = InputError if error["code"] in _CALLERS else JobFailed
-    raise kind(error["message"], traceback=error.get("traceback", ""), code=error["code"])
+    return result_of(job)
 
 
 def submit_and_run(bench: Workbench, submit: Any, *, quiet: bool = False) -> dict[str, Any]:

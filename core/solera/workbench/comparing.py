@@ -37,7 +37,7 @@ def compare_job(bench: Bench, args: dict[str, Any], context: JobContext) -> dict
     experiment = load_experiment(args["experiment"])
     device = experiment.device or context.device
     entries = _entries(experiment, bench)
-    tasks = [make_task(name, bench.project, bench.registry) for name in experiment.tasks]
+    tasks = [make_task(name, bench.inputs) for name in experiment.tasks]
     context.progress(0, None, "", "reading the checkpoints")
     facts = {
         entry.name: recipe_facts(bench, entry.recipe, bench.inputs.fingerprints(entry.recipe, context))

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from solera.families.family import Family
     from solera.models.architecture import Factory
     from solera.projects.project import Project
+    from solera.tasks.task import Task
 
 LIBRARY, MEMORY = "library:", "memory:"
 
@@ -34,6 +35,7 @@ class Inputs:
 
     Attributes:
         factories: What makes the module of a source in memory whose config names no architecture.
+        tasks: Tasks that a script made, by name; they go before the project's.
     """
 
     def __init__(self, registry: Registry, project: Project | None, cache: Path) -> None:
@@ -42,6 +44,7 @@ class Inputs:
         self.cache = cache
         self._open: dict[tuple[str, str], Checkpoint] = {}
         self.factories: dict[str, str | Factory] = {}
+        self.tasks: dict[str, Task] = {}
         self._memory: dict[str, Checkpoint] = {}
         self._lock = threading.RLock()
 
@@ -55,6 +58,12 @@ class Inputs:
         with self._lock:
             self._memory[key] = checkpoint
         return f"{MEMORY}{key}"
+
+    def share(self, other: Inputs) -> None:
+        """Know what another knows of weights in memory."""
+        with self._lock:
+            self._memory = other._memory
+            self.factories = other.factories
 
     def path_of(self, source: str) -> Path:
         """The file or folder a source names.

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from solera.execution.memory import Materialiser
     from solera.methods.spec import MethodSpec
     from solera.models.network import Network
-    from solera.projects.project import Project
     from solera.tasks.scores import Score
     from solera.tasks.task import Evaluator
 
@@ -41,13 +40,11 @@ class Live:
 
     Args:
         inputs: What opens checkpoints.
-        project: Whose tasks.
         device: torch device.
     """
 
-    def __init__(self, inputs: Inputs, project: Project | None, device: str) -> None:
+    def __init__(self, inputs: Inputs, device: str) -> None:
         self._inputs = inputs
-        self._project = project
         self._device = device
         self._ready: OrderedDict[Any, _Ready] = OrderedDict()
         self._lock = threading.Lock()
@@ -72,7 +69,8 @@ class Live:
         from solera.context import QuietContext
 
         context = context or QuietContext(self._device)
-        opened, found = freed(recipe, self._inputs.registry.methods)
+        # A preview may differ by rounding; without a limit the score is that of the weights as they would be saved.
+        opened, found = freed(recipe, self._inputs.registry.methods) if limit else (recipe, {})
         standing = {var.name: var.init for var in recipe.variables if var.init is not None}
         ready = self._make_ready(opened, tasks, limit, split, context)
         with ready.lock, torch.inference_mode():
@@ -90,13 +88,14 @@ class Live:
             raise FaultsError(f"recipe {recipe.name or recipe.output}", faults)
         checkpoints = self._inputs.checkpoints(recipe)
         stamp = tuple(checkpoint.identity() for checkpoint in checkpoints.values())
-        key = (textual_hash(recipe), stamp, tasks, limit, split)
+        given = tuple(id(self._inputs.tasks.get(name)) for name in tasks)
+        key = (textual_hash(recipe), stamp, tasks, given, limit, split)
         with self._lock:
             if key not in self._ready:
                 network = make_network(recipe, self._inputs, self._device)
                 methods = self._inputs.registry.methods
                 materialiser = Materialiser(recipe, checkpoints, methods, network.layout, self._device, context)
-                made = [make_task(name, self._project, self._inputs.registry) for name in tasks]
+                made = [make_task(name, self._inputs) for name in tasks]
                 evaluators = tuple(task.prepare(split, device=self._device, limit=limit) for task in made)
                 self._ready[key] = _Ready(network, materialiser, evaluators, threading.Lock())
                 while len(self._ready) > _KEPT:

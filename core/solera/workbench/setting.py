@@ -39,14 +39,17 @@ def plain_params(given: dict[str, Any], specs: Sequence[ParamSpec], subject: str
     return {key: value.values if isinstance(value, PerModel) else value for key, value in values.items()}
 
 
-def make_task(name: str, project: Project | None, registry: Registry) -> Task:
-    """A task of the project, or one of a registered kind that needs no parameters.
+def make_task(name: str, inputs: Inputs) -> Task:
+    """A task a script made, one of the project, or one of a registered kind that needs no parameters.
 
     Raises:
         TaskError: There is none of this name.
         FaultsError: Its parameters do not fit.
         PluginError: Its plugin cannot be loaded.
     """
+    if name in inputs.tasks:
+        return inputs.tasks[name]
+    project, registry = inputs.project, inputs.registry
     entry = project.tasks.get(name) if project else None
     kind = entry.task if entry else name
     if kind not in registry.tasks:
@@ -60,7 +63,7 @@ def make_task(name: str, project: Project | None, registry: Registry) -> Task:
         )
     factory = registry.tasks[kind]
     given = dict(entry.params) if entry else {}
-    specs = _specs(registry.tasks, kind)
+    specs = specs_of(registry.tasks, kind)
     params = plain_params(given, specs, f"task {name}")
     for spec in specs:
         if spec.kind == "path" and project is not None and isinstance(params.get(spec.name), str):
@@ -81,7 +84,7 @@ def make_explorer(experiment: Experiment, registry: Registry) -> Explorer:
         message = f"No explorer is called '{name}'; known: {', '.join(registry.explorers)}."
         raise FaultsError("experiment", [Fault("experiment.explorer", "explorer.name", message)])
     cls = registry.explorers[name]
-    params = plain_params(experiment.explorer_params, _specs(registry.explorers, name), f"explorer {name}")
+    params = plain_params(experiment.explorer_params, specs_of(registry.explorers, name), f"explorer {name}")
     explorer: Explorer = cls(**params)
     return explorer
 
@@ -184,7 +187,7 @@ def open_setting(experiment: Experiment, inputs: Inputs, context: Context, devic
     faults = inputs.check(family.recipe)
     if faults:
         raise FaultsError(f"recipe {family.recipe.name or family.recipe.output}", faults)
-    tasks = tuple(make_task(name, inputs.project, inputs.registry) for name in experiment.tasks)
+    tasks = tuple(make_task(name, inputs) for name in experiment.tasks)
     explorer = make_explorer(experiment, inputs.registry)
     context.progress(0, None, "", "reading the checkpoints")
     return Setting(experiment, inputs, device, family, tasks, explorer, inputs.fingerprints(family.recipe, context))
@@ -199,8 +202,8 @@ def task_versions(tasks: Sequence[Task], project: Project | None) -> list[list[A
     return found
 
 
-def _specs(shelf: Contributions, name: str) -> tuple[ParamSpec, ...]:
-    """Parameters by manifest; by signature for what was provided without one."""
+def specs_of(shelf: Contributions, name: str) -> tuple[ParamSpec, ...]:
+    """Parameters of a task, explorer or example: by manifest; by signature for what was provided without one."""
     if shelf.plugin(name) is not None:
         return shelf.describe(name).params
     from solera.params import specs_from_signature

@@ -40,12 +40,12 @@ class Workbench:
     """Everything one works with. Nothing heavy is imported until it is used. Safe to call from any thread.
 
     Args:
-        project: An open project; None works without one: relative paths are the current folder's, runs go to a
-            temporary folder that is removed at the end.
+        project: An open project; None works without one, and relative paths are the current folder's.
         settings: What a person has set; read from their file if None.
         safe_mode: Only the plugins that come with Solera.
         registry: What is registered; discovered if None.
         records: Whether unfinished jobs are kept in the project and offered again.
+        runs_folder: Where run files go without a project; None is a temporary folder that is removed at the end.
 
     Attributes:
         registry: Everything that is registered.
@@ -65,14 +65,18 @@ class Workbench:
         safe_mode: bool = False,
         registry: Registry | None = None,
         records: bool = True,
+        runs_folder: Path | None = None,
     ) -> None:
         self.settings = settings or load_settings()
         self.project = project
         self.registry = registry or Registry.discover(
             self.settings.all_plugin_folders, disabled=self.settings.disabled_plugins, safe_mode=safe_mode
         )
-        self._temporary = None if project else tempfile.TemporaryDirectory(prefix="solera-runs-")
-        self.runs_folder = project.runs_folder if project else Path(self._temporary.name)  # type: ignore[union-attr]
+        self._temporary: tempfile.TemporaryDirectory[str] | None = None
+        if project is None and runs_folder is None:
+            self._temporary = tempfile.TemporaryDirectory(prefix="solera-runs-")
+            runs_folder = Path(self._temporary.name)
+        self.runs_folder: Path = project.runs_folder if project else runs_folder or Path("runs")
         if project is not None:
             project.library.formats = self.registry.formats
         cache = project.fingerprints if project and not project.read_only else cache_folder() / "fingerprints"
@@ -88,7 +92,7 @@ class Workbench:
             records=JobRecords(project.jobs_folder) if project and keep else None,
         )
         self.runs = Catalogue(self.runs_folder)
-        self._live = Live(self.inputs, project, self.lanes()[0])
+        self._live = Live(self.inputs, self.lanes()[0])
 
     # -- looking ---------------------------------------------------------------------------------------------------
 
@@ -146,7 +150,7 @@ class Workbench:
         """
         from solera.workbench.setting import make_task
 
-        return make_task(name, self.project, self.registry)
+        return make_task(name, self.inputs)
 
     def tasks(self) -> tuple[str, ...]:
         """Names of the project's tasks; without a project, the kinds that need no parameters."""

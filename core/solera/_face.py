@@ -1,0 +1,449 @@
+"""What a script works with: models that can be added and scaled, families, tasks, explorations."""
+
+from __future__ import annotations
+
+import atexit
+import itertools
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from solera.context import QuietContext
+from solera.errors import Fault, FaultsError, InputError
+from solera.families.family import Family
+from solera.params import PerModel, Value, Var
+from solera.projects.project import Project
+from solera.recipes import algebra
+from solera.recipes.nodes import CheckpointNode, Recipe
+from solera.runs.reader import RunReader
+from solera.workbench.outcome import result_of
+from solera.workbench.workbench import Workbench
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from solera.checkpoints.checkpoint import Checkpoint
+    from solera.tasks.scores import Score
+    from solera.tasks.task import Task
+
+__all__ = ["Model", "Project", "explore", "line", "merge", "open", "plane", "task", "var"]
+
+_numbers = itertools.count(1)
+_lock = threading.Lock()
+_shared: list[Workbench] = []
+
+
+class Model:
+    """Weights, or a difference of weights, not made yet: a thin handle over a recipe.
+
+    ``a + b``, ``a - b``, ``0.5 * a`` and ``-a`` give new models; nothing is read until weights are asked for.
+
+    Attributes:
+        recipe: How the weights are made.
+    """
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe = recipe
+
+    def __repr__(self) -> str:
+        free = ", ".join(variable.name for variable in self.recipe.variables)
+        return f"<Model {self.name}{f' of {free}' if free else ''}>"
+
+    def __add__(self, other: Model) -> Model:
+        return Model(algebra.add(self.recipe, other.recipe)) if isinstance(other, Model) else NotImplemented
+
+    def __sub__(self, other: Model) -> Model:
+        return Model(algebra.sub(self.recipe, other.recipe)) if isinstance(other, Model) else NotImplemented
+
+    def __mul__(self, factor: float | Var) -> Model:
+        if isinstance(factor, bool) or not isinstance(factor, (int, float, Var)):
+            return NotImplemented
+        return Model(algebra.scale(factor, self.recipe))
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, divisor: float) -> Model:
+        return self * (1 / divisor)
+
+    def __neg__(self) -> Model:
+        return self * -1.0
+
+    @property
+    def name(self) -> str:
+        """What a person reads: the recipe's name, or that of its output."""
+        return self.recipe.name or self.recipe.output
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """The checkpoint this is, for a model that was opened: names, shapes and dtypes, numbers when asked.
+
+        Raises:
+            InputError: It is computed; ask for :meth:`state_dict`.
+        """
+        node = self.recipe.node(self.recipe.output)
+        if not isinstance(node, CheckpointNode):
+            raise InputError(f"'{self.name}' is computed, so it is no checkpoint; ask for its state_dict().")
+        return _bench().inputs.open(node.source, node.strip)
+
+    def named(self, name: str) -> Model:
+        """The same model under another name."""
+        return Model(replace(self.recipe, name=name))
+
+    def at(self, **numbers: float) -> Model:
+        """The model with free variables replaced by numbers.
+
+        Raises:
+            InputError: There is no such variable.
+        """
+        known = [variable.name for variable in self.recipe.variables]
+        unknown = sorted(set(numbers) - set(known))
+        if unknown:
+            raise InputError(f"There is no variable {', '.join(unknown)}; there is: {', '.join(known) or 'none'}.")
+        return Model(self.recipe.with_values(numbers))
+
+    def check(self) -> tuple[Fault, ...]:
+        """Everything that is wrong with it; empty if it can be made."""
+        return _bench().check(self.recipe)
+
+    def to_yaml(self) -> str:
+        """Its recipe, as a file would say it."""
+        from solera.recipes.yaml import dump_recipe
+
+        return dump_recipe(self.recipe)
+
+    def state_dict(self, device: str = "cpu", **numbers: float) -> dict[str, Tensor]:
+        """The weights by name, in the dtype they would be saved in.
+
+        Args:
+            device: Where the tensors shall be.
+            **numbers: Values of free variables; those absent take their ``init``.
+
+        Raises:
+            FaultsError: The recipe has faults.
+            NumericError: A weight is NaN or infinite, or does not fit its dtype.
+        """
+        from solera.execution.memory import materialise
+
+        self._require()
+        bench = _bench()
+        checkpoints = bench.checkpoints(self.recipe)
+        return materialise(self.recipe, checkpoints, bench.registry.methods, numbers, device, QuietContext(device))
+
+    def to_torch(self, device: str = "cpu", *, factory: str = "", **numbers: float) -> nn.Module:
+        """A torch module with these weights, in evaluation mode, float32.
+
+        Args:
+            device: Where it shall be.
+            factory: ``"package.module:function"`` that makes the module; empty goes by the checkpoint's config.
+            **numbers: Values of free variables.
+
+        Raises:
+            MismatchError: No architecture is known for it.
+        """
+        from solera.checkpoints.memory import MemoryCheckpoint
+        from solera.workbench.setting import make_network
+
+        state = self.state_dict("cpu", **numbers)
+        network = make_network(self.recipe, _bench().inputs, device, factory)
+        network.load(MemoryCheckpoint.from_state_dict(state, self.name))
+        module: nn.Module = network.module
+        return module
+
+    def save(
+        self, out: str | Path, dtype: str = "", *, force: bool = False, memory_budget: int = 0, **numbers: float
+    ) -> Path:
+        """Write the weights as a checkpoint folder, streaming in bounded memory.
+
+        Args:
+            out: The folder to make.
+            dtype: Storage dtype; empty keeps the recipe's.
+            force: Replace a checkpoint that is there.
+            memory_budget: Bytes it may hold; 0 is the default.
+            **numbers: Values of free variables.
+
+        Returns:
+            The folder.
+
+        Raises:
+            FaultsError: The recipe has faults.
+            OutputError: The folder exists or cannot be written.
+        """
+        from solera.execution.stream import execute
+
+        bench = _bench()
+        plan = bench.plan(self.recipe, numbers=numbers, dtype=dtype, memory_budget=memory_budget)
+        context = QuietContext()
+        return execute(
+            plan, Path(out), context, force=force, fingerprints=bench.inputs.fingerprints(self.recipe, context)
+        )
+
+    def evaluate(
+        self, tasks: Task | str | Sequence[Task | str], split: str = "report", *, limit: int | None = None
+    ) -> tuple[Score, ...]:
+        """Scores with standard errors.
+
+        Args:
+            tasks: One or several; see :func:`task`.
+            split: On which data.
+            limit: Samples per task; None is all.
+        """
+        bench = _bench()
+        return bench.score_point(self.recipe, _names(bench, tasks), limit, split=split)
+
+    def family(self, **bounds: tuple[float, float]) -> Family:
+        """The family over its free variables.
+
+        Args:
+            **bounds: Ranges by variable, instead of those the variables declare.
+
+        Raises:
+            FaultsError: It has no free variables, or one has no bounds.
+        """
+        from solera.families.variables import recipe_family
+
+        return recipe_family(self.recipe, _bench().registry.methods).between(bounds)
+
+    def _require(self) -> None:
+        faults = self.check()
+        if faults:
+            raise FaultsError(f"model {self.name}", faults)
+
+
+def open(
+    source: str | Path | Mapping[str, Tensor] | nn.Module,
+    *,
+    strip: str = "",
+    name: str = "",
+    config: Mapping[str, Any] | None = None,
+    factory: Any = "",
+) -> Model:
+    """A model from a checkpoint, a recipe file, a state dict or a module.
+
+    Args:
+        source: A checkpoint file or folder, a recipe (``.yaml``), tensors by name, or a torch module.
+        strip: For a checkpoint: the declared view on its names, such as ``"module."``.
+        name: What to call it.
+        config: For weights in memory: what ``config.json`` would say, so that a network can be built.
+        factory: For weights in memory: what makes the module, a function or ``"package.module:function"``.
+
+    Raises:
+        NotFoundError: Nothing is at the path.
+        CheckpointError: It is no checkpoint.
+        FaultsError: It is a recipe with faults.
+    """
+    bench = _bench()
+    if isinstance(source, (str, Path)):
+        if Path(source).suffix in {".yaml", ".yml"}:
+            return Model(bench.recipe(str(source), Path.cwd()))
+        path = str(source) if str(source).startswith("library:") else str(Path(source).expanduser().absolute())
+        bench.inputs.open(path, strip)
+        return Model(algebra.leaf(path, name, strip=strip))
+    return Model(algebra.leaf(_kept(bench, source, name, config, factory), name))
+
+
+def merge(
+    method: str,
+    inputs: Iterable[Model],
+    base: Model | None = None,
+    *,
+    name: str = "",
+    **params: Value | Sequence[float],
+) -> Model:
+    """A merging method on models.
+
+    Args:
+        method: Its registered name; see ``solera methods``.
+        inputs: Models, or differences of models for a method that takes deltas.
+        base: The base, for a method that needs one; then inputs may be models, and the result is a model.
+        name: What to call the result.
+        **params: Its parameters: a number, a list with one per input, or a :func:`var`.
+
+    Raises:
+        InputError: There is no such method, or it has no such parameter.
+    """
+    methods = _bench().registry.methods
+    if method not in methods:
+        raise InputError(f"No method is called '{method}'; known: {', '.join(methods)}.", method=method)
+    known = [spec.name for spec in methods[method].params]
+    unknown = sorted(set(params) - set(known))
+    if unknown:
+        raise InputError(f"'{method}' has no parameter {', '.join(unknown)}; it has: {', '.join(known) or 'none'}.")
+    values = {key: PerModel(tuple(item)) if isinstance(item, (list, tuple)) else item for key, item in params.items()}
+    recipes = [model.recipe for model in inputs]
+    return Model(algebra.apply(method, recipes, base.recipe if base else None, values, name))  # type: ignore[arg-type]
+
+
+def var(
+    name: str, low: float | None = None, high: float | None = None, init: float | None = None, *, log: bool = False
+) -> Var:
+    """A free variable: a model that has one is a family.
+
+    Args:
+        name: An identifier.
+        low: Lower bound of pictures and searches; None takes the parameter's.
+        high: Upper bound.
+        init: Where it stands until someone chooses.
+        log: Search on a logarithmic scale.
+    """
+    return Var(name, low, high, init, log)
+
+
+def line(a: Model, b: Model, *, margin: float = 0.0) -> Family:
+    """The line from ``a`` (t = 0) to ``b`` (t = 1), and ``margin`` beyond both.
+
+    Raises:
+        InputError: They hold the same weights, or have free variables.
+        MismatchError: Their tensors do not fit each other.
+    """
+    from solera.families import frames
+
+    bench = _bench()
+    return frames.line(a.recipe, b.recipe, bench.checkpoints, bench.registry.methods, margin=margin)
+
+
+def plane(a: Model, b: Model, c: Model, *, margin: float = 0.2) -> Family:
+    """The plane through three models; ``a`` at (0, 0), ``b`` at (1, 0).
+
+    Raises:
+        InputError: They lie on one line, or have free variables.
+        MismatchError: Their tensors do not fit each other.
+    """
+    from solera.families import frames
+
+    bench = _bench()
+    return frames.plane(a.recipe, b.recipe, c.recipe, bench.checkpoints, bench.registry.methods, margin=margin)
+
+
+def task(kind: str, name: str = "", **params: Any) -> Task:
+    """A task of a registered kind.
+
+    Args:
+        kind: See ``solera tasks``.
+        name: What to call it; the kind's name unless given.
+        **params: Its parameters.
+
+    Raises:
+        InputError: There is no such kind.
+        FaultsError: The parameters do not fit.
+    """
+    from solera.workbench.setting import plain_params, specs_of
+
+    shelf = _bench().registry.tasks
+    if kind not in shelf:
+        raise InputError(f"No kind of task is called '{kind}'; known: {', '.join(shelf)}.", task=kind)
+    made: Task = shelf[kind](name or kind, **plain_params(params, specs_of(shelf, kind), f"task {name or kind}"))
+    return made
+
+
+def explore(
+    family: Family | Model,
+    tasks: Task | str | Sequence[Task | str],
+    explorer: str = "grid",
+    *,
+    project: Project | str | Path | None = None,
+    out: str | Path = "runs",
+    title: str = "",
+    split: str = "selection",
+    report: str = "report",
+    budget: int = 0,
+    limit: int = 0,
+    seed: int = 0,
+    dtype: str = "",
+    device: str = "",
+    keep_samples: bool = False,
+    **params: Any,
+) -> RunReader:
+    """Explore a landscape and record it; waits until it is done.
+
+    Args:
+        family: A line, a plane, or a model with free variables.
+        tasks: What to score on: tasks made by :func:`task`, or names of the project's.
+        explorer: Who chooses the points; see ``solera explorers``.
+        project: Where the run is recorded and tasks are looked up; an open project or its folder.
+        out: Without a project, the folder for the run file.
+        title: A line for a person.
+        split: What is chosen on.
+        report: What chosen points are scored on afterwards; empty leaves that out.
+        budget: Most points; 0 leaves it to the explorer.
+        limit: Samples per task; 0 is all.
+        seed: Root of the randomness.
+        dtype: Storage dtype the scores are for.
+        device: torch device.
+        keep_samples: Whether per-sample scores are stored.
+        **params: The explorer's parameters.
+
+    Returns:
+        The finished run.
+
+    Raises:
+        SoleraError: It failed; of the class it failed with.
+        KeyboardInterrupt: What was scored until then is stored, and an equal call goes on with it in a project.
+    """
+    from solera.workbench.experiment import Experiment
+
+    found = family.family() if isinstance(family, Model) else family
+    opened = project if isinstance(project, Project) or project is None else Project.open(project, lock=False)
+    folder = None if opened else Path(out).expanduser().absolute()
+    with Workbench(opened, registry=_bench().registry, runs_folder=folder, records=False) as bench:
+        bench.inputs.share(_bench().inputs)
+        given = [tasks] if isinstance(tasks, str) or not isinstance(tasks, Sequence) else list(tasks)
+        names = _names(bench, given)
+        experiment = Experiment(
+            title=title, family=found.to_plain(), tasks=names, split=split, report=report,  # type: ignore[arg-type]
+            explorer={"name": explorer, "params": params}, budget=budget, limit=limit, seed=seed, dtype=dtype,
+            device=device, keep_samples=keep_samples,
+        )  # fmt: skip
+        by_name = opened is not None and all(isinstance(item, str) for item in given)
+        job = bench.submit(experiment, fresh=not by_name)
+        try:
+            bench.jobs.wait(job.id)
+        except KeyboardInterrupt:
+            bench.jobs.interrupt()
+            bench.jobs.wait(job.id, 10.0)
+            raise
+        return RunReader(result_of(job)["path"])
+
+
+def _names(bench: Workbench, tasks: Task | str | Sequence[Task | str]) -> tuple[str, ...]:
+    """Names under which a workbench knows these tasks; those made in the script are made known."""
+    given = [tasks] if isinstance(tasks, str) or not isinstance(tasks, Sequence) else list(tasks)
+    names = []
+    for item in given:
+        if isinstance(item, str):
+            names.append(item)
+        else:
+            bench.inputs.tasks[item.name] = item
+            names.append(item.name)
+    return tuple(names)
+
+
+def _kept(bench: Workbench, source: Any, name: str, config: Mapping[str, Any] | None, factory: Any) -> str:
+    """Weights in memory, made known to the workbench; their source."""
+    from collections.abc import Mapping as AnyMapping
+
+    from torch import nn
+
+    from solera.checkpoints.memory import MemoryCheckpoint
+
+    key = f"{name or 'model'}-{next(_numbers)}"
+    if isinstance(source, nn.Module):
+        checkpoint = MemoryCheckpoint.from_module(source, name or type(source).__name__, config)
+    elif isinstance(source, AnyMapping):
+        checkpoint = MemoryCheckpoint.from_state_dict(source, name or "memory", config)
+    else:
+        raise InputError(f"A model is opened from a path, a state dict or a module, not a {type(source).__name__}.")
+    kept = bench.inputs.keep(checkpoint, key)
+    if factory:
+        bench.inputs.factories[kept] = factory
+    return kept
+
+
+def _bench() -> Workbench:
+    """The workbench all models of the process share; it has no project."""
+    with _lock:
+        if not _shared:
+            _shared.append(Workbench())
+            atexit.register(_shared[0].close)
+        return _shared[0]
