@@ -23,6 +23,9 @@ class ThreadOwner:
         self.total = total or _GIVEN or available_cores()
         self._lock = threading.Lock()
         self._users = 0
+        # A waiting OpenMP thread that spins keeps its core from the window, and from the thread it waits for: beside
+        # other work on two cores small networks then take five times as long. Read when torch is first imported.
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
     @contextmanager
     def share(self) -> Iterator[int]:
