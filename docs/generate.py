@@ -1,0 +1,289 @@
+"""Writes the generated parts of the documentation: tables of what is registered, commands, settings, author names.
+
+``python docs/generate.py`` rewrites, in every page below ``docs/`` and in README.md, whatever stands between
+``<!-- generated: NAME -->`` and ``<!-- end of generated -->``. With ``--check`` nothing is written; pages that are not
+current are named and the exit code is 1. Only what comes with Solera is listed, never a reader's own plugins.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from solera.extend.manifest import Contribution
+    from solera.params import ParamSpec
+
+ROOT = Path(__file__).resolve().parents[1]
+_REGION = re.compile(
+    r"(?P<head><!-- generated: (?P<name>[a-z-]+) -->\n).*?(?P<tail><!-- end of generated -->)", re.DOTALL
+)
+
+
+def pages() -> list[Path]:
+    """Every page that may hold generated parts."""
+    return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def renewed(text: str) -> str:
+    """A page with its generated parts written anew.
+
+    Raises:
+        KeyError: A part of this name is not known.
+    """
+    return _REGION.sub(lambda found: f"{found['head']}\n{PARTS[found['name']]()}\n{found['tail']}", text)
+
+
+def stale() -> Iterator[tuple[Path, str]]:
+    """Pages whose generated parts are not current, with what they should say."""
+    for page in pages():
+        text = page.read_text(encoding="utf-8")
+        fresh = renewed(text)
+        if fresh != text:
+            yield page, fresh
+
+
+# --- what plugins contribute ----------------------------------------------------------------------------------------
+
+
+def _contributed(kind: str) -> Iterator[tuple[str, Contribution]]:
+    """Plugin and contribution, for what comes with Solera."""
+    from solera.extend.builtin import BUILTIN
+    from solera.extend.discovery import discover
+
+    manifests = [BUILTIN, *(found.manifest for found in discover() if found.origin == "shipped")]
+    for manifest in manifests:
+        if manifest is not None:
+            yield from ((manifest.name, item) for item in manifest.contributions if item.kind == kind)
+
+
+def _detailed(kind: str, facts: Callable[[Contribution], Iterable[str]] = lambda item: (), head: str = "##") -> str:
+    """A section for each contribution: summary, facts, parameters."""
+    sections = []
+    for plugin, item in _contributed(kind):
+        said = "  \n".join([*facts(item), f"From the plugin `{plugin}`."])
+        sections.append(f"{head} `{item.name}`: {item.title}\n\n{item.summary}\n\n{said}\n{_parameters(item.params)}")
+    return "\n".join(sections)
+
+
+def _parameters(specs: Sequence[ParamSpec]) -> str:
+    if not specs:
+        return "\nIt has no parameters.\n"
+    rows = [(f"`{s.name}`", _kind(s), _default(s), _range(s), s.param.unit, s.param.help) for s in specs]
+    return f"\n{table(('parameter', 'kind', 'default', 'allowed', 'unit', 'what it does'), rows)}"
+
+
+def _kind(spec: ParamSpec) -> str:
+    return f"{spec.kind}, one or one per model" if spec.param.per_model else spec.kind
+
+
+def _default(spec: ParamSpec) -> str:
+    if spec.required:
+        return "required"
+    value = spec.default
+    if isinstance(value, bool):
+        return "`true`" if value else "`false`"
+    return "" if value is None else f"`{value:g}`" if isinstance(value, float) else f"`{value}`" if value != "" else ""
+
+
+def _range(spec: ParamSpec) -> str:
+    low, high = spec.param.low, spec.param.high
+    if spec.choices:
+        return ", ".join(f"`{choice}`" for choice in spec.choices)
+    if low is not None and high is not None:
+        return f"{low:g} to {high:g}"
+    return f"{low:g} or more" if low is not None else f"{high:g} or less" if high is not None else "any"
+
+
+def _method_facts(item: Contribution) -> Iterator[str]:
+    takes = {"weights": "weights", "delta": "deltas, or weights with a base", "any": "weights or deltas"}[item.takes]
+    bases = {"required": "needed unless the inputs are deltas", "optional": "may be given", "none": "not taken"}
+    most = item.max_inputs
+    count = f"{item.min_inputs} or more" if most is None else f"{item.min_inputs}" if most == item.min_inputs else ""
+    yield f"Takes {takes}; inputs: {count or f'{item.min_inputs} to {most}'}; a base is {bases[item.base]}."
+    if item.paper:
+        yield f"{item.paper}."
+
+
+def _view_facts(item: Contribution) -> Iterator[str]:
+    said = []
+    if kinds := item.accepts.get("kinds"):
+        said.append(f"runs of kind {', '.join(kinds)}")
+    if coords := item.accepts.get("coords"):
+        said.append(f"{' or '.join(map(str, coords))} coordinate{'' if coords == [1] else 's'}")
+    if least := item.accepts.get("columns_min"):
+        said.append(f"at least {least} score columns")
+    yield f"Shows {'; '.join(said)}." if said else "Shows any run with scores."
+
+
+def _list(kind: str) -> str:
+    rows = [(f"`{item.name}`", item.title, item.summary, f"`{plugin}`") for plugin, item in _contributed(kind)]
+    return table(("name", "title", "what it is", "plugin"), rows)
+
+
+# --- the command line -----------------------------------------------------------------------------------------------
+
+
+def _commands() -> str:
+    import typer
+
+    from solera.cli.main import build_app
+
+    root = typer.main.get_command(build_app())
+    return "\n".join(_command_section(words, command) for words, command in _leaves("solera", root))
+
+
+def _leaves(words: str, command: Any) -> Iterator[tuple[str, Any]]:
+    children = getattr(command, "commands", None)
+    if children is None:
+        yield words, command
+        return
+    for name in children:
+        yield from _leaves(f"{words} {name}", children[name])
+
+
+def _command_section(words: str, command: Any) -> str:
+    arguments = [param for param in command.params if param.param_type_name == "argument"]
+    options = [param for param in command.params if param.param_type_name == "option"]
+    usage = " ".join([words, *(_argument(item) for item in arguments), *(["[OPTIONS]"] if options else [])])
+    help_ = inspect.cleandoc(command.help or "").replace("\f", "")
+    rows = [(f"`{_argument(item)}`", _one_line(getattr(item, "help", ""))) for item in arguments]
+    rows += [(_names(item), _one_line(getattr(item, "help", "")) + _standing(item)) for item in options]
+    shown = f"\n{table(('argument or option', 'what it does'), rows)}" if rows else ""
+    return f"### `{words}`\n\n    {usage}\n\n{help_}\n{shown}"
+
+
+def _argument(item: Any) -> str:
+    name = str(item.metavar or item.name).upper().strip("[]")
+    name = f"{name} ..." if item.nargs == -1 and "..." not in name else name
+    return name if item.required else f"[{name}]"
+
+
+def _names(item: Any) -> str:
+    value = "" if item.is_flag else f" {item.metavar or item.name.strip('_').upper()}"
+    if not item.is_flag and isinstance(item.nargs, int) and item.nargs > 1:
+        value = " " + " ".join("ABC"[: item.nargs])
+    return f"`{', '.join((*item.opts, *item.secondary_opts))}{value}`"
+
+
+def _standing(item: Any) -> str:
+    value = item.default
+    if item.is_flag or callable(value) or value in (None, "", 0, (), [], False):
+        return ""
+    return f" Default: `{value}`."
+
+
+def _one_line(text: str | None) -> str:
+    return " ".join((text or "").split())
+
+
+# --- names, settings, actions -----------------------------------------------------------------------------------------
+
+
+def _api() -> str:
+    from solera import api
+
+    rows = []
+    for name in api.__all__:
+        thing = getattr(api, name)
+        home = next(module for module, names in api._HOMES.items() if name in names)
+        what = "module" if inspect.ismodule(thing) else "class" if inspect.isclass(thing) else "function"
+        what = what if inspect.ismodule(thing) or callable(thing) else "value"
+        doc = (inspect.getdoc(thing) or "").partition("\n")[0] if what != "value" else _VALUES.get(name, "")
+        rows.append((f"`{name}`", what, doc.replace("``", "`"), f"`{home}`"))
+    return table(("name", "kind", "what it is", "defined in"), rows)
+
+
+_VALUES = {
+    "API_VERSION": "The version a manifest must name.",
+    "METRICS": "The metric registry: name -> `Metric`.",
+    "Split": 'One of `"train"`, `"selection"`, `"report"`.',
+}
+
+
+def _settings() -> str:
+    from solera.settings import Settings
+
+    told = _attributes(inspect.getdoc(Settings) or "")
+    rows = []
+    for item in dataclasses.fields(Settings):
+        default = getattr(Settings(), item.name)
+        shown = "[]" if default == () else f'"{default}"' if isinstance(default, str) else str(default)
+        rows.append((f"`{item.name}`", f"`{shown}`", f"`SOLERA_{item.name.upper()}`", told[item.name]))
+    return table(("setting", "default", "environment variable", "what it is"), rows)
+
+
+def _attributes(doc: str) -> dict[str, str]:
+    """The entries of a docstring's ``Attributes:`` section."""
+    body = doc.partition("Attributes:\n")[2].partition("\n\n")[0]
+    entries = re.findall(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", body, re.MULTILINE)
+    return {name: _one_line(text).replace("``", "`") for name, text in entries}
+
+
+def _metrics() -> str:
+    from solera.tasks.scores import METRICS
+
+    aggregates = {"mean": "mean over samples", "exp-mean": "exp of the mean over samples"}
+    rows = [
+        (f"`{item.name}`", item.title, item.unit or ("fraction" if item.display == "percent" else ""), item.better,
+         aggregates[item.aggregate])
+        for item in METRICS.values()
+    ]  # fmt: skip
+    return table(("metric", "title", "unit", "better", "aggregated as"), rows)
+
+
+def _actions() -> str:
+    from solera_app.actions.table import ACTIONS, MENUS
+
+    parts = []
+    for menu in MENUS:
+        rows = [
+            (row.title, f"`{row.shortcut}`" if row.shortcut else "", row.tip) for row in ACTIONS if row.menu == menu
+        ]
+        if rows:
+            parts.append(f"### {menu}\n\n{table(('command', 'shortcut', 'what it does'), rows)}")
+    return "\n".join(parts)
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table; bars in cells are escaped."""
+    lines = [heads, ["---"] * len(heads), *([str(cell).replace("|", "\\|") for cell in row] for row in rows)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "methods": lambda: _detailed("method", _method_facts),
+    "tasks": lambda: _detailed("task", head="###"),
+    "explorers": lambda: _detailed("explorer"),
+    "views": lambda: _detailed("view", _view_facts).replace("\nIt has no parameters.\n", ""),
+    "formats": lambda: _list("format"),
+    "architectures": lambda: _list("architecture"),
+    "examples": lambda: _detailed("example", head="###").replace("\nIt has no parameters.\n", ""),
+    "commands": _commands,
+    "api": _api,
+    "settings": _settings,
+    "metrics": _metrics,
+    "actions": _actions,
+}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The exit code: 1 if ``--check`` was given and a page is not current."""
+    check = "--check" in arguments
+    found = list(stale())
+    for page, text in found:
+        sys.stdout.write(f"{page.relative_to(ROOT)} {'is not current' if check else 'written'}\n")
+        if not check:
+            page.write_text(text, encoding="utf-8")
+    if not found:
+        sys.stdout.write("The generated parts of the documentation are current.\n")
+    return 1 if check and found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
