@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QWidget
 
@@ -15,6 +17,7 @@ from solera.documents.document import Interpolation
 from solera.errors import InputError
 from solera.events import JobChanged, PointScored, RunStarted
 from solera.recipes.nodes import CheckpointNode, Recipe, SumNode, Term
+from solera.tasks.means import mean_over_tasks
 from solera.tasks.scores import METRICS, Score
 from solera_app.bridge.background import in_background
 from solera_app.bridge.slots import guarded, notices
@@ -28,6 +31,8 @@ from solera_app.tabs import DocumentTab
 if TYPE_CHECKING:
     from solera.workbench import Workbench
 
+Grid = NDArray[np.float64]
+
 #: Samples a task is scored on while the handle is dragged.
 PREVIEW_SAMPLES = 256
 #: Points along each axis of the surface beneath a triangle, and along a line.
@@ -39,7 +44,7 @@ class InterpolationTab(DocumentTab):
 
     Signals:
         keepRequested: Recipe of the point under the handle, and a name for it.
-        exploreRequested: A form (``"line"`` or ``"plane"``) for the explore dialog.
+        filesDropped: Paths dropped on the canvas.
 
     Args:
         opened: The document.
@@ -49,7 +54,7 @@ class InterpolationTab(DocumentTab):
 
     icon = "interpolate"
     keepRequested = Signal(object, str)
-    exploreRequested = Signal(str)
+    filesDropped = Signal(list)
 
     def __init__(self, opened: OpenDocument, bench: Workbench, anchored: Callable[[OpenDocument], Recipe]) -> None:
         super().__init__(opened)
@@ -62,10 +67,13 @@ class InterpolationTab(DocumentTab):
         self._scale: tuple[float, ...] = ()
         self._answers: dict[int, bool] = {}
         self._experts: dict[str, tuple[float, str]] = {}
+        self._best: tuple[str, ScoreHere] | None = None
+        self._ground_name = ""
         self._ground_job = ""
         self._ground_run = ""
         self._header: dict[str, Any] = {}
-        self._grid: np.ndarray[Any, np.dtype[np.float64]] | None = None
+        self._grid: Grid | None = None
+        self._errors: Grid | None = None
         self._redraw = QTimer(self, interval=120, singleShot=True)
         self._redraw.timeout.connect(guarded(self._show_ground))
         self.held(self.canvas)
@@ -77,7 +85,8 @@ class InterpolationTab(DocumentTab):
         canvas.moved.connect(guarded(lambda weights: self._move(weights, exact=False)))
         canvas.released.connect(guarded(lambda weights: self._move(weights, exact=True)))
         canvas.message.connect(self.hinted)
-        canvas.modelsDropped.connect(guarded(self._drop))
+        canvas.modelsDropped.connect(guarded(self.drop_entries))
+        canvas.filesDropped.connect(self.filesDropped)
         canvas.formRequested.connect(guarded(self._change_form))
         canvas.pathChanged.connect(panel.set_path_length)
         panel.moved.connect(guarded(lambda weights: self._move(weights, exact=False)))
@@ -177,7 +186,8 @@ class InterpolationTab(DocumentTab):
             raise InputError("A triangle needs three checkpoints; drop a third one on the plot.")
         self._set_corners(corners, ())
 
-    def _drop(self, entries: Sequence[Any]) -> None:
+    def drop_entries(self, entries: Sequence[Any]) -> None:
+        """Make library entries (anything with a ``name``) corners; those not in the recipe yet are added to it."""
         document = self.opened.document
         by_source = {node.source: node.id for node in document.recipe.checkpoints}
         corners, nodes = list(self._corners), []
@@ -237,15 +247,24 @@ class InterpolationTab(DocumentTab):
         exact = self._answers.pop(number, False)
         for late in [old for old in self._answers if old < number]:
             del self._answers[late]
-        here = [self._here(score, not exact) for score in headline(scores)]
+        shown = headline(scores)
+        here = [self._here(score, not exact) for score in shown]
         self.canvas.set_scores(here)
-        self.panel.set_scores(here)
+        self.panel.set_scores(here, mean=self._mean(shown, here), best=self._best, ground=self._ground_name)
         self.canvas.set_state("Preview" if self._answers else "")
 
     def _failed(self, number: int, error: Exception) -> None:
         self._answers.pop(number, None)
         self.canvas.set_state("Preview" if self._answers else "")
         notices().say("error", str(error))
+
+    def _mean(self, scores: Sequence[Score], here: Sequence[ScoreHere]) -> ScoreHere | None:
+        """The mean over tasks, with the error that knows which tasks share samples."""
+        if len(scores) < 2 or len({score.column.metric for score in scores}) > 1:
+            return None
+        units = [self._bench.task(score.column.task).units for score in scores]
+        mean = mean_over_tasks(scores, units)
+        return dataclasses.replace(here[0], title="Mean", value=mean.value, stderr=mean.stderr, expert=None)
 
     def _here(self, score: Score, preview: bool) -> ScoreHere:
         metric = METRICS[score.column.metric]
@@ -264,22 +283,28 @@ class InterpolationTab(DocumentTab):
         ends = [tuple(1.0 if i == j else 0.0 for j in range(len(corners))) for i in range(len(corners))]
         recipes = [self.recipe(end) for end in ends]
 
-        def look() -> dict[str, tuple[float, str]]:
-            best: dict[str, tuple[float, str]] = {}
-            for name, recipe in zip(corners, recipes, strict=True):
-                for score in headline(bench.score_point(recipe, tasks, None)):
-                    sign = 1 if METRICS[score.column.metric].better == "higher" else -1
-                    key = score.column.name
-                    if key not in best or sign * score.value > sign * best[key][0]:
-                        best[key] = (score.value, name)
-            return best
+        def look() -> list[list[Score]]:
+            return [headline(bench.score_point(recipe, tasks, None)) for recipe in recipes]
 
-        def show(best: dict[str, tuple[float, str]]) -> None:
+        def show(found: list[list[Score]]) -> None:
             if corners == self._corners:
-                self._experts = best
+                self._take_corners(found)
                 self._score(self.canvas.weights, exact=True)
 
         in_background(look, show, lambda _: None)
+
+    def _take_corners(self, found: Sequence[Sequence[Score]]) -> None:
+        self._experts.clear()
+        self._best = None
+        for name, scores in zip(self._corners, found, strict=True):
+            sign = 1 if METRICS[scores[0].column.metric].better == "higher" else -1
+            for score in scores:
+                key = score.column.name
+                if key not in self._experts or sign * score.value > sign * self._experts[key][0]:
+                    self._experts[key] = (score.value, name)
+            mean = self._mean(scores, [self._here(score, preview=False) for score in scores])
+            if mean is not None and (self._best is None or sign * mean.value > sign * self._best[1].value):
+                self._best = (name, mean)
 
     def _keep(self) -> None:
         weights = self.canvas.weights
@@ -336,7 +361,7 @@ class InterpolationTab(DocumentTab):
         if run != self._ground_run or self._grid is None:
             return
         for point in points:
-            self._put(point.cell, point.values)
+            self._put(point.cell, point.values, point.stderrs)
         if not self._redraw.isActive():
             self._redraw.start()
 
@@ -360,8 +385,8 @@ class InterpolationTab(DocumentTab):
         def show(result: tuple[dict[str, Any], Any]) -> None:
             header, points = result
             self._begin_ground(header)
-            for cell, values in zip(points.cells, points.values, strict=True):
-                self._put(tuple(int(c) for c in cell), values)
+            for cell, values, errors in zip(points.cells, points.values, points.stderrs, strict=True):
+                self._put(tuple(int(c) for c in cell), values, errors)
             self._show_ground()
 
         in_background(read, show)
@@ -369,10 +394,14 @@ class InterpolationTab(DocumentTab):
     def _begin_ground(self, header: dict[str, Any]) -> None:
         self._header = header
         self._grid = np.full((*header["shape"], len(header["columns"])), np.nan)
+        self._errors = self._grid.copy()
 
-    def _put(self, cell: Sequence[int], values: Sequence[float]) -> None:
-        if self._grid is not None and len(cell) == self._grid.ndim - 1 and min(cell, default=-1) >= 0:
+    def _put(self, cell: Sequence[int], values: Sequence[float], errors: Sequence[float]) -> None:
+        if self._grid is None or self._errors is None:
+            return
+        if len(cell) == self._grid.ndim - 1 and min(cell, default=-1) >= 0:
             self._grid[tuple(cell)] = values
+            self._errors[tuple(cell)] = errors
 
     def _show_ground(self) -> None:
         grid = self._grid
@@ -383,6 +412,7 @@ class InterpolationTab(DocumentTab):
         first = names[losses[0]]
         mean = grid[..., [place for place in losses if names[place] is first]].mean(axis=-1)
         title = f"Mean {first.title.lower()} of {len(self._bench.tasks())} tasks ({first.unit})"
+        self._ground_name = f"mean {first.title.lower()} ({first.unit})"
         ranges = [
             (coord["low"] * scale, coord["high"] * scale)
             for coord, scale in zip(self._header["coords"], self._scale, strict=True)
@@ -392,14 +422,15 @@ class InterpolationTab(DocumentTab):
         elif mean.ndim == 1:
             self._show_curve(grid, names)
 
-    def _show_curve(self, grid: np.ndarray[Any, np.dtype[np.float64]], names: Sequence[Any]) -> None:
+    def _show_curve(self, values: Grid, names: Sequence[Any]) -> None:
         shown = [place for place, metric in enumerate(names) if metric.display == "percent"] or [0]
-        mean = grid[:, shown].mean(axis=-1)
+        mean = values[:, shown].mean(axis=-1)
+        known = np.isfinite(mean)
         coord = self._header["coords"][0]
         shares = np.linspace(coord["low"], coord["high"], len(mean))
-        known = np.isfinite(mean)
-        nothing = np.full(int(known.sum()), np.nan)
-        self.canvas.set_curve(shares[known].tolist(), mean[known].tolist(), nothing.tolist())
+        # Tasks may share samples: the mean of their errors is what the error of the mean is at most.
+        errors = self._errors[:, shown].mean(axis=-1) if self._errors is not None else np.full(len(mean), np.nan)
+        self.canvas.set_curve(shares[known].tolist(), mean[known].tolist(), errors[known].tolist())
 
 
 def headline(scores: Sequence[Score]) -> list[Score]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QObject, QPointF, QTimer
 from PySide6.QtWidgets import QApplication, QFileDialog, QMessageBox
 
-from solera.documents.commands import AddNodes, Batch, Command, SetInterpolation, SetRecipe
+from solera.documents.commands import AddNodes, Batch, Command, SetCheckpoint, SetInterpolation, SetRecipe
 from solera.documents.document import Document, Interpolation, SaveNode, TaskNode
 from solera.documents.journal import left_behind
 from solera.errors import Fault, InputError
@@ -191,6 +191,7 @@ class RecipeDesk(QObject):
         canvas.filesDropped.connect(guarded(lambda paths, at: self._drop(tab, paths, at)))
         canvas.openRequested.connect(guarded(lambda id_: self._window.inspector_dock.show()))
         canvas.runRequested.connect(guarded(self.run))
+        canvas.remedyRequested.connect(guarded(lambda remedy: self._mend(tab, remedy)))
         canvas.selectionChanged.connect(guarded(lambda _: self._inspect()))
         opened.changed.connect(guarded(self._changed))
         self._window.add_tab(tab)
@@ -443,6 +444,18 @@ class RecipeDesk(QObject):
             if isinstance(self._tab, RecipeTab) and not self._tab.canvas.selection:
                 self._inspect()
 
+    def _mend(self, tab: RecipeTab, remedy: Any) -> None:
+        """A link in a fault note was pressed: a checkpoint that is not found is looked for; others are told in full."""
+        fault: Fault = remedy.fault
+        id_ = fault.place.removeprefix("nodes.").partition(".")[0]
+        node = next((node for node in tab.opened.document.recipe.checkpoints if node.id == id_), None)
+        if node is None:
+            notices().say("warning", f"{fault.message} {'; '.join(fault.remedies)}")
+            return
+        chosen = QFileDialog.getExistingDirectory(self._window, f"Where is {node.id} now?")
+        if chosen:
+            tab.opened.history.do(SetCheckpoint(node.id, chosen, label=f"Relocate {node.id}"))
+
     def check(self) -> None:
         """Check now, and say what was found."""
 
@@ -606,7 +619,9 @@ class RecipeDesk(QObject):
                 self._window.tabs.setCurrentIndex(place)
                 return
         made = InterpolationTab(opened, self._bench, self.anchored)
-        made.exploreRequested.connect(guarded(self.explore))
+        made.filesDropped.connect(
+            guarded(lambda paths: self._desk.add_checkpoints([Path(path) for path in paths], made.drop_entries))
+        )
         made.keepRequested.connect(guarded(lambda recipe, name: self.keep(recipe, name)))
         self._bench_events(made)
         self._window.add_tab(made)
