@@ -16,12 +16,12 @@ from solera.errors import MismatchError
 from solera.execution.affinity import affine_in_variables
 from solera.execution.prepare import PIECE, prepare
 from solera.execution.program import Program, Step, add_up, compile_recipe
-from solera.execution.reading import Reader, check_finite_fast
+from solera.execution.reading import Reader, check_finite_fast, store
 from solera.execution.targets import Target, find_ref, find_targets
 from solera.methods.spec import MethodSpec, Piece
 from solera.params import Site
 from solera.recipes.nodes import CheckpointNode, Recipe, SumNode, upstream
-from solera.tensors.dtypes import cast, torch_dtype
+from solera.tensors.dtypes import torch_dtype
 
 if TYPE_CHECKING:
     from solera.models.layout import FlatLayout
@@ -66,7 +66,7 @@ def materialise(
         if target.computed:
             piece = Piece(target.name)
             result = program.evaluate(load, piece, target.numel, target.shape, target.depth, states)
-            stored = cast(result, target.dtype, target.name)
+            stored = store(result, target.dtype, target.name)
             # A recipe that is one checkpoint gives the reader's own buffer, which is used again.
             made[target.name] = stored.clone() if stored is result else stored
         else:

@@ -11,7 +11,7 @@ from torch import Tensor
 from solera.checkpoints.checkpoint import Checkpoint
 from solera.errors import NumericError
 from solera.execution.targets import find_ref
-from solera.tensors.dtypes import check_finite, torch_dtype
+from solera.tensors.dtypes import cast, check_finite, torch_dtype
 from solera.tensors.specs import ITEM_SIZES
 
 
@@ -79,6 +79,20 @@ def check_finite_fast(tensor: Tensor, name: str, where: str = "") -> None:
     low, high = torch.aminmax(tensor)  # NaN spreads through both
     if not bool(torch.isfinite(low) & torch.isfinite(high)):
         check_finite(tensor, name, where)
+
+
+def store(tensor: Tensor, dtype: str, name: str) -> Tensor:
+    """A float32 result in its storage dtype; as :func:`solera.tensors.dtypes.cast`, in one pass when all is well.
+
+    Raises:
+        NumericError: An element is NaN or infinite, or does not fit the dtype.
+    """
+    target = torch_dtype(dtype)
+    if tensor.numel() and target.is_floating_point:
+        low, high = torch.aminmax(tensor)
+        if max(abs(float(low)), abs(float(high))) <= torch.finfo(target).max:  # false for NaN
+            return tensor.to(target)
+    return cast(tensor, dtype, name)
 
 
 def _check_narrowing(narrow: Tensor, wide: Tensor, name: str, where: str) -> None:

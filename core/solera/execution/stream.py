@@ -22,11 +22,10 @@ from solera.execution.card import write_companions
 from solera.execution.output import Output
 from solera.execution.plan import Plan, piece_bytes
 from solera.execution.prepare import prepare
-from solera.execution.reading import Reader
+from solera.execution.reading import Reader, store
 from solera.execution.targets import Target, restored_name
 from solera.execution.writer import SHARD_BYTES, ShardWriter, lay_out
 from solera.methods.spec import Piece
-from solera.tensors.dtypes import cast
 from solera.tensors.specs import ITEM_SIZES, TensorSpec
 
 #: Bytes of an integer tensor that are copied at a time.
@@ -138,7 +137,7 @@ class _Executor:
         piece = Piece(target.name, work.start)
         with torch.no_grad():
             result = self._plan.program.evaluate(self._load, piece, work.stop, shape, target.depth, self._states)
-            stored = cast(result, target.dtype, target.name).reshape(-1).contiguous().cpu()
+            stored = store(result, target.dtype, target.name).reshape(-1).contiguous().cpu()
         data = stored.view(torch.uint8).numpy().data
         self._writer.write(target.stored_name, work.start * ITEM_SIZES[target.dtype], data)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import torch
@@ -9,13 +10,12 @@ from torch import Tensor
 
 from solera.api import Param, Passes, Piece, method
 from solera_plugins.merging.sums import weighted_sum
-from solera_plugins.merging.trimming import Compat, Cut, find_cuts, squared_norms, trim
-
-Elect = Literal["mass", "count", "normfrac", "normmass", "none"]
+from solera_plugins.merging.trimming import WHOLE, Compat, Cut, Elect, Progress, cut, find_cuts, squared_norms
 
 
+@dataclass(slots=True)
 class Survey:
-    """What the whole scope (a tensor, or the model) tells about each part of it.
+    """What the whole model tells about each of its tensors.
 
     Attributes:
         cuts: Where each model is trimmed.
@@ -23,39 +23,25 @@ class Survey:
         majority: The sign most coordinates elect: 1, -1, or 0 for none.
     """
 
-    def __init__(self, passes: Passes, density: tuple[float, ...], compat: Compat) -> None:
-        self._passes = passes
-        self.cuts: list[Cut] = find_cuts(passes, density, compat)
-        self.norms: list[float] = [1.0] * len(density)
-        self.majority = 0
-
-    def weigh(self) -> None:
-        """Find the norms."""
-        self.norms = squared_norms(self._passes, self.cuts)
-
-    def vote(self, weight: tuple[float, ...], elect: Elect) -> None:
-        """Find the majority."""
-        balance = 0
-        for cut in self.cuts:
-            cut.restart()
-        for name, deltas in self._passes:
-            kept = [trim(delta, cut, name) * w for delta, cut, w in zip(deltas, self.cuts, weight, strict=True)]
-            signs = elected(kept, elect, self.norms)
-            balance += int((signs > 0).sum()) - int((signs < 0).sum())
-        self.majority = (balance > 0) - (balance < 0)
+    cuts: list[Cut]
+    norms: list[float]
+    majority: int = 0
 
 
 def survey(
     passes: Passes, *, density: tuple[float, ...], weight: tuple[float, ...], elect: Elect, zero_sign: str,
     compat: Compat, **_: object,
 ) -> Survey:  # fmt: skip
-    """Go over the scope as often as the parameters ask for."""
-    found = Survey(passes, density, compat)
-    if elect in {"normfrac", "normmass"}:
-        found.weigh()
+    """Go over the model as often as the parameters ask for."""
+    cuts = find_cuts(passes, density, compat)
+    norms = squared_norms(passes, cuts, elect)
+    balance = 0
     if elect != "none" and zero_sign == "majority":
-        found.vote(weight, elect)
-    return found
+        progress = [Progress(cut) for cut in cuts]
+        for name, deltas in passes:
+            kept = [at.trim(delta, name) * w for delta, at, w in zip(deltas, progress, weight, strict=True)]
+            balance += int(elected(kept, elect, norms).sum(dtype=torch.int64))
+    return Survey(cuts, norms, (balance > 0) - (balance < 0))
 
 
 @method(
@@ -124,30 +110,29 @@ def ties(
         piece: Which tensor this is.
     """
     name = piece.name if piece else ""
-    if state is None:
-        alone = [(name, deltas)]
-        state = survey(alone, density=density, weight=weight, elect=elect, zero_sign=zero_sign, compat=compat)
-    kept = [trim(delta, cut.fresh(), name) * w for delta, cut, w in zip(deltas, state.cuts, weight, strict=True)]
+    cuts = state.cuts if state else [cut(delta, p, compat, name) for delta, p in zip(deltas, density, strict=True)]
+    trimmed = [Progress(at).trim(delta, name) for delta, at in zip(deltas, cuts, strict=True)]
+    kept = [entry * w for entry, w in zip(trimmed, weight, strict=True)]
     if elect == "none":
-        return together(kept, [entry != 0 for entry in kept], weight, merge) * scale
-    signs = elected(kept, elect, state.norms)
-    if zero_sign != "drop":
-        signs = torch.where(signs == 0, 1.0 if zero_sign == "plus" else float(state.majority), signs)
-    agree = [torch.where(signs > 0, entry > 0, entry < 0) for entry in kept]
-    if compat != "authors" or zero_sign == "drop":
-        agree = [mask & (signs != 0) for mask in agree]
-    return together(kept, agree, weight, merge) * scale
+        return unelected(kept, weight, merge) * scale
+    norms = state.norms if state else squared_norms([(name, trimmed)], [WHOLE] * len(kept), elect)
+    signs = elected(kept, elect, norms)
+    undecided = decide(signs, zero_sign, compat, state)
+    if undecided:
+        signs = signs.masked_fill(signs == 0, undecided)
+    return agreeing(kept, signs, weight, merge) * scale
 
 
 def elected(kept: list[Tensor], elect: Elect, norms: list[float]) -> Tensor:
     """The sign of each coordinate: -1, 0 or 1."""
+    ones = [1.0] * len(kept)
     if elect == "mass":
-        return weighted_sum(kept, [1.0] * len(kept)).sign()
+        return weighted_sum(kept, ones).sign()
     if elect == "count":
-        return weighted_sum([entry.sign() for entry in kept], [1.0] * len(kept)).sign()
+        return weighted_sum([entry.sign() for entry in kept], ones).sign()
     shares = [entry * entry / (norm or 1.0) for entry, norm in zip(kept, norms, strict=True)]
     if elect == "normmass":
-        return weighted_sum([s * entry.sign() for s, entry in zip(shares, kept, strict=True)], [1.0] * len(kept)).sign()
+        return weighted_sum([share * entry.sign() for share, entry in zip(shares, kept, strict=True)], ones).sign()
     best, signs = shares[0], kept[0].sign()
     for share, entry in zip(shares[1:], kept[1:], strict=True):
         signs = torch.where(share > best, entry.sign(), signs)
@@ -155,16 +140,42 @@ def elected(kept: list[Tensor], elect: Elect, norms: list[float]) -> Tensor:
     return signs
 
 
-def together(kept: list[Tensor], agree: list[Tensor], weight: tuple[float, ...], merge: str) -> Tensor:
-    """Mean, sum or largest of the entries that agree; 0 where none does."""
-    chosen = [torch.where(mask, entry, 0.0) for mask, entry in zip(agree, kept, strict=True)]
+def decide(signs: Tensor, zero_sign: str, compat: Compat, state: Survey | None) -> float:
+    """The sign where the vote is even; 0 leaves the base."""
+    if zero_sign != "majority":
+        return 1.0 if zero_sign == "plus" else 0.0
+    if state is None:
+        balance = int(signs.sum(dtype=torch.int64))
+        majority = (balance > 0) - (balance < 0)
+    else:
+        majority = state.majority
+    return float(majority) if majority or compat != "authors" else -1.0
+
+
+def agreeing(kept: list[Tensor], signs: Tensor, weight: tuple[float, ...], merge: str) -> Tensor:
+    """Mean, sum or largest of the entries that have the elected sign; 0 where none has."""
+    sizes = [(entry * signs).clamp_min(0.0) for entry in kept]
     if merge == "max":
-        largest = chosen[0]
-        for entry in chosen[1:]:
+        largest = sizes[0]
+        for size in sizes[1:]:
+            largest = torch.maximum(largest, size)
+        return largest * signs
+    total = weighted_sum(sizes, [1.0] * len(sizes))
+    return (total if merge == "sum" else divided(total, sizes, weight)) * signs
+
+
+def unelected(kept: list[Tensor], weight: tuple[float, ...], merge: str) -> Tensor:
+    """Mean, sum or largest of all entries that were kept."""
+    if merge == "max":
+        largest = kept[0]
+        for entry in kept[1:]:
             largest = torch.where(entry.abs() > largest.abs(), entry, largest)
         return largest
-    total = weighted_sum(chosen, [1.0] * len(chosen))
-    if merge == "sum":
-        return total
-    shares = weighted_sum([mask.to(total.dtype) for mask in agree], weight)
-    return total / torch.where(shares == 0, 1.0, shares)
+    total = weighted_sum(kept, [1.0] * len(kept))
+    return total if merge == "sum" else divided(total, [entry.abs() for entry in kept], weight)
+
+
+def divided(total: Tensor, sizes: list[Tensor], weight: tuple[float, ...]) -> Tensor:
+    """The total over the weights of those that have a size; as it is where none has."""
+    shares = weighted_sum([size.sign() for size in sizes], weight)
+    return total / shares.masked_fill(shares == 0, 1.0)

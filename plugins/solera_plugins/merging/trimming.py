@@ -12,34 +12,50 @@ from torch import Tensor
 from solera.api import Passes, reductions, selection
 
 Compat = Literal["none", "authors", "mergelm"]
+Elect = Literal["mass", "count", "normfrac", "normmass", "none"]
+
+#: Up to here finding the k-th largest at once is faster than by histograms; both are exact.
+_SMALL = 2**18
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Cut:
     """Where one model is trimmed: larger magnitudes stay, smaller ones go, of equal ones the first.
 
     Attributes:
         threshold: The magnitude.
-        ties: How many entries of exactly that magnitude stay, in each tensor; None keeps all.
+        ties: How many entries of exactly that magnitude stay, by tensor; None keeps all.
     """
 
     threshold: float
-    ties: dict[str, int] | None = None
-    _left: dict[str, int] = field(default_factory=dict)
+    ties: dict[str, int] | None = field(default_factory=dict)
 
-    def restart(self) -> None:
-        """Begin a pass over the scope in pieces."""
-        self._left = dict(self.ties or {})
 
-    def fresh(self) -> Cut:
-        """The same cut, for one whole tensor."""
-        return Cut(self.threshold, self.ties, dict(self.ties or {}))
+#: Nothing is trimmed; everything is.
+WHOLE, NOTHING = Cut(-1.0), Cut(math.inf)
 
-    def take(self, name: str, most: int) -> int:
-        """How many ties of the next piece of a tensor stay."""
-        taken = min(self._left.get(name, 0), most)
-        self._left[name] = self._left.get(name, 0) - taken
-        return taken
+
+class Progress:
+    """A cut on its way over the pieces of a model, in order."""
+
+    def __init__(self, cut: Cut) -> None:
+        self._cut = cut
+        self._left = dict(cut.ties or {})
+
+    def trim(self, delta: Tensor, name: str) -> Tensor:
+        """The task vector with 0 where it is trimmed; a whole tensor, or the next piece of it."""
+        threshold = self._cut.threshold
+        if threshold < 0:
+            return delta
+        if self._cut.ties is None:  # the threshold itself stays too
+            return torch.where(delta.abs() >= threshold, delta, 0.0)
+        kept = torch.nn.functional.hardshrink(delta, threshold)
+        left = self._left.get(name, 0)
+        if left:
+            places = (delta.abs() == threshold).reshape(-1).nonzero()[:left, 0]
+            kept.view(-1)[places] = delta.reshape(-1)[places]
+            self._left[name] = left - places.numel()
+        return kept
 
 
 def keep_count(numel: int, density: float, compat: Compat) -> int:
@@ -51,17 +67,22 @@ def keep_count(numel: int, density: float, compat: Compat) -> int:
     return max(int(numel * density), 1) if density > 0 and numel > 0 else 0
 
 
-def trim(delta: Tensor, cut: Cut, name: str) -> Tensor:
-    """The task vector with 0 where it is trimmed; one tensor, or the next piece of it."""
-    size = delta.abs()
-    if cut.ties is None:
-        return torch.where(size >= cut.threshold, delta, 0.0)
-    mask = size > cut.threshold
-    if cut.ties.get(name, 0):
-        tied = (size == cut.threshold).reshape(-1)
-        wanted = cut.take(name, int(tied.sum()))
-        mask.view(-1)[tied.nonzero()[:wanted, 0]] = True
-    return torch.where(mask, delta, 0.0)
+def cut(delta: Tensor, density: float, compat: Compat, name: str) -> Cut:
+    """The cut of one tensor on its own."""
+    numel, count = delta.numel(), keep_count(delta.numel(), density, compat)
+    if count in {0, numel}:
+        return WHOLE if count else NOTHING
+    size = delta.abs().reshape(-1)
+    if numel > _SMALL:
+        select = selection.select_kth([size], count)
+        return _cut(select.threshold, count - select.above, select.ties, compat, name)
+    threshold = float(size.kthvalue(numel - count + 1).values)
+    above = int(torch.count_nonzero(size > threshold))
+    return _cut(threshold, count - above, int(torch.count_nonzero(size >= threshold)) - above, compat, name)
+
+
+def _cut(threshold: float, wanted: int, ties: int, compat: Compat, name: str) -> Cut:
+    return Cut(threshold, None if compat != "none" or wanted == ties else {name: wanted})
 
 
 def find_cuts(passes: Passes, density: tuple[float, ...], compat: Compat) -> list[Cut]:
@@ -73,44 +94,49 @@ def find_cuts(passes: Passes, density: tuple[float, ...], compat: Compat) -> lis
             selects[i].add(delta)
             numels[i] += delta.numel()
     counts = [keep_count(numel, share, compat) for numel, share in zip(numels, density, strict=True)]
-    open_ = [i for i, count in enumerate(counts) if 0 < count < numels[i]]
-    for i in open_:
+    partly = [i for i, count in enumerate(counts) if 0 < count < numels[i]]
+    for i in partly:
         selects[i].k = counts[i]  # how many are wanted is known only now that they are counted
         selects[i].end_pass()
-    if open_:
+    if partly:
         for _, deltas in passes:
-            for i in open_:
+            for i in partly:
                 selects[i].add(deltas[i])
-        for i in open_:
+        for i in partly:
             selects[i].end_pass()
-    cuts = [Cut(-1.0 if count else math.inf, {}) for count in counts]
-    for i in open_:
-        every = compat != "none" or counts[i] - selects[i].above == selects[i].ties
-        cuts[i] = Cut(selects[i].threshold, None if every else {})
-    _share_ties(passes, cuts, {i: counts[i] - selects[i].above for i in open_ if cuts[i].ties is not None})
+    cuts = [WHOLE if count else NOTHING for count in counts]
+    left = {}
+    for i in partly:
+        wanted = counts[i] - selects[i].above
+        cuts[i] = _cut(selects[i].threshold, wanted, selects[i].ties, compat, "")
+        if cuts[i].ties is not None:
+            left[i] = wanted
+    _share_ties(passes, cuts, left)
     return cuts
 
 
 def _share_ties(passes: Passes, cuts: list[Cut], left: dict[int, int]) -> None:
     """Give the entries that lie exactly on the threshold to the tensors, first come first served."""
-    if not any(left.values()):
-        return
-    for name, deltas in passes:
-        for i in left:
-            here = min(int((deltas[i].abs() == cuts[i].threshold).sum()), left[i])
-            left[i] -= here
-            ties = cuts[i].ties
-            if here and ties is not None:
-                ties[name] = ties.get(name, 0) + here
+    shares: dict[int, dict[str, int]] = {i: {} for i in left}
+    if left:
+        for name, deltas in passes:
+            for i in left:
+                here = min(int(torch.count_nonzero(deltas[i].abs() == cuts[i].threshold)), left[i])
+                left[i] -= here
+                if here:
+                    shares[i][name] = shares[i].get(name, 0) + here
+    for i, ties in shares.items():
+        cuts[i] = Cut(cuts[i].threshold, ties)
 
 
-def squared_norms(passes: Passes, cuts: list[Cut]) -> list[float]:
-    """The squared norm of every trimmed task vector."""
+def squared_norms(passes: Passes, cuts: list[Cut], elect: Elect) -> list[float]:
+    """The squared norm of every trimmed task vector; 1 if the election needs none."""
+    if elect not in {"normfrac", "normmass"}:
+        return [1.0] * len(cuts)
     totals = [0.0] * len(cuts)
-    for cut in cuts:
-        cut.restart()
+    progress = [Progress(cut) for cut in cuts]
     for name, deltas in passes:
-        for i, (delta, cut) in enumerate(zip(deltas, cuts, strict=True)):
-            kept = trim(delta, cut, name)
+        for i, (delta, at) in enumerate(zip(deltas, progress, strict=True)):
+            kept = at.trim(delta, name)
             totals[i] += reductions.dot(kept, kept)
     return totals
