@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from solera.errors import Fault
 from solera.params import ParamSpec, PerModel, Value, Var, decode, encode, variables
 from solera.recipes.nodes import CheckpointNode, MethodNode, Node, Recipe, SumNode, node_values, upstream
-from solera.recipes.order import by_id, node_fault, ordered, reachable, reference, suggestion
+from solera.recipes.order import by_id, find_method, node_fault, ordered, reachable, reference, suggestion
 from solera.recipes.types import infer_types
 from solera.tensors.specs import FLOATING
 
@@ -87,13 +87,9 @@ def _check_sum(node: SumNode, faults: list[Fault]) -> None:
 
 
 def _check_method(node: MethodNode, methods: Mapping[str, MethodSpec], faults: list[Fault]) -> None:
-    if node.method not in methods:
-        message = f"No method is called '{node.method}'.{suggestion(node.method, methods)}"
-        faults.append(
-            node_fault("recipe.unknown-method", node.id, "method", message, "install or enable the plugin that has it")
-        )
+    spec = find_method(methods, node, faults)
+    if spec is None:
         return
-    spec = methods[node.method]
     if any(not name for name in node.inputs):
         faults.append(node_fault("recipe.unconnected", node.id, "inputs", "An input is connected to nothing."))
     count, most = len(node.inputs), spec.max_inputs

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from difflib import get_close_matches
+from typing import TYPE_CHECKING
 
-from solera.errors import Fault
+from solera.errors import Fault, PluginError
 from solera.recipes.nodes import CheckpointNode, MethodNode, Node, Recipe, SumNode, upstream
+
+if TYPE_CHECKING:
+    from solera.methods.spec import MethodSpec
 
 
 def by_id(recipe: Recipe) -> dict[str, Node]:
@@ -90,6 +94,25 @@ def node_fault(code: str, id_: str, part: str, message: str, *remedies: str) -> 
     """A fault at ``nodes.<id>[.<part>]`` whose fields name the node."""
     place = f"nodes.{id_}.{part}" if part else f"nodes.{id_}"
     return Fault(code, place, message, remedies, {"node": id_})
+
+
+def find_method(
+    methods: Mapping[str, MethodSpec], node: MethodNode, faults: list[Fault] | None = None
+) -> MethodSpec | None:
+    """A node's method; None, with a fault, if nobody has it or its plugin cannot be loaded."""
+    fault = None
+    if node.method not in methods:
+        message = f"No method is called '{node.method}'.{suggestion(node.method, methods)}"
+        remedy = "install or enable the plugin that has it"
+        fault = node_fault("recipe.unknown-method", node.id, "method", message, remedy)
+    else:
+        try:
+            return methods[node.method]
+        except PluginError as error:
+            fault = node_fault("recipe.broken-method", node.id, "method", str(error))
+    if faults is not None:
+        faults.append(fault)
+    return None
 
 
 def suggestion(word: str, known: Mapping[str, object] | tuple[str, ...] | list[str]) -> str:

@@ -9,7 +9,7 @@ from solera.errors import Fault
 from solera.params import ParamSpec, Value, decode, encode
 from solera.recipes.checks import COEFFICIENT
 from solera.recipes.nodes import RECIPE_VERSION, CheckpointNode, MethodNode, Node, Recipe, SumNode, Term
-from solera.recipes.order import node_fault, suggestion
+from solera.recipes.order import find_method, node_fault, suggestion
 
 if TYPE_CHECKING:
     from solera.methods.spec import MethodSpec
@@ -140,7 +140,8 @@ def _method(
     if not isinstance(inputs, (list, tuple)) or not all(isinstance(item, str) for item in inputs):
         faults.append(Fault("recipe.inputs", f"{place}.inputs", f"'inputs' is a list of node names, not {inputs!r}."))
         inputs = []
-    specs = {spec.name: spec for spec in methods[name].params} if name in methods else None
+    method = find_method(methods, MethodNode(id_, name))
+    specs = {spec.name: spec for spec in method.params} if method else None
     params: dict[str, Value] = {}
     for key, plain in entry.items():
         if key in _METHOD_KEYS:

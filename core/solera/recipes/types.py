@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from solera.errors import Fault
 from solera.params import Value, Var
 from solera.recipes.nodes import CheckpointNode, MethodNode, Node, Recipe, SumNode, Term, ValueType
-from solera.recipes.order import node_fault, ordered
+from solera.recipes.order import find_method, node_fault, ordered
 
 if TYPE_CHECKING:
     from solera.methods.spec import MethodSpec
@@ -54,7 +54,7 @@ def _type_of(
         case SumNode():
             return _sum_type(node, found, faults)
         case MethodNode():
-            spec = methods[node.method] if node.method in methods else None  # noqa: SIM401 (a lazy mapping)
+            spec = find_method(methods, node)
             return None if spec is None else _method_type(node, spec, found, faults)
 
 

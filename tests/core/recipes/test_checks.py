@@ -6,10 +6,12 @@ import pytest
 import torch
 
 from solera.checkpoints.memory import MemoryCheckpoint
+from solera.errors import PluginError
 from solera.params import PerModel, Var
 from solera.recipes.checks import check
 from solera.recipes.nodes import CheckpointNode, MethodNode, Recipe, SumNode, Term
 from solera.recipes.order import ordered, reachable, reference
+from solera.recipes.yaml import dump_recipe, parse_recipe
 
 A, B = CheckpointNode("a", "x"), CheckpointNode("b", "y")
 
@@ -62,6 +64,20 @@ def test_sentences_suggest_what_was_meant(methods):
     text = " ".join(str(f) for f in check(Recipe((A, MethodNode("m", "pul", ("aa",))), "mm", "bfloat17"), methods))
     for meant in ("'pull'", "'a'", "'m'", "'bfloat16'"):
         assert f"Did you mean {meant}?" in text
+
+
+def test_a_broken_plugin_is_a_fault_and_its_node_keeps_its_data(methods):
+    class Broken(dict):
+        def __getitem__(self, key):
+            if key == "pull":
+                raise PluginError("The method 'pull' cannot be loaded (SyntaxError).")
+            return super().__getitem__(key)
+
+    text = "solera: 1\nnodes:\n  a: {checkpoint: x}\n  m: {method: pull, inputs: [a], density: 0.3}\noutput: m\n"
+    recipe, faults = parse_recipe(text, Broken(methods))
+    assert dump_recipe(recipe) == text
+    (fault,) = faults
+    assert (fault.code, fault.fields["line"]) == ("recipe.broken-method", 4)
 
 
 def test_one_variable_has_one_meaning(methods):
