@@ -13,9 +13,9 @@ from PySide6.QtWidgets import QApplication
 
 from solera.settings import load_settings
 from solera_app.bridge.background import in_background
-from solera_app.bridge.slots import guarded
 from solera_app.desk import Desk
 from solera_app.docks.log import LogHandler
+from solera_app.first_paint import FirstPaint
 from solera_app.session.store import SessionStore
 from solera_app.stylesheet import Stylist
 from solera_app.theme import themes
@@ -54,8 +54,8 @@ class Application:
             self.window.restore_layout(*layout)
         else:
             self.window.set_default_layout()
+        FirstPaint(self.window, lambda: self._after_paint(project, examples))
         self.window.show()
-        QTimer.singleShot(0, self.window, guarded(lambda: self._after_paint(project, examples)))
 
     def _after_paint(self, project: Path | None, examples: Sequence[str]) -> None:
         self.desk.show_examples()

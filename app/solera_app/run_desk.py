@@ -15,14 +15,14 @@ from solera_app.bridge.background import in_background
 from solera_app.bridge.bridge import Bridge
 from solera_app.bridge.slots import guarded, notices
 from solera_app.tabs import Tab
-from solera_app.views.facts import ColumnFacts, columns
-from solera_app.views.host import RunView
-from solera_app.views.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from solera.recipes.nodes import Recipe
     from solera.workbench import Workbench
     from solera_app.desk import Desk
+    from solera_app.views.facts import ColumnFacts
+    from solera_app.views.host import RunView
+    from solera_app.views.snapshot import Snapshot
 
 
 class RunTab(Tab):
@@ -203,6 +203,7 @@ class RunDesk(QObject):
         """Show a run in a tab, or bring its tab to the front."""
         from solera.runs.header import run_path
         from solera.runs.reader import RunReader
+        from solera_app.views.host import RunView  # the plots come with it: not before the window's first paint
 
         file = path or run_path(self._bench.runs_folder, run)
         for tab in self._run_tabs():
@@ -280,6 +281,8 @@ class RunDesk(QObject):
 
 def score_lines(snapshot: Snapshot, index: int) -> list[tuple[str, str]]:
     """Each score of a point with its error and n, in words."""
+    from solera_app.views.facts import columns
+
     lines = []
     for column in columns(snapshot.header):
         value = float(snapshot.points.values[index, column.place])
