@@ -20,7 +20,8 @@ class GrowingVolume:
     Args:
         space: What is explored; with fewer than two objectives nothing is said.
         initial: Points the reference is fixed from; 0 says nothing.
-        history: What is there already; nothing is said of it.
+        history: What is there already. Its reference and last volume are said once more, since whoever stopped the
+            run may have done so between a point and its volume.
         run: Id of the run the indicators belong to.
         context: Where they go.
 
@@ -38,7 +39,7 @@ class GrowingVolume:
         self.value: float | None = None
         if self._initial and len(history) >= self._initial:
             self._fix(history)
-            self._measure()
+            self._tell_volume(len(history))
 
     def grow(self, history: History) -> None:
         """Take the newest point of a history into account."""
@@ -46,30 +47,24 @@ class GrowingVolume:
             return
         if self._reference is None:
             self._fix(history)
-            self._tell_reference(len(history))
         else:
             newest = self._space.minimised(history.values[-1:])
             self._front = np.vstack([self._front, newest])
             self._front = self._front[nondominated(self._front)]
-        self._measure()
-        if self.value is not None:
-            self._tell("hypervolume", len(history), self.value)
+        self._tell_volume(len(history))
 
     def _fix(self, history: History) -> None:
         points = self._space.minimised(history.values)
         self._reference = reference_of(points[: self._initial])
         self._front = points[nondominated(points)]
+        signs = self._space.minimised(np.ones((1, len(self._space.columns))))[0]
+        for column, sign, bound in zip(self._space.objectives, signs, self._reference, strict=True):
+            self._tell(f"reference:{self._space.columns[column].name}", self._initial, float(sign * bound))
 
-    def _measure(self) -> None:
+    def _tell_volume(self, index: int) -> None:
         if self._reference is not None and not np.isnan(self._reference).any():
             self.value = hypervolume(self._front, self._reference)
-
-    def _tell_reference(self, index: int) -> None:
-        assert self._reference is not None
-        columns = self._space.columns
-        signs = self._space.minimised(np.ones((1, len(columns))))[0]
-        for i, sign, bound in zip(self._space.objectives, signs, self._reference, strict=True):
-            self._tell(f"reference:{columns[i].name}", index, float(sign * bound))
+            self._tell("hypervolume", index, self.value)
 
     def _tell(self, name: str, index: int, value: float) -> None:
         self._context.emit(Indicator(job=self._context.job, run=self._run, name=name, index=index, value=value))
