@@ -1,14 +1,15 @@
 """Lines and planes."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
 
 from solera.checkpoints.memory import MemoryCheckpoint
 from solera.errors import InputError, MismatchError, NumericError
+from solera.families import frames
 from solera.families.family import Family
-from solera.families.frames import line, plane
 from solera.params import Var
 from solera.recipes.checks import check
 from solera.recipes.nodes import CheckpointNode, Recipe, SumNode, Term
@@ -16,6 +17,14 @@ from solera.recipes.nodes import CheckpointNode, Recipe, SumNode, Term
 
 def model(name, source=""):
     return Recipe((CheckpointNode(name, source or f"memory:{name}"),), name)
+
+
+def line(*args, **options) -> Any:
+    return frames.line(*args, **options)
+
+
+def plane(*args, **options) -> Any:
+    return frames.plane(*args, **options)
 
 
 def evaluate(recipe, states, name):
@@ -99,8 +108,8 @@ def test_three_models_on_a_line_span_no_plane(states, checkpoints, size):
     a, b = ({n: t.double() for n, t in states[m].items()} for m in "ab")
     on_line = {n: a[n] + 0.3 * (b[n] - a[n]) for n in a}
     on_line["w"] = on_line["w"] + size * wobble
-    opened = {"a": a, "b": b, "c": on_line}
-    opened = {name: MemoryCheckpoint.from_state_dict(state, name) for name, state in opened.items()}
+    all_states = {"a": a, "b": b, "c": on_line}
+    opened = {name: MemoryCheckpoint.from_state_dict(state, name) for name, state in all_states.items()}
     with pytest.raises(InputError, match="a, b and c lie on one line"):
         plane(model("a"), model("b"), model("c"), opened)
 

@@ -6,14 +6,14 @@ from solera.errors import FaultsError
 from solera.families.family import Family
 from solera.families.variables import recipe_family
 from solera.params import Curve, PerModel, Var
-from solera.recipes.nodes import CheckpointNode, MethodNode, Recipe, SumNode, Term
+from solera.recipes.nodes import CheckpointNode, MethodNode, Node, Recipe, SumNode, Term
 from solera_plugins.merging.linear import linear
 from solera_plugins.merging.slerp import slerp
 from solera_plugins.merging.task_arithmetic import task_arithmetic
 from solera_plugins.merging.ties import ties
 
 METHODS = {spec.name: spec for spec in (linear, task_arithmetic, ties, slerp)}
-MODELS = tuple(CheckpointNode(name, name) for name in ("base", "math", "code"))
+MODELS: tuple[Node, ...] = tuple(CheckpointNode(name, name) for name in ("base", "math", "code"))
 
 
 def made(method, base="base", **params):
@@ -27,8 +27,9 @@ def test_bounds_come_from_the_variable_then_from_the_parameter():
     declared = ties.param("density").param
     assert (family.coords[0].low, family.coords[0].high) == (declared.search or (declared.low, declared.high))
     assert (family.coords[1].low, family.coords[1].high) == (0.5, 2)
-    point = family.recipe_at((0.3, 1.0)).node("made").params
-    assert point == {"density": 0.3, "scale": 1.0}
+    point = family.recipe_at((0.3, 1.0)).node("made")
+    assert isinstance(point, MethodNode)
+    assert point.params == {"density": 0.3, "scale": 1.0}
     assert Family.from_plain(family.to_plain(), METHODS) == family
 
 
@@ -54,7 +55,7 @@ def test_experts_beyond_the_bounds_or_out_of_reach_are_not_named():
 
 
 def test_sums_of_sums_are_seen_through():
-    nodes = (
+    nodes: tuple[Node, ...] = (
         *MODELS,
         SumNode("to_math", (Term("math"), Term("base", -1.0))),
         SumNode("to_code", (Term("code"), Term("base", -1.0))),

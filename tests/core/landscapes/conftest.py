@@ -1,6 +1,7 @@
 """A small landscape that is all real: three trained networks, their digits, lines and planes between them."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -48,7 +49,7 @@ def arrays():
     return dict(np.load(FOLDER / "interp1d_mlp.npz"))
 
 
-def model(name: str) -> Recipe:
+def model(name: str) -> Any:
     return Recipe((CheckpointNode(name, f"memory:{name}"),), name)
 
 
@@ -56,9 +57,7 @@ def model(name: str) -> Recipe:
 def build(trained, arrays):
     """Makes a landscape: of the line A B, or of the plane A B C; on two tasks if asked."""
 
-    def make(
-        models: str = "AB", split: str = "selection", tasks: int = 1, margin: float = 0.0, shared=None
-    ) -> Landscape:
+    def make(models: str = "AB", split: Any = "selection", tasks: int = 1, shared=None) -> Landscape:
         x, y = arrays["x"], arrays["y"]
         halves = {"selection": slice(None), "report": slice(0, 200), "train": slice(0, 10)}
 
@@ -68,8 +67,8 @@ def build(trained, arrays):
                 y[halves[part]],
             )
 
-        recipes = [model(name) for name in models]
-        family = line(*recipes, trained, margin=margin) if len(recipes) == 2 else plane(*recipes, trained)
+        a, b, *c = (model(name) for name in models)
+        family = plane(a, b, c[0], trained) if c else line(a, b, trained)
         network = shared or Network(MLP())
         ready = [ClassificationTask(name, data(name)) for name in ("as-is", "reversed")[:tasks]]
         measures = [(task, split, task.prepare(split, device="cpu")) for task in ready]

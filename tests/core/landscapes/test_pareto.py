@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from solera.errors import InputError
 from solera.landscapes.pareto import contributions, hypervolume, membership, nondominated
-from solera.tasks.scores import Column, aggregate
+from solera.tasks.scores import Column, Score, aggregate
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "pareto.json").read_text())
 
@@ -60,7 +60,7 @@ def test_shapes_are_checked():
         hypervolume([(1.0, 2.0, 3.0)], (1, 1))
 
 
-def scored(metric: str, centre: float, seed: int) -> object:
+def scored(metric: str, centre: float, seed: int) -> Score:
     """Samples that share their noise, so that pairing takes it away."""
     shared = np.random.default_rng(0).normal(0, 1.0, 400)
     own = np.random.default_rng(seed).normal(0, 0.01, 400)

@@ -1,5 +1,7 @@
 """Networks over a flat vector."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -29,10 +31,10 @@ def test_the_network_computes_what_the_module_does_and_moves_with_the_vector():
 
 
 def test_loading_takes_floats_in_any_dtype_and_counters():
-    source = conv_net()
+    source: Any = conv_net()
     source[1].num_batches_tracked.fill_(41)
     state = {name: t.bfloat16() if t.is_floating_point() else t for name, t in source.state_dict().items()}
-    network = Network(conv_net())
+    network: Any = Network(conv_net())
     network.flat.fill_(torch.nan)
     network.load(MemoryCheckpoint.from_state_dict(state))
     want = torch.cat([t.float().flatten() for t in (*source.bfloat16().parameters(), source[1].running_mean,
@@ -69,7 +71,7 @@ class Tied(nn.Module):
 @pytest.mark.parametrize("names", [("embed.weight",), ("head.weight",), ("embed.weight", "head.weight")])
 def test_tied_weights_load_under_any_of_their_names(names):
     weight = torch.randn(5, 3)
-    network = Network(Tied())
+    network: Any = Network(Tied())
     network.load(MemoryCheckpoint.from_state_dict({name: weight.clone() for name in names}))
     assert torch.equal(network.flat, weight.flatten())
     assert network.module.head.weight is network.module.embed.weight
@@ -80,7 +82,7 @@ def test_ties_that_the_file_breaks_are_refused_and_unsaved_buffers_ignored():
     with pytest.raises(MismatchError, match=r"1 tied in the network but different in the file \(head.weight\)"):
         Network(Tied()).load(MemoryCheckpoint.from_state_dict(state))
     state["head.weight"] = state["embed.weight"].clone()
-    network = Network(Tied())
+    network: Any = Network(Tied())
     network.load(MemoryCheckpoint.from_state_dict(state))
     assert torch.equal(network.module.inv_freq, torch.ones(2))
 

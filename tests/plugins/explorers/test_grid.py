@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from solera.api import Column, History, InputError, Seed, Space
+from solera.api import Ask, Column, History, InputError, Seed, Space
 from solera.families.coords import Coord
 from solera_plugins.explorers.grid import Grid, nested_cells
 
@@ -17,9 +17,10 @@ def space(*coords: Coord) -> Space:
 PLANE = space(Coord("x", -0.2, 1.2), Coord("rate", 1e-3, 10.0, log=True))
 
 
-def walk(grid: Grid, over: Space, n: int) -> list:
+def walk(grid: Grid, over: Space, n: int) -> list[Ask]:
     """Ask to the end, telling scores that must not matter."""
-    asks, rng = [], np.random.default_rng(1)
+    asks: list[Ask] = []
+    rng = np.random.default_rng(1)
     while True:
         coords = np.array([ask.coords for ask in asks]).reshape(len(asks), len(over.coords))
         found = grid.ask(over, History(coords, rng.normal(size=(len(asks), 1))), n, Seed(0))

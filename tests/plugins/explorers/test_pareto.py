@@ -9,7 +9,7 @@ import pytest
 from solera.api import Column, History, InputError, Seed, Space
 from solera.families.coords import Coord
 from solera.landscapes.pareto import hypervolume
-from solera_plugins.explorers.pareto import Pareto
+from solera_plugins.explorers.pareto import Pareto, Sampler
 
 COLUMNS = (
     Column("left", "cross_entropy", "selection"), Column("left", "accuracy", "selection"),
@@ -79,7 +79,7 @@ def test_one_explorer_may_serve_two_searches_in_turn():
     assert search(explorer) == first
 
 
-def zdt1(sampler: str, points: int, seed: int) -> float:
+def zdt1(sampler: Sampler, points: int, seed: int) -> float:
     """Hypervolume reached on ZDT1 in six dimensions (Zitzler, Deb & Thiele 2000); the whole front covers 8.47."""
     space = Space(tuple(Coord(f"x{i}", 0, 1) for i in range(6)), COLUMNS[::2], {}, (0, 1))
     explorer, coords, values = Pareto(sampler=sampler, points=points), np.empty((0, 6)), np.empty((0, 2))

@@ -1,5 +1,7 @@
 """Hugging Face configs."""
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -14,7 +16,7 @@ from solera_plugins.transformers_models.architecture import TRANSFORMERS  # noqa
 ARCHITECTURES = {"transformers": TRANSFORMERS}
 
 
-def llama(tie: bool) -> torch.nn.Module:
+def llama(tie: bool) -> Any:
     config = transformers.LlamaConfig(
         hidden_size=16, intermediate_size=24, num_hidden_layers=2, num_attention_heads=2, vocab_size=32,
         tie_word_embeddings=tie, architectures=["LlamaForCausalLM"], attn_implementation="eager",
