@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QScrollArea, QStackedWidget, QVBoxLayout, QWidget
 
 from solera.documents.document import Document
-from solera_app.docks.form import Form
-from solera_app.docks.node_page import MethodRow, NodePage
 from solera_app.docks.panel import Empty, Header
 from solera_app.docks.point_page import PointPage
+
+if TYPE_CHECKING:
+    from solera_app.docks.form import Form
+    from solera_app.docks.node_page import MethodRow, NodePage
 
 
 class Inspector(QWidget):
@@ -37,14 +41,23 @@ class Inspector(QWidget):
         self._pages = QStackedWidget()
         column.addWidget(self._pages, 1)
         self._empty = Empty("settings", "Select something to see what it is made of.")
-        self._node = NodePage()
         self.point = PointPage()
-        self._node.edited.connect(self.edited)
         self.point.keepRequested.connect(self.keepRequested)
         self.point.recipeRequested.connect(self.recipeRequested)
-        self._pages.addWidget(self._empty)
-        self._pages.addWidget(_scrolled(self._node))
-        self._pages.addWidget(_scrolled(self.point))
+        self._node_area, self._point_area = _scrolled(), _scrolled()
+        self._point_area.setWidget(self.point)
+        for page in (self._empty, self._node_area, self._point_area):
+            self._pages.addWidget(page)
+
+    @cached_property
+    def _node(self) -> NodePage:
+        """Made when first shown: its forms bring pyqtgraph along, for which the window's first paint does not wait."""
+        from solera_app.docks.node_page import NodePage
+
+        page = NodePage()
+        page.edited.connect(self.edited)
+        self._node_area.setWidget(page)
+        return page
 
     @property
     def form(self) -> Form:
@@ -54,13 +67,13 @@ class Inspector(QWidget):
     def show_nothing(self) -> None:
         """Nothing is selected."""
         self.header.title.setText("Inspector")
-        self._pages.setCurrentIndex(0)
+        self._pages.setCurrentWidget(self._empty)
 
     def show_recipe(self, document: Document, facts: Sequence[tuple[str, str]] = ()) -> None:
         """No node is selected: show the recipe as a whole."""
         self.header.title.setText("Recipe")
         self._node.show_recipe(document, facts)
-        self._pages.setCurrentIndex(1)
+        self._pages.setCurrentWidget(self._node_area)
 
     def show_node(
         self,
@@ -74,7 +87,7 @@ class Inspector(QWidget):
         """Show a node of a document."""
         self.header.title.setText("Inspector")
         self._node.show_node(document, document.node(id_), methods, tasks, facts, state)
-        self._pages.setCurrentIndex(1)
+        self._pages.setCurrentWidget(self._node_area)
 
     def show_point(
         self, run: str, index: int, title: str, tag: str, facts: Mapping[str, Sequence[tuple[str, str]]]
@@ -82,7 +95,7 @@ class Inspector(QWidget):
         """Show a scored point of a run: sections of facts by title."""
         self.header.title.setText("Selected point")
         self.point.show_point(run, index, title, tag, facts)
-        self._pages.setCurrentIndex(2)
+        self._pages.setCurrentWidget(self._point_area)
 
     def show_page(self, title: str, page: QWidget) -> None:
         """Show a page that a tab brings along."""
@@ -92,9 +105,8 @@ class Inspector(QWidget):
         self._pages.setCurrentWidget(page)
 
 
-def _scrolled(page: QWidget) -> QScrollArea:
+def _scrolled() -> QScrollArea:
     area = QScrollArea()
     area.setWidgetResizable(True)
     area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    area.setWidget(page)
     return area
