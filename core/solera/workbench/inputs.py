@@ -248,5 +248,6 @@ class Inputs:
                 found[node.id] = self.open(node.source, node.strip)
             except SoleraError as error:
                 place = f"nodes.{node.id}.checkpoint"
-                faults.append(Fault(error.code, place, str(error), (), {"node": node.id}))
+                remedies = ("Relocate…",) if isinstance(error, NotFoundError) else ()
+                faults.append(Fault(error.code, place, str(error), remedies, {"node": node.id}))
         return found
