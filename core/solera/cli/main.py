@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import typer
@@ -28,9 +28,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     try:
         return _run(words)
-    except KeyboardInterrupt:
-        sys.stderr.write("Stopped.\n")
-        return STOPPED
     except Interrupted as error:
         sys.stderr.write(f"{error}\n")
         return STOPPED
@@ -97,7 +94,16 @@ def _run(words: list[str]) -> int:
     command = typer.main.get_command(app)
     names = set(getattr(command, "commands", {}))
     words = _with_command(words, names)
-    code = command.main(words, prog_name="solera", standalone_mode=False)
+    # The root of typer's usage errors has no public name of its own.
+    usage: Any = next(cls for cls in typer.BadParameter.__mro__ if cls.__name__ == "ClickException")
+    try:
+        code = command.main(words, prog_name="solera", standalone_mode=False)
+    except usage as error:
+        error.show()
+        return USAGE
+    except typer.Abort:
+        sys.stderr.write("Stopped.\n")
+        return STOPPED
     return code if isinstance(code, int) else DONE
 
 
@@ -121,8 +127,3 @@ def _add_contributed(app: typer.Typer) -> None:
         outcome = register if isinstance(register, Failure) else call_safely(register, app)
         if isinstance(outcome, Failure):
             sys.stderr.write(f"solera: the commands of '{point.module}' are left out ({outcome.reason}).\n")
-
-
-def script() -> None:
-    """What the installed ``solera`` calls."""
-    sys.exit(main())
