@@ -86,8 +86,10 @@ def render_run(
 def registered() -> dict[str, type[View]]:
     """The views of this installation that can be loaded, by name."""
     from solera.extend.registry import Registry
+    from solera.settings import load_settings
 
-    shelf = Registry.discover().views
+    settings = load_settings()
+    shelf = Registry.discover(settings.all_plugin_folders, disabled=settings.disabled_plugins).views
     found: dict[str, Any] = {}
     for name in shelf:
         try:
