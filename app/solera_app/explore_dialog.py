@@ -107,7 +107,7 @@ class ExploreDialog(QDialog):
             self.explorer.addItem(row.title, name)
             self.explorer.setItemData(self.explorer.count() - 1, row.summary, Qt.ItemDataRole.ToolTipRole)
         self.explorer.currentIndexChanged.connect(self._show_params)
-        self.params = Form()
+        self.params = Form(label_width=100)
         self.params.changed.connect(self._param)
         self.seed = QSpinBox(maximum=2**31 - 1)
         self.seed.setAccessibleName("Seed")

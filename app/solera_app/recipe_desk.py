@@ -500,16 +500,17 @@ class RecipeDesk(QObject):
             sinks = [SaveNode("", opened.document.recipe.output, opened.name)]
         found = []
         for sink in sinks:
-            folder = self._output_folder(sink.folder or opened.name)
-            if folder.exists():
-                folder = _unused(folder)
-                notices().say("info", f"'{sink.folder or opened.name}' exists and is kept; writing to '{folder.name}'.")
+            wanted = self._output_folder(sink.folder or opened.name)
+            folder = _unused(wanted)
+            if folder != wanted:
+                notices().say("info", f"'{wanted.name}' exists and is kept; writing to '{folder.name}'.")
             found.append((sink, folder, sink.dtype))
         return found
 
     def _output_folder(self, name: str) -> Path:
         project = self._bench.project
-        return (project.outputs if project is not None else Path.cwd()) / name
+        safe = "-".join(name.split()).replace("/", "-")
+        return (project.outputs if project is not None else Path.cwd()) / safe
 
     def listen(self, bridge: Bridge) -> None:
         """Jobs show at their nodes."""

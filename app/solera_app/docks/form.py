@@ -53,13 +53,16 @@ registerParameterType("solera", _FieldParameter, override=True)
 class Form(QWidget):
     """Declared parameters as a form.
 
+    Args:
+        label_width: Width of the column of labels in px.
+
     Signals:
         changed: Name and new value (None: back to the default).
     """
 
     changed = Signal(str, object)
 
-    def __init__(self) -> None:
+    def __init__(self, label_width: int = 88) -> None:
         super().__init__()
         self.tree = ParameterTree(showHeader=False)
         self.tree.setFrameShape(ParameterTree.Shape.NoFrame)
@@ -70,10 +73,10 @@ class Form(QWidget):
         self.tree.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.tree.header().setSectionResizeMode(0, QHeaderView.ResizeMode.Fixed)
         self.tree.header().setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
-        self.tree.header().resizeSection(0, 88)
+        self.tree.header().resizeSection(0, label_width + 3)
         self.tree.setAccessibleName("Parameters")
         column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
+        column.setContentsMargins(-3, 0, 0, 0)  # the tree pads its labels by as much
         column.addWidget(self.tree)
         self._specs: Sequence[ParamSpec] = ()
         self._root: Any = None
@@ -124,7 +127,7 @@ class Form(QWidget):
                     "default": default,
                     "value": values.get(spec.name, default),
                     "tip": f"{spec.param.help}{unit}".strip(", "),
-                    "variable": f"{prefix}{spec.name}" if variables and spec.kind in {"float", "int"} else "",
+                    "variable": f"{prefix}{spec.name}".replace(":", "_") if variables and spec.kind in {"float", "int"} else "",
                 }
             )
         self._root = Parameter(name="parameters", children=rows)
