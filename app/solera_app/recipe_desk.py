@@ -568,7 +568,8 @@ class RecipeDesk(QObject):
         opened = tab.opened
         chosen = tab.canvas.selection if isinstance(tab, RecipeTab) else []
         checkpoints = [node.id for node in opened.document.recipe.checkpoints]
-        corners = [id_ for id_ in chosen if id_ in checkpoints][:3] or checkpoints[:3]
+        picked = [id_ for id_ in chosen if id_ in checkpoints][:3]
+        corners = picked if len(picked) > 1 else checkpoints[:3]
         if len(corners) < 2:
             raise InputError("Interpolation needs two checkpoints for a line, three for a triangle; add them first.")
         present = opened.document.interpolation.corners

@@ -146,7 +146,10 @@ class LibraryDock(QWidget):
         self.view.chosen.connect(self.chosen)
         self.view.activatedRow.connect(self.opened)
         self.view.customContextMenuRequested.connect(self._menu)
-        themes().changed.connect(lambda: self._glass.setIcon(icon("search", "text-3")))
+        themes().changed.connect(self._recolour)
+
+    def _recolour(self) -> None:
+        self._glass.setIcon(icon("search", "text-3"))
 
     def set_entries(self, entries: Sequence[Entry], roles: dict[str, str] | None = None) -> None:
         """Show these entries; ``roles`` tags some by name ("base", "corner 1")."""

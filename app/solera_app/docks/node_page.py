@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QComboBox, QFormLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QFormLayout, QLabel, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
 from solera.documents.commands import Command, SetCoefficient, SetParam, SetRecipe, SetSink
 from solera.documents.document import AnyNode, Document, SaveNode, Split, TaskNode
-from solera.params import Param, ParamSpec, PerModel, Value
+from solera.params import Curve, Param, ParamSpec, PerModel, Rules, Value, Var
 from solera.recipes.nodes import CheckpointNode, MethodNode, SumNode
 from solera_app.docks.form import Form
 from solera_app.docks.panel import line, section_title
@@ -65,6 +65,10 @@ class NodePage(QWidget):
         self._names: tuple[str, ...] = ()
         self.subject = Subject()
         self.form = Form()
+        self.switches = QWidget()
+        self._switch_column = QVBoxLayout(self.switches)
+        self._switch_column.setContentsMargins(0, 0, 0, 0)
+        self._switch_column.setSpacing(4)
         self.per_model, self._per_figure = section_title("Weight per model")
         self.models = Form()
         self.sink = QWidget()
@@ -91,7 +95,7 @@ class NodePage(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(12, 4, 12, 12)
         column.setSpacing(10)
-        for widget in (self.subject, self.form, self.sink, self.rule, self.per_model, self.models, self.rule2,
+        for widget in (self.subject, self.form, self.switches, self.sink, self.rule, self.per_model, self.models, self.rule2,
                        self.facts_title, self.facts):  # fmt: skip
             column.addWidget(widget)
         column.addStretch(1)
@@ -104,6 +108,7 @@ class NodePage(QWidget):
 
     def _sections(self, form: bool = False, models: bool = False, sink: bool = False, facts: bool = False) -> None:
         self.form.setVisible(form)
+        self.switches.setVisible(form)
         for widget in (self.rule, self.per_model, self.models):
             widget.setVisible(models)
         self.sink.setVisible(sink)
@@ -169,9 +174,10 @@ class NodePage(QWidget):
             self._sections(facts=facts)
             return
         self.subject.show_subject(icon, method.title, method.summary, state)
-        specs = [spec for spec in method.params if not spec.param.per_model]
+        per = [spec for spec in method.params if spec.param.per_model and _spread(spec, node.params.get(spec.name))]
+        specs = [spec for spec in method.params if spec not in per]
         self.form.show_specs(specs, node.params, prefix=f"{node.id}_")
-        per = [spec for spec in method.params if spec.param.per_model]
+        self._offer_switches(node, [spec for spec in method.params if spec.param.per_model], per)
         self._names = node.inputs
         rows, values = [], {}
         for spec in per:
@@ -184,6 +190,29 @@ class NodePage(QWidget):
         self._per_title(f"{per[0].title} per model" if len(per) == 1 else "Per model")
         self.models.show_specs(rows, {k: v for k, v in values.items() if v is not None}, prefix=f"{node.id}_")
         self._sections(form=bool(specs), models=bool(rows), facts=facts)
+
+    def _offer_switches(self, node: MethodNode, specs: Sequence[ParamSpec], spread: Sequence[ParamSpec]) -> None:
+        """A link for each parameter that may be one value for all models or one for each."""
+        while self._switch_column.count():
+            item = self._switch_column.takeAt(0)
+            widget = item.widget() if item is not None else None
+            if widget is not None:
+                widget.deleteLater()
+        count = len(node.inputs)
+        for spec in specs if count > 1 else ():
+            value = node.params.get(spec.name, spec.default)
+            apart = isinstance(node.params.get(spec.name), PerModel)
+            if spec in spread and not apart:
+                continue  # weights stand apart by nature; nothing to go back to
+            other = _one(value, 0) if apart else PerModel(tuple(_plain(value, spec) for _ in range(count)))
+            button = QPushButton(f"One {spec.title.lower()} for all" if apart else f"{spec.title} per model")
+            button.setProperty("role", "link")
+            button.setToolTip("Use one value for every model" if apart else "Set a value for each model")
+            button.clicked.connect(self._switching(spec.name, other))
+            self._switch_column.addWidget(button)
+
+    def _switching(self, name: str, value: Value | None) -> Callable[..., None]:
+        return lambda *_: self._param(name, value)
 
     def _show_sink(self, node: SaveNode | TaskNode, icon: str, tasks: Sequence[str], state: str, facts: bool) -> None:
         saving = isinstance(node, SaveNode)
@@ -235,6 +264,23 @@ class NodePage(QWidget):
 
     def _emit(self, command: Command) -> None:
         self.edited.emit(command)
+
+
+#: Parameters that are one number per model by nature, not by choice.
+_WEIGHTS = {"weight", "weights"}
+
+
+def _spread(spec: ParamSpec, value: Value | None) -> bool:
+    """Whether a per-model parameter is shown as one row for each model."""
+    if isinstance(value, PerModel) or (value is None and isinstance(spec.default, tuple)):
+        return True
+    return spec.name in _WEIGHTS and not isinstance(value, (Var, Curve, Rules))
+
+
+def _plain(value: Any, spec: ParamSpec) -> Any:
+    """One value without a variable in it: several models cannot each own the same one."""
+    value = value.init if isinstance(value, Var) else value
+    return spec.default if value is None else value
 
 
 def _one(value: Any, index: int) -> Any:

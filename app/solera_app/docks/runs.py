@@ -84,7 +84,7 @@ class RunsDock(QWidget):
         self.search = QLineEdit(placeholderText="Search runs", clearButtonEnabled=True)
         self.search.setAccessibleName("Search runs")
         self._glass = self.search.addAction(icon("search", "text-3"), QLineEdit.ActionPosition.LeadingPosition)
-        themes().changed.connect(lambda: self._glass.setIcon(icon("search", "text-3")))
+        themes().changed.connect(self._recolour)
         self.search.textChanged.connect(self._show)
         self.search.setMaximumWidth(360)
         self.view = RowView("Runs")
@@ -101,6 +101,9 @@ class RunsDock(QWidget):
         self.view.activatedRow.connect(self.opened)
         self.view.chosen.connect(self.chosen)
         self.view.customContextMenuRequested.connect(self._menu)
+
+    def _recolour(self) -> None:
+        self._glass.setIcon(icon("search", "text-3"))
 
     def set_runs(self, runs: Sequence[Info]) -> None:
         """Show these runs, newest first."""
