@@ -82,7 +82,8 @@ def test_weights_in_memory_with_a_factory(tmp_path: Path) -> None:
     task = solera.task("digits")
     run = solera.explore(solera.line(a, b), task, points=3, limit=32, out=tmp_path / "runs", report="")
     assert run.header.labels == {"a": [0.0], "b": [1.0]}
-    middle = run.points().values[1]
+    points = run.points()
+    (middle,) = points.values[points.coords[:, 0] == 0.5]
     assert middle[0] == pytest.approx((0.5 * a + 0.5 * b).evaluate(task, "selection", limit=32)[0].value, rel=1e-5)
     assert solera.runs.open(run.path).summary == run.summary
 
