@@ -62,8 +62,8 @@ class Row:
         tried: How many combinations were tried for it.
         scores: On the report split, one per column.
         mean: Of the comparison's metric over the tasks.
-        gain: Mean minus the best single model's mean, paired by sample; None for that model itself. Its sign is the
-            metric's: for a loss, negative is better.
+        gain: How much better the mean is than the best single model's, paired by sample: positive is better, whichever
+            way the metric goes. None for that model itself.
     """
 
     name: str
@@ -146,6 +146,8 @@ def compare(
     run: str = "",
     select: Split = "selection",
     report: Split = "report",
+    limit: int | None = None,
+    seed: int = 0,
 ) -> Comparison:
     """Tune on one split, score on the other, and say which differences are real.
 
@@ -163,6 +165,8 @@ def compare(
         run: Id for the events.
         select: The split variables are chosen on.
         report: The split that is reported.
+        limit: Samples per task on either split (a preview); None is all.
+        seed: Which samples a preview takes.
 
     Raises:
         InputError: Entries share a name, a variable is unknown, there is nothing to compare, or a task lacks the
@@ -173,15 +177,19 @@ def compare(
     measure = measure or (tasks[0].metrics[0] if tasks else "")
     _check(entries, tasks, measure)
     bench = _Bench(entries, tasks, measure, network, context, run)
-    on_selection = bench.prepare(select) if any(entry.tune for entry in entries) else ()
-    on_report = bench.prepare(report)
+
+    def prepare(split: Split) -> tuple[Evaluator, ...]:
+        return tuple(task.prepare(split, device=network.device, limit=limit, seed=seed) for task in tasks)
+
+    on_selection = prepare(select) if any(entry.tune for entry in entries) else ()
+    on_report = prepare(report)
     rows = []
     for number, entry in enumerate(entries):
         point = writer(entry.recipe)
         chosen = bench.tune(number, point, on_selection) if entry.tune else {}
         scores = bench.score(number, point, chosen, on_report, "report")
         rows.append(Row(entry.name, entry.single, chosen, _combinations(entry), scores, bench.mean(scores)))
-    return bench.conclude(rows, report)
+    return bench.conclude(rows)
 
 
 def _check(entries: Sequence[Entry], tasks: Sequence[Task], measure: str) -> None:
@@ -217,15 +225,12 @@ class _Bench:
         context: Context,
         run: str,
     ) -> None:
-        self._entries, self._tasks, self._network, self._context, self._run = entries, tasks, network, context, run
+        self._entries, self._network, self._context, self._run = entries, network, context, run
         self._coords = comparison_coords(entries)
         self._measure = measure
         self._units = [task.units for task in tasks]
         self._total = comparison_points(entries)
         self._index = 0
-
-    def prepare(self, split: Split) -> tuple[Evaluator, ...]:
-        return tuple(task.prepare(split, device=self._network.device) for task in self._tasks)
 
     def score(
         self,
@@ -274,7 +279,7 @@ class _Bench:
     def mean(self, scores: Sequence[Score]) -> Mean:
         return mean_over_tasks(self._measured(scores), self._units)
 
-    def conclude(self, rows: Sequence[Row], split: Split) -> Comparison:
+    def conclude(self, rows: Sequence[Row]) -> Comparison:
         """Every row against the best single model."""
         columns = tuple(score.column for score in rows[0].scores)
         sign = 1.0 if metric(self._measure).better == "higher" else -1.0
@@ -287,7 +292,10 @@ class _Bench:
     def _against(self, row: Row, best: Row) -> Row:
         if row is best:
             return row
-        gain = mean_difference(self._measured(row.scores), self._measured(best.scores), self._units)
+        ours, theirs = self._measured(row.scores), self._measured(best.scores)
+        if metric(self._measure).better == "lower":
+            ours, theirs = theirs, ours
+        gain = mean_difference(ours, theirs, self._units)
         return Row(row.name, row.single, row.numbers, row.tried, row.scores, row.mean, gain)
 
     def _measured(self, scores: Sequence[Score]) -> list[Score]:

@@ -40,8 +40,8 @@ def legend(comparison: Comparison) -> str:
     sizes = ", ".join(f"{task} {count}" for task, count in counts.items())
     best = comparison.best_single
     against = (
-        f" The gain is the mean's difference to the best single model there ({best}), paired by sample; "
-        "it is within noise if it is less than two standard errors."
+        f" The gain is how much better the mean is than that of the best single model there ({best}), paired by "
+        "sample; it is within noise if it is less than two standard errors."
         if best
         else ""
     )

@@ -138,8 +138,8 @@ def document(results: Sequence[DemoResult], threads: int) -> str:
         parts += [
             f"## {result.example}",
             f"{kind.title} ({unit}), {kind.better} is better; mean ± standard deviation over "
-            f"{len(result.comparisons)} seeds. The gain is over the single model with the best mean on the report "
-            f"split, the hardest one to beat; the last column counts the seeds where it exceeds two paired standard "
+            f"{len(result.comparisons)} seeds. The gain is how much better the mean is than that of the best "
+            f"single model on the report split; the last column counts the seeds where it exceeds two paired standard "
             f"errors. Training took {seconds} s (base and experts, wall time).",
             markdown(result),
             "### Seed 0 in full",
@@ -150,8 +150,8 @@ def document(results: Sequence[DemoResult], threads: int) -> str:
         "## How it was made",
         f"`python -m solera.testing.bench_demo {seeds} docs/reference/demo-results.md`, with Python "
         f"{platform.python_version()}, torch {torch.__version__} and {threads} CPU threads on {platform.machine()}. "
-        "Training is reproducible on one machine type and thread count; elsewhere figures differ a little. The texts "
-        "of the prose and code example come with Python and change with its version.",
+        "Times are wall time beside whatever else the machine did. Training is reproducible on one machine type and "
+        "thread count; elsewhere figures differ a little. The texts of the prose and code example come with Python and change with its version.",
     ]
     return "\n\n".join(parts) + "\n"
 

@@ -123,7 +123,14 @@ def test_the_gain_is_paired_against_the_best_single():
 def test_lower_is_better_for_losses():
     table, _ = run(measure="cross_entropy")
     by_name = {row.name: row for row in table.rows}
-    assert by_name[table.best_single].mean.value == min(row.mean.value for row in table.rows if row.single)
+    best = by_name[table.best_single].mean.value
+    assert best == min(row.mean.value for row in table.rows if row.single)
+    assert by_name["blend"].gain.value == pytest.approx(best - by_name["blend"].mean.value)
+
+
+def test_a_preview_scores_fewer_samples():
+    table, _ = run(limit=20)
+    assert {score.count for row in table.rows for score in row.scores} == {20}
 
 
 def test_the_table_says_what_it_is():
