@@ -151,7 +151,8 @@ def document(results: Sequence[DemoResult], threads: int) -> str:
         f"`python -m solera.testing.bench_demo {seeds} docs/reference/demo-results.md`, with Python "
         f"{platform.python_version()}, torch {torch.__version__} and {threads} CPU threads on {platform.machine()}. "
         "Times are wall time beside whatever else the machine did. Training is reproducible on one machine type and "
-        "thread count; elsewhere figures differ a little. The texts of the prose and code example come with Python and change with its version.",
+        "thread count; elsewhere figures differ a little. The texts of the prose and code example come with Python and "
+        "change with its version.",
     ]
     return "\n\n".join(parts) + "\n"
 
