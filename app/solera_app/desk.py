@@ -340,7 +340,20 @@ class Desk(QObject):
             notices().say("error", message, str((event.error or {}).get("traceback", "")))
         if event.state in {"done", "failed", "cancelled", "interrupted"}:
             self.refresh_library()
+        if event.kind == "demo" and event.state == "done" and event.result:
+            self._example_made(event.result)
         self.refresh_actions()
+
+    def _example_made(self, result: dict[str, Any]) -> None:
+        """An example's checkpoints are there: run its experiments, live; those recorded before are only opened."""
+        bench = self.workbench
+        if bench is None or bench.project is None:
+            return
+        self.recipes.refresh_tasks()
+        for path in result["recipes"][:1]:
+            self.recipes.open_path(bench.project.folder / path)
+        for path in result["experiments"]:
+            bench.submit(bench.project.folder / path)
 
     def _artifact(self, event: ArtifactMade) -> None:
         self.window.hint(f"Made {event.title or event.path}")

@@ -304,6 +304,13 @@ class RecipeDesk(QObject):
         self._roles()
         self._previews()
 
+    def refresh_tasks(self) -> None:
+        """The project has other tasks: canvases offer them."""
+        for place in range(self._window.tabs.count()):
+            tab = self._window.tabs.widget(place)
+            if isinstance(tab, RecipeTab):
+                tab.canvas.set_tasks(self._bench.tasks())
+
     def _drop(self, tab: RecipeTab, paths: list[str], at: QPointF) -> None:
         def place(entries: list[Any]) -> None:
             tab.canvas.add_checkpoints([{"name": e.name, "path": str(e.path)} for e in entries], at)
