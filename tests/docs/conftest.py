@@ -1,8 +1,5 @@
-"""What the examples of the documentation run in: a folder of their own, with a copy of the demo's first half."""
+"""What the examples of the documentation begin with: the first half of the demo."""
 
-import os
-import shutil
-import sys
 from pathlib import Path
 
 import pytest
@@ -20,23 +17,3 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
         job = bench.jobs.wait(bench.submit_demo("digits").id, 120.0)
         assert job.state == "done", job.error
     return folder
-
-
-@pytest.fixture
-def environment(tmp_path: Path) -> dict[str, str]:
-    """The environment of a person who has just installed Solera and set nothing."""
-    quiet = {key: value for key, value in os.environ.items() if not key.startswith(("SOLERA_", "PYTEST_"))}
-    return quiet | {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "SOLERA_CONFIG": str(tmp_path / "config" / "settings.toml"),
-        "XDG_CACHE_HOME": str(tmp_path / "cache"),
-        "QT_QPA_PLATFORM": "offscreen",
-        "OMP_NUM_THREADS": "1",
-        "PYTHONWARNINGS": "error::DeprecationWarning:solera",
-    }
-
-
-@pytest.fixture
-def project(demo: Path, tmp_path: Path) -> Path:
-    """A copy of the demo project that an example may change."""
-    return Path(shutil.copytree(demo, tmp_path / "work" / "demo-project"))
