@@ -41,6 +41,7 @@ def test_unknown_examples_are_refused():
 
 
 @pytest.mark.heavy
+@pytest.mark.timeout(1800)
 def test_it_trains_and_compares():
     (result,) = bench_demo(1, ["digits"])
     rows = {row["name"]: row for row in result.comparisons[0]["rows"]}
