@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QObject, QTimer
 from PySide6.QtWidgets import QFileDialog, QMessageBox
 
-from solera.errors import LockedError, SoleraError
+from solera.errors import LockedError, OutputError, SoleraError
 from solera.events import ArtifactMade, JobChanged
 from solera.settings import load_settings, save_settings, settings_file
 from solera_app.bridge.background import in_background
 from solera_app.bridge.bridge import Bridge
-from solera_app.bridge.slots import guarded, notices
+from solera_app.bridge.slots import guarded, notices, report
 from solera_app.dialogs import SettingsDialog, show_about, show_plugins, show_shortcuts
 from solera_app.recipe_desk import RecipeDesk
 from solera_app.run_desk import RunDesk
@@ -159,7 +159,7 @@ class Desk(QObject):
             return
         try:
             project = Project.open(folder)
-        except LockedError as error:
+        except (LockedError, OutputError) as error:
             notices().say("warning", f"{error} It is open read-only here.")
             project = Project.open(folder, read_only=True)
         if not self.close_project():
@@ -170,8 +170,7 @@ class Desk(QObject):
         self._listen(self.bridge)
         self.bridge.start()
         self.session.remember_project(folder)
-        self.window.project_name.setText(project.name + (", read-only" if project.read_only else ""))
-        self.window.setWindowTitle(f"{project.name} - Solera")
+        self.window.show_project(project.name + (", read-only" if project.read_only else ""))
         self.window.show_tabs()
         self.refresh_library()
         self.recipes.opened_project(self.workbench)
@@ -263,8 +262,21 @@ class Desk(QObject):
         bench = self.workbench
         if bench is None or bench.project is None:
             return
-        project = bench.project
-        in_background(project.library.entries, self._show_library)
+        self.aside(bench.project.library.entries, self._show_library)
+
+    def aside(self, function: Callable[[], Any], done: Callable[[Any], None]) -> None:
+        """Read something of the open project off the window's thread; nobody hears of it if it closes meanwhile."""
+        bench = self.workbench
+
+        def tell(result: Any) -> None:
+            if self.workbench is bench:
+                done(result)
+
+        def fail(error: Exception) -> None:
+            if self.workbench is bench:
+                report(error)
+
+        in_background(function, tell, fail)
 
     def _show_library(self, entries: list[Any]) -> None:
         self.window.library.set_entries(entries)
@@ -310,13 +322,17 @@ class Desk(QObject):
             return added, failed
 
         def show(result: tuple[list[Any], list[Exception]]) -> None:
-            for error in result[1]:
-                notices().say("error", str(error))
+            failed = [str(error) for error in result[1]]
+            if len(failed) == 1:
+                notices().say("error", failed[0])
+            elif failed:
+                sentence = f"{len(failed)} of {len(paths)} could not be added. The first: {failed[0]}"
+                notices().say("error", sentence, "\n\n".join(failed))
             self.refresh_library()
             if then is not None and result[0]:
                 then(result[0])
 
-        in_background(add, show)
+        self.aside(add, show)
 
     def _remove_entries(self, names: list[str]) -> None:
         if self.workbench is not None and self.workbench.project is not None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from solera_app.views.facts import ColumnFacts
     from solera_app.views.host import RunView
     from solera_app.views.snapshot import Snapshot
+from solera_app.words import when
 
 
 class RunTab(Tab):
@@ -147,7 +148,7 @@ class RunDesk(QObject):
             catalogue.refresh()
             return list(catalogue.list())
 
-        in_background(look, self._window.runs.set_runs)
+        self._desk.aside(look, self._window.runs.set_runs)
 
     def _trash(self, runs: Sequence[str]) -> None:
         for tab in self._run_tabs():
@@ -185,7 +186,7 @@ class RunDesk(QObject):
 
     def _run_ended(self, event: RunEnded) -> None:
         if event.summary:
-            self._window.hint(f"{event.state.capitalize()}: {event.summary}")
+            self._window.hint(f"{event.state.capitalize()}: {event.summary.partition(';')[0]}")
         self._listing.start()
 
     def _points(self, run: str, points: list[PointScored]) -> None:
@@ -223,6 +224,7 @@ class RunDesk(QObject):
         tab.setProperty("run", run)
         view.pointSelected.connect(guarded(lambda _, index: self._show_point(tab, index)))
         view.recipeRequested.connect(guarded(self.open_recipe))
+        view.opened.connect(guarded(lambda _: self._show_point(tab, -1) if self._tab is tab else None))
         view.failed.connect(guarded(lambda error: notices().say("error", str(error))))
         self._window.add_tab(tab)
         view.open(file)
@@ -237,8 +239,12 @@ class RunDesk(QObject):
 
     def _show_point(self, tab: RunTab, index: int) -> None:
         snapshot = tab.view.snapshot
-        if snapshot is None or not 0 <= index < len(snapshot.points):
+        if snapshot is None:
             self._window.inspector.show_nothing()
+            return
+        if not 0 <= index < len(snapshot.points):
+            title = snapshot.header.title or snapshot.header.id
+            self._window.inspector.show_point(snapshot.header.id, -1, title, "", _about(snapshot))
             return
         points = snapshot.points
         label = points.labels[index]
@@ -317,6 +323,29 @@ def _run_lines(snapshot: Snapshot) -> list[tuple[str, str]]:
     state = "running" if snapshot.state not in FINAL_STATES else snapshot.state
     seed = str(header.experiment.get("seed", 0))
     return [("Title", header.title), ("State", state), ("Seed", seed), ("File", f"{header.id}.h5")]
+
+
+def _about(snapshot: Snapshot) -> dict[str, list[tuple[str, str]]]:
+    """A run as a whole: what it found, how it was made, from what."""
+    header, provenance = snapshot.header, snapshot.header.provenance
+    state = "running" if snapshot.state not in FINAL_STATES else snapshot.state
+    planned = f" of {header.planned:,}" if header.planned else ""
+    found = [line.strip() for line in snapshot.summary.split(";") if line.strip()]
+    explorer = dict(header.experiment.get("explorer", {})).get("name", "")
+    made = [
+        ("State", state),
+        ("Points", f"{len(snapshot.points):,}{planned}"),
+        ("Explorer", str(explorer)),
+        ("Tasks", ", ".join(map(str, header.experiment.get("tasks", ())))),
+        ("Seed", str(header.experiment.get("seed", 0))),
+        ("Device", str(provenance.get("device", ""))),
+        ("Started", when(header.created)),
+        ("File", f"{header.id}.h5"),
+    ]
+    sections = {"Run": [(name, text) for name, text in made if text]}
+    if found:
+        sections = {"Found": [("", line) for line in found], **sections}
+    return sections
 
 
 def _file_name(text: str) -> str:

@@ -25,6 +25,7 @@ from PySide6.QtWidgets import (
 from solera_app.actions.build import Actions
 from solera_app.actions.palette import Palette
 from solera_app.actions.table import ACTIONS
+from solera_app.bridge.slots import notices
 from solera_app.docks.inspector import Inspector
 from solera_app.docks.jobs import JobsDock
 from solera_app.docks.library import LibraryDock
@@ -37,6 +38,9 @@ from solera_app.welcome import Logo, Welcome
 
 if TYPE_CHECKING:
     from solera_app.tabs import Tab
+
+
+_TAB_LETTERS = 24
 
 
 class Window(QMainWindow):
@@ -69,7 +73,8 @@ class Window(QMainWindow):
         self.tabs.setDocumentMode(True)
         self.tabs.setTabsClosable(True)
         self.tabs.setMovable(True)
-        self.tabs.setElideMode(Qt.TextElideMode.ElideMiddle)
+        self.tabs.setElideMode(Qt.TextElideMode.ElideNone)
+        self.tabs.setUsesScrollButtons(True)
         self.tabs.setAccessibleName("Canvases and views")
         self.tabs.currentChanged.connect(self._tab_changed)
         self.tabs.tabCloseRequested.connect(lambda place: self.tabClosing.emit(self.tabs.widget(place)))
@@ -80,6 +85,7 @@ class Window(QMainWindow):
         self.status = StatusBar()
         self.setStatusBar(self.status)
         self.toasts = Toasts(self)
+        notices().raised.connect(self.log.on_notice)
         self._build_docks()
         themes().changed.connect(self._recolour)
 
@@ -192,6 +198,13 @@ class Window(QMainWindow):
             tools.addWidget(holder)
         self._recolour()
 
+    def show_project(self, name: str) -> None:
+        """Say which project is open."""
+        self.project_name.setText(name)
+        self.setWindowTitle(f"{name} - Solera" if name else "Solera")
+        self._corner.adjustSize()
+        self.menuBar().setCornerWidget(self._corner, Qt.Corner.TopRightCorner)  # a menu bar measures it only then
+
     def show_faults(self, count: int) -> None:
         """Say how many faults the document in front has."""
         self.faults.setText(f"{count} fault{'' if count == 1 else 's'}")
@@ -215,7 +228,7 @@ class Window(QMainWindow):
 
     def add_tab(self, tab: Tab) -> None:
         """Show a tab, in front."""
-        place = self.tabs.addTab(tab, tab.title)
+        place = self.tabs.addTab(tab, _tab_text(tab.title))
         tab.retitled.connect(lambda: self._retitle(tab))
         tab.hinted.connect(self.hint)
         self._dress(place)
@@ -248,7 +261,8 @@ class Window(QMainWindow):
     def _retitle(self, tab: Tab) -> None:
         place = self.tabs.indexOf(tab)
         if place >= 0:
-            self.tabs.setTabText(place, tab.title.replace("&", "&&"))
+            self.tabs.setTabText(place, _tab_text(tab.title))
+            self.tabs.setTabToolTip(place, tab.title)
             if self.tabs.currentIndex() == place:
                 self.tabChanged.emit(tab)
 
@@ -300,3 +314,9 @@ class Window(QMainWindow):
         self.may_close = True
         self.closing.emit()
         event.setAccepted(self.may_close)
+
+
+def _tab_text(title: str) -> str:
+    """A title as a tab shows it: at most 24 letters, the middle left out, no mnemonics."""
+    shown = title if len(title) <= _TAB_LETTERS else f"{title[:14].rstrip()}…{title[-9:].lstrip()}"
+    return shown.replace("&", "&&")

@@ -135,7 +135,9 @@ class NumberField(Field):
         self._var = value if isinstance(value, Var) else None
         shown = value.init if isinstance(value, Var) else value
         with self._quiet():
-            self.number.setValue(next((float(v) for v in (shown, self.spec.default) if isinstance(v, (int, float))), 0.0))
+            self.number.setValue(
+                next((float(v) for v in (shown, self.spec.default) if isinstance(v, (int, float))), 0.0)
+            )
         self._show()
 
     def _show(self) -> None:

@@ -127,7 +127,9 @@ class Form(QWidget):
                     "default": default,
                     "value": values.get(spec.name, default),
                     "tip": f"{spec.param.help}{unit}".strip(", "),
-                    "variable": f"{prefix}{spec.name}".replace(":", "_") if variables and spec.kind in {"float", "int"} else "",
+                    "variable": f"{prefix}{spec.name}".replace(":", "_")
+                    if variables and spec.kind in {"float", "int"}
+                    else "",
                 }
             )
         self._root = Parameter(name="parameters", children=rows)

@@ -92,8 +92,8 @@ class Inspector(QWidget):
     def show_point(
         self, run: str, index: int, title: str, tag: str, facts: Mapping[str, Sequence[tuple[str, str]]]
     ) -> None:
-        """Show a scored point of a run: sections of facts by title."""
-        self.header.title.setText("Selected point")
+        """Show a scored point of a run, or with index -1 the run as a whole: sections of facts by title."""
+        self.header.title.setText("Selected point" if index >= 0 else "Run")
         self.point.show_point(run, index, title, tag, facts)
         self._pages.setCurrentWidget(self._point_area)
 

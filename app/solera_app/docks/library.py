@@ -63,6 +63,11 @@ class Entry(Protocol):
         """Whether its file is gone."""
         ...
 
+    @property
+    def trouble(self) -> str:
+        """Why it cannot be opened; empty if it can."""
+        ...
+
 
 _SHORT_DTYPES = {"float32": "f32", "float16": "f16", "bfloat16": "bf16", "float64": "f64"}
 
@@ -184,6 +189,8 @@ class LibraryDock(QWidget):
                 entry.id, entry.name, "moved or deleted", "broken-link", "text-3", "Relocate…", "accent", dim=True,
                 tip=f"{entry.path}\nRight-click to relocate or remove it.",
             )  # fmt: skip
+        if entry.trouble:
+            return Row(entry.id, entry.name, "cannot be read", "error", "error", tip=f"{entry.path}\n{entry.trouble}")
         dtype = _SHORT_DTYPES.get(entry.dtype, entry.dtype)
         facts = " · ".join((count_short(entry.numel), dtype, size_short(entry.nbytes)))
         role = self._roles.get(entry.name, "")

@@ -41,6 +41,10 @@ class LogDock(QWidget):
         """A message of a job."""
         self.add(event.time, event.level, event.text)
 
+    def on_notice(self, level: str, sentence: str, _details: str) -> None:
+        """A sentence that was shown to the person; it can be read again here."""
+        self.add(time.time(), level, sentence)
+
     def add(self, seconds: float, level: str, text: str) -> None:
         """A message; may be called from any thread (a deque is enough)."""
         self._waiting.append((seconds, level, text))

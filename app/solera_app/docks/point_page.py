@@ -41,7 +41,9 @@ class PointPage(QWidget):
         column.addLayout(self._sections)
         column.addWidget(self.open)
         column.addWidget(self.keep)
-        hint = QLabel("Writes the weights here as a checkpoint in the library, with its recipe.", wordWrap=True)
+        self.hint = hint = QLabel(
+            "Writes the weights here as a checkpoint in the library, with its recipe.", wordWrap=True
+        )
         hint.setProperty("tone", "3")
         hint.setFont(font("small"))
         column.addWidget(hint)
@@ -50,9 +52,11 @@ class PointPage(QWidget):
     def show_point(
         self, run: str, index: int, title: str, tag: str, facts: Mapping[str, Sequence[tuple[str, str]]]
     ) -> None:
-        """Show a point: sections of facts by title."""
+        """Show a point, or with index -1 the run as a whole: sections of facts by title."""
         self._run, self._index = run, index
-        self.subject.show_subject("pareto", title, "", tag)
+        self.subject.show_subject("pareto" if index >= 0 else "history", title, "", tag)
+        for part in (self.open, self.keep, self.hint):
+            part.setVisible(index >= 0)
         while self._sections.count():
             item = self._sections.takeAt(0)
             widget = item.widget() if item is not None else None

@@ -72,4 +72,7 @@ class Facts(QWidget):
             label.setFixedWidth(84)
             text = QLabel(value, wordWrap=True)
             text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-            self._form.addRow(label, text)
+            if name:
+                self._form.addRow(label, text)
+            else:
+                self._form.addRow(text)

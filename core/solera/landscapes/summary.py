@@ -57,9 +57,10 @@ def summary_line(space: Space, history: History, volume: float | None, found: di
         return f"hypervolume {volume:.4g}, {len(front_rows(space, history))} of {len(history)} points on the front"
     parts = []
     for column, row in best_rows(space, history).items():
-        place = ", ".join(f"{value:.3g}" for value in history.coords[row])
-        parts.append(f"best {space.columns[column].name} {history.values[row, column]:.4g} at ({place})")
+        place = ", ".join(f"{value + 0.0:.3g}" for value in history.coords[row].round(9))
+        parts.append(f"best {space.columns[column].name} {history.values[row, column]:.4g} at {place}")
     for name, by_name in found.items():
         chord = by_name["chord"]
-        parts.append(f"barrier {chord.height:.4g} in {name} at {space.coords[0].name} = {chord.at:.3g}")
+        where = f"at {space.coords[0].name} = {chord.at:.3g}"
+        parts.append(f"barrier of {name} {chord.height:.4g} {where}" if chord.height > 0 else f"no barrier of {name}")
     return "; ".join(parts)

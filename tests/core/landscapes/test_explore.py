@@ -174,7 +174,7 @@ def test_a_line_tells_its_barriers_and_a_report_needs_the_same_columns(build, co
     ]
     assert len({e.name for e in context.events if isinstance(e, Indicator)}) == 4
     assert "best as-is.cross_entropy" in result.summary
-    assert "barrier 0.6" in result.summary
+    assert "barrier of as-is.cross_entropy 0.6" in result.summary
     assert result.reported == ()
     with pytest.raises(InputError, match="same tasks and metrics"):
         explore(build(), Ends(), run="r", seed=Seed(0), context=context, report=build("AB", "report", tasks=2))
