@@ -8,6 +8,7 @@ from torch import nn
 
 from solera.context import QuietContext
 from solera.errors import InputError, TaskError
+from solera.events import Logged
 from solera.tasks.language import LanguageTask
 
 RNG = np.random.default_rng(0)
@@ -89,7 +90,9 @@ def test_nan_stays_nan_and_is_said():
     loss, perplexity = task().prepare("report", device="cpu")(network, context)
     assert math.isnan(loss.value)
     assert math.isnan(perplexity.value)
-    assert context.events[0].level == "warning"
+    (warning,) = context.events
+    assert isinstance(warning, Logged)
+    assert warning.level == "warning"
 
 
 def test_documents_shorter_than_a_window_are_not_enough():

@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 
 from solera.api import TaskError
+from solera.tasks.scores import SPLITS
 from solera_plugins.digits import data
 from solera_plugins.digits.data import pictures, transformed
 from solera_plugins.digits.tasks import digits
-
-SPLITS = ("train", "selection", "report")
 
 
 def test_the_splits_are_the_whole_set_once():

@@ -123,6 +123,7 @@ def test_merges_beat_every_single_model_beyond_noise(shipped, registry):
         measure="accuracy",
     )
     gain = table.rows[-1].gain
+    assert gain is not None
     assert gain.value > 0.05
     assert not gain.within_noise
 

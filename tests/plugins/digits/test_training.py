@@ -51,7 +51,7 @@ def test_experts_keep_the_head_and_the_base():
 
 
 def test_progress_ends_at_the_promised_number_of_steps():
-    told = []
+    told: list[int] = []
     base(training=replace(TINY, base_epochs=2), tell=told.append)
     assert told[0] == 0
     assert told[-1] == replace(TINY, base_epochs=2).steps("base") == 40

@@ -3,10 +3,10 @@ import sys
 import pytest
 
 from solera.api import TaskError
+from solera.tasks.scores import SPLITS
 from solera_plugins.prose_code import corpus
 from solera_plugins.prose_code.corpus import documents
 
-SPLITS = ("train", "selection", "report")
 KINDS = ("prose", "code")
 
 
