@@ -10,7 +10,11 @@ _NEEDS_QT = re.compile(r"^\s*(from|import) (PySide6|pyqtgraph|solera_app|pytestq
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Without pytest-qt (see tests/run.py), leave out every file that needs Qt."""
-    if config.pluginmanager.hasplugin("pytest-qt") or collection_path.suffix != ".py":
+    if config.pluginmanager.hasplugin("pytest-qt"):
+        return None
+    if collection_path == Path(__file__).parent / "app":
+        return True
+    if collection_path.suffix != ".py":
         return None
     if collection_path.name == "conftest.py" or not collection_path.is_file():
         return None
