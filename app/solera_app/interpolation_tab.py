@@ -113,8 +113,9 @@ class InterpolationTab(DocumentTab):
         return self.panel
 
     def close_tab(self) -> None:
-        """End the scoring thread."""
+        """End the scoring thread; the page leaves the inspector."""
         self.scorer.stop()
+        self.panel.deleteLater()
 
     def export(self, kind: str, path: Path) -> Path:  # noqa: D102
         return self.canvas.export(kind, path)

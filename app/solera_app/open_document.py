@@ -12,7 +12,7 @@ from solera.documents.document import Document
 from solera.documents.files import load_document, save_document
 from solera.documents.history import History
 from solera.documents.journal import Journal
-from solera.errors import Fault
+from solera.errors import Fault, LockedError
 from solera_app.bridge.slots import guarded
 
 #: Milliseconds from an edit to its journal entry; a crash loses no more.
@@ -41,6 +41,7 @@ class OpenDocument(QObject):
         self.history = History(document)
         self.path = path
         self.faults: tuple[Fault, ...] = ()
+        self.unread: tuple[Fault, ...] = ()  # what its file said and could not be read; gone once it is saved
         self._folder = folder
         self._read_only = read_only
         self._recovered = modified
@@ -61,7 +62,7 @@ class OpenDocument(QObject):
         """
         document, faults = load_document(path, methods)
         opened = OpenDocument(document, path, path.parent, read_only=read_only)
-        opened.faults = faults
+        opened.faults = opened.unread = faults
         return opened
 
     @property
@@ -79,6 +80,11 @@ class OpenDocument(QObject):
         """Whether it has edits that its file has not."""
         return self.history.modified or self._recovered
 
+    @property
+    def journal(self) -> Path:
+        """Where its unsaved edits are kept."""
+        return self._journal.file
+
     def autosave(self) -> None:
         """Write the journal now."""
         if self.modified and not self._read_only:
@@ -89,17 +95,26 @@ class OpenDocument(QObject):
 
         Raises:
             OutputError: They cannot be written; nothing is lost.
+            LockedError: It was opened read-only, and this is its own file.
         """
         target = path or self.path
         if target is None:
             raise ValueError("a document without a file needs a path")
+        if self._read_only and target == self.path:
+            raise LockedError(
+                f"'{self.name}' is open read-only here: its project is in use elsewhere or cannot be written. "
+                "Save it under another name.",
+                path=str(target),
+            )
         save_document(self.document, target)
         self._timer.stop()
         self._journal.clear()
         if target != self.path:
             self.path = target
             self._journal = Journal(target.parent, target)
+            self._read_only = False
         self._recovered = False
+        self.unread = ()
         self.history.mark_saved()
         self.changed.emit()
 

@@ -116,11 +116,14 @@ class RecipeDesk(QObject):
         project = bench.project
         if project is None:
             return
-        recoveries = left_behind((project.folder, project.recipes_folder), self._methods)
+        folders = () if project.read_only else (project.folder, project.recipes_folder)
+        recoveries = left_behind(folders, self._methods)
         for recovery in recoveries:
             opened = OpenDocument(recovery.document, recovery.path, project.folder, modified=True)
             self._show(opened)
-            recovery.journal.unlink(missing_ok=True)
+            opened.autosave()
+            if recovery.journal != opened.journal:
+                recovery.journal.unlink(missing_ok=True)
             changed = " The file on disk changed since." if recovery.changed_since else ""
             notices().say("warning", f"Recovered unsaved edits of '{opened.name}' from {_ago(recovery.time)}.{changed}")
         recovered = {recovery.path for recovery in recoveries}
@@ -135,6 +138,12 @@ class RecipeDesk(QObject):
 
     def closing_project(self) -> None:
         """Every document closes; unsaved ones were asked about."""
+        from solera_app.interpolation_tab import InterpolationTab
+
+        for place in range(self._window.tabs.count()):
+            tab = self._window.tabs.widget(place)
+            if isinstance(tab, InterpolationTab):
+                tab.close_tab()
         for opened in self.documents:
             opened.discard()
         self.documents.clear()
@@ -146,7 +155,11 @@ class RecipeDesk(QObject):
         return [str(opened.path) for opened in self.documents if opened.path is not None]
 
     def _new(self, document: Document | None = None) -> OpenDocument:
-        opened = OpenDocument(document or Document(), None, self._project_folder(), modified=document is not None)
+        project = self._bench.project
+        opened = OpenDocument(
+            document or Document(), None, self._project_folder(),
+            read_only=project is not None and project.read_only, modified=document is not None,
+        )  # fmt: skip
         self._show(opened)
         return opened
 
@@ -175,6 +188,11 @@ class RecipeDesk(QObject):
         project = self._bench.project
         opened = OpenDocument.load(path, self._methods, read_only=project is not None and project.read_only)
         self._show(opened)
+        if opened.faults:
+            count = "a fault" if len(opened.faults) == 1 else f"{len(opened.faults)} faults"
+            details = "\n".join(map(str, opened.faults))
+            sentence = f"'{path.name}' has {count}; what could not be read is not shown, and saving leaves it out."
+            notices().say("warning", sentence, details)
 
     def _raise(self, opened: OpenDocument) -> None:
         for place in range(self._window.tabs.count()):
@@ -427,12 +445,12 @@ class RecipeDesk(QObject):
             return
         opened, bench = tab.opened, self._bench
         if not opened.document.recipe.nodes:
-            self._show_check(opened, (), {})
+            self._show_check(opened, opened.unread, {})
             return
         recipe = self.anchored(opened)
 
         def work() -> tuple[tuple[Fault, ...], dict[str, Any]]:
-            faults = bench.check(recipe)
+            faults = _with_unread(opened, bench.check(recipe))
             return faults, {} if faults or recipe.variables else bench.plan(recipe).summary()
 
         in_background(work, lambda result: self._show_check(opened, *result), lambda _: None)
@@ -467,7 +485,7 @@ class RecipeDesk(QObject):
         """Check now, and say what was found."""
 
         def tell(opened: OpenDocument) -> None:
-            faults = self._bench.check(self.anchored(opened))
+            faults = _with_unread(opened, self._bench.check(self.anchored(opened)))
             self._show_check(opened, faults, self._plan.get(id(opened), {}))
             if faults:
                 more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
@@ -485,8 +503,7 @@ class RecipeDesk(QObject):
         if tab is None:
             return
         opened = tab.opened
-        faults = self._bench.check(self.anchored(opened))
-        if faults:
+        if _with_unread(opened, self._bench.check(self.anchored(opened))):
             self.check()
             return
         for saved, name, dtype in self._outputs(opened):
@@ -647,6 +664,12 @@ class RecipeDesk(QObject):
         folder = _unused(self._output_folder(name))
         self._bench.submit_merge(recipe, folder)
         self._window.hint(f"Keeping {folder.name} in the library")
+
+
+def _with_unread(opened: OpenDocument, faults: tuple[Fault, ...]) -> tuple[Fault, ...]:
+    """Faults of a recipe together with those of its file, each once."""
+    known = {fault.message for fault in faults}
+    return (*(fault for fault in opened.unread if fault.message not in known), *faults)
 
 
 def _unused(folder: Path) -> Path:

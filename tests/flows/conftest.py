@@ -3,8 +3,10 @@
 import logging
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator
-from importlib.resources import as_file, files
+from importlib.resources import as_file
+from importlib.resources import files as resources
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ def incoming(tmp_path: Path) -> Path:
     """A folder of checkpoints as a file manager would show it, outside any project."""
     folder = tmp_path / "incoming"
     for name in NAMES:
-        with as_file(files("solera_assets") / "examples" / "digits" / "checkpoints" / f"digits-{name}") as made:
+        with as_file(resources("solera_assets") / "examples" / "digits" / "checkpoints" / f"digits-{name}") as made:
             shutil.copytree(made, folder / name)
     return folder
 
@@ -40,8 +42,6 @@ def project(tmp_path: Path) -> Path:
 @pytest.fixture
 def window(qtbot: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
     """Starts the application on a project; every one that was started is closed at the end."""
-    import sys
-
     from solera_app.main import Application
     from solera_app.theme import themes
 
@@ -71,3 +71,18 @@ def window(qtbot: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[...
         logger.removeHandler(handler)
     themes().apply("light")
     sys.setswitchinterval(interval)
+
+
+@pytest.fixture
+def person(window: Callable[..., Any], project: Path, qtbot: Any) -> Any:
+    """Someone at a window on the project."""
+    from tests.flows.person import Person
+
+    return Person(window(project), qtbot)
+
+
+@pytest.fixture
+def furnished(person: Any, incoming: Path) -> Any:
+    """Someone whose canvas has three checkpoints."""
+    person.furnish(incoming)
+    return person

@@ -1,17 +1,20 @@
-"""A person at the window: checkpoints in, a merge, landscapes filling in live, a handle dragged; real mouse and keys."""
+"""A person at the window: checkpoints in, a merge, landscapes filling in, a handle dragged; real mouse and keys."""
 
-from collections.abc import Callable, Sequence
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
-from PySide6.QtGui import QDragEnterEvent, QDragMoveEvent, QDropEvent, QImage
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QImage
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QWidget
+from tests.flows.person import Person
 
-from solera_app.canvases.quick_add import QuickAdd
-from solera_app.explore_dialog import ExploreDialog
+from solera_app import interpolation_tab
 from solera_app.interpolation_tab import InterpolationTab
 from solera_app.main import Application
 from solera_app.run_desk import RunTab
@@ -22,168 +25,6 @@ LEFT, PLAIN = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
 LONG = 40_000
 
 
-def drop(widget: QWidget, mime: QMimeData, at: QPoint) -> bool:
-    """Bring a drag over a widget and let go; whether it was welcome."""
-    copy = Qt.DropAction.CopyAction
-    enter = QDragEnterEvent(at, copy, mime, LEFT, PLAIN)
-    QApplication.sendEvent(widget, enter)
-    if not enter.isAccepted():
-        return False
-    QApplication.sendEvent(widget, QDragMoveEvent(at, copy, mime, LEFT, PLAIN))
-    event = QDropEvent(QPointF(at), copy, mime, LEFT, PLAIN)
-    QApplication.sendEvent(widget, event)
-    return event.isAccepted()
-
-
-def files(paths: Sequence[Path]) -> QMimeData:
-    """What a file manager drags."""
-    mime = QMimeData()
-    mime.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
-    return mime
-
-
-class Person:
-    """Hands and eyes at one window."""
-
-    def __init__(self, application: Application, qtbot: Any) -> None:
-        self.application, self.qtbot = application, qtbot
-        self.window, self.desk = application.window, application.desk
-
-    # --- seeing ----------------------------------------------------------------------------------------------------
-
-    @property
-    def entries(self) -> list[str]:
-        return [row.title for row in self.window.library.view.rows_model.rows if not row.section]
-
-    @property
-    def toasts(self) -> list[str]:
-        return [toast.sentence for toast in self.window.toasts.showing()]
-
-    @property
-    def tab(self) -> Any:
-        return self.window.tabs.currentWidget()
-
-    @property
-    def canvas(self) -> Any:
-        assert isinstance(self.tab, RecipeTab)
-        return self.tab.canvas
-
-    @property
-    def document(self) -> Any:
-        return self.tab.opened.document
-
-    def until(self, seen: Callable[[], Any], timeout: int = 10_000) -> None:
-        self.qtbot.waitUntil(lambda: bool(seen()), timeout=timeout)
-
-    def until_toast(self, *words: str) -> str:
-        self.until(lambda: any(all(word in said for word in words) for said in self.toasts))
-        return next(said for said in self.toasts if all(word in said for word in words))
-
-    def until_idle(self) -> None:
-        jobs = self.window.jobs
-        self.until(lambda: not jobs.running and not jobs._busy, LONG)
-
-    # --- doing -----------------------------------------------------------------------------------------------------
-
-    def drop_files(self, paths: Sequence[Path]) -> None:
-        library = self.window.library
-        assert drop(library, files(paths), library.rect().center())
-
-    def drag_from_library(self, names: Sequence[str], at: QPoint) -> None:
-        view = self.window.library.view
-        assert drop(self.canvas.viewport(), view.mime(names), at)
-
-    def port(self, node: str, name: str) -> QPoint:
-        item = self.canvas.picture.items_by_id[node]
-        return self.canvas.viewportTransform().map(item.pos() + item.anatomy.port(name)).toPoint()
-
-    def body(self, node: str) -> QPoint:
-        item = self.canvas.picture.items_by_id[node]
-        return self.canvas.viewportTransform().map(item.pos() + QPointF(100, item.anatomy.height - 8)).toPoint()
-
-    def drag(self, start: QPoint, end: QPoint, release: bool = True) -> None:
-        view = self.canvas.viewport()
-        QTest.mousePress(view, LEFT, PLAIN, start)
-        for step in (1, 2, 3, 4):
-            QTest.mouseMove(view, start + (end - start) * (step / 4))
-        if release:
-            QTest.mouseRelease(view, LEFT, PLAIN, end)
-
-    def link(self, source: str, target: str, port: str) -> None:
-        self.drag(self.port(source, "out"), self.port(target, port))
-
-    def add(self, words: str) -> None:
-        """Tab, a few letters, Enter."""
-        self.canvas.setFocus()
-        QTest.keyClick(self.canvas, Qt.Key.Key_Tab)
-        menu = next(menu for menu in self.canvas.findChildren(QuickAdd) if menu.isVisible())
-        QTest.keyClicks(menu.search, words)
-        QTest.keyClick(menu.search, Qt.Key.Key_Return)
-
-    def act(self, id_: str) -> None:
-        action = self.window.actions_by_id.by_id[id_]
-        assert action.isEnabled(), f"{id_} is disabled"
-        action.trigger()
-
-    def in_dialog(self, kind: type, answer: Callable[[Any], None]) -> None:
-        """What to do in the modal dialog that comes next."""
-
-        def look() -> None:
-            dialog = QApplication.activeModalWidget()
-            if isinstance(dialog, kind):
-                timer.stop()
-                answer(dialog)
-
-        timer = QTimer(self.window, interval=20)
-        timer.timeout.connect(look)
-        timer.start()
-
-    def explore(self, form: str, explorer: str = "grid", **params: Any) -> None:
-        """The explore dialog, filled in and accepted."""
-
-        def fill(dialog: ExploreDialog) -> None:
-            dialog.choose(form)
-            dialog.explorer.setCurrentIndex(dialog.explorer.findData(explorer))
-            for name, value in params.items():
-                dialog.params._root.child(name).setValue(value)
-            dialog.limit.setCurrentIndex(1)
-            assert dialog.go.isEnabled()
-            QTest.mouseClick(dialog.go, LEFT)
-
-        self.in_dialog(ExploreDialog, fill)
-        self.act("run.explore")
-
-    def plot(self) -> Any:
-        assert isinstance(self.tab, RunTab)
-        view = self.tab.view.current
-        assert view is not None
-        return view.plots()[0]
-
-
-@pytest.fixture
-def person(window: Callable[..., Application], project: Path, qtbot: Any) -> Person:
-    return Person(window(project), qtbot)
-
-
-@pytest.fixture
-def furnished(person: Person, incoming: Path) -> Person:
-    """Three checkpoints in the library and on the canvas, not connected."""
-    person.drop_files([incoming / "base", incoming / "rotated", incoming / "inverted"])
-    person.until(lambda: person.entries == ["base", "rotated", "inverted"])
-    for row, name in enumerate(("base", "rotated", "inverted")):
-        person.drag_from_library([name], QPoint(60, 60 + 130 * row))
-    return person
-
-
-def merge(person: Person) -> None:
-    """TIES over the three, connected with the mouse."""
-    person.add("ties")
-    person.drag(person.body("ties"), QPoint(480, 240))
-    person.link("base", "ties", "base")
-    person.link("rotated", "ties", "input:+")
-    person.link("inverted", "ties", "input:+")
-
-
 # --- the recipe -----------------------------------------------------------------------------------------------------
 
 
@@ -191,7 +32,7 @@ def test_from_files_to_a_merge(furnished: Person, project: Path) -> None:
     person = furnished
     sources = {node.id: node.source for node in person.document.recipe.nodes}
     assert sources == {name: f"library:{name}" for name in ("base", "rotated", "inverted")}
-    merge(person)
+    person.merge()
     node = person.document.node("ties")
     assert (node.base, node.inputs) == ("base", ("rotated", "inverted"))
     assert person.document.recipe.output == "ties"
@@ -224,7 +65,7 @@ def test_from_files_to_a_merge(furnished: Person, project: Path) -> None:
 
 def test_a_link_that_does_not_fit_says_why_and_is_not_made(furnished: Person) -> None:
     person = furnished
-    merge(person)
+    person.merge()
     person.add("linear")
     person.drag(person.body("linear"), QPoint(700, 400))
     person.link("ties", "linear", "input:+")
@@ -241,7 +82,7 @@ def test_a_link_that_does_not_fit_says_why_and_is_not_made(furnished: Person) ->
 
 def test_delete_takes_a_node_and_its_links_and_undo_brings_them_back(furnished: Person) -> None:
     person = furnished
-    merge(person)
+    person.merge()
     before = person.document
     QTest.mouseClick(person.canvas.viewport(), LEFT, PLAIN, person.body("rotated"))
     QTest.keyClick(person.canvas, Qt.Key.Key_Delete)
@@ -317,7 +158,7 @@ def test_a_plane_and_a_front(furnished: Person) -> None:
     assert person.window.inspector.header.title.text() == "Selected point"
 
     person.window.tabs.setCurrentWidget(canvas_tab)
-    merge(person)
+    person.merge()
     QTest.mouseClick(person.canvas.viewport(), LEFT, PLAIN, person.body("ties"))
     for name in ("density", "scale"):
         bracket = next(iter(person.window.inspector.form._root.child(name).items)).widget.bracket
@@ -337,14 +178,14 @@ def test_a_plane_and_a_front(furnished: Person) -> None:
 # --- interpolation --------------------------------------------------------------------------------------------------
 
 
-def test_the_handle_is_dragged_and_its_scores_follow(furnished: Person) -> None:
+def test_the_handle_is_dragged_and_its_scores_follow(furnished: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     person = furnished
     person.act("canvas.interpolate")
     person.until(lambda: isinstance(person.tab, InterpolationTab))
     tab = person.tab
     person.until(lambda: tab.canvas.names == ("base", "rotated", "inverted"), LONG)
     person.until(lambda: len(tab.panel._shown) == 2 and not tab.panel._shown[0].preview, LONG)
-    before = {score.task: score.value for score in tab.panel._shown}
+    before = {score.title: score.value for score in tab.panel._shown}
     assert person.window.inspector.header.title.text() == "Interpolation"
 
     view = tab.canvas.ground.canvas.viewport()
@@ -357,7 +198,7 @@ def test_the_handle_is_dragged_and_its_scores_follow(furnished: Person) -> None:
     assert tab.canvas.weights != weights
     assert sum(tab.canvas.weights) == pytest.approx(1)
     assert person.document.interpolation.weights == pytest.approx(tab.canvas.weights)
-    person.until(lambda: {score.task: score.value for score in tab.panel._shown} != before, LONG)
+    person.until(lambda: {score.title: score.value for score in tab.panel._shown} != before, LONG)
     person.until(lambda: not any(score.preview for score in tab.panel._shown), LONG)
     assert all(score.count == score.total for score in tab.panel._shown)
     person.act("edit.undo")
@@ -369,6 +210,7 @@ def test_the_handle_is_dragged_and_its_scores_follow(furnished: Person) -> None:
     person.until(lambda: any(name.startswith("outputs/base") for name in person.entries), LONG)
     person.until_idle()
 
+    monkeypatch.setattr(interpolation_tab, "SURFACE_POINTS", 7)
     person.act("canvas.ground")
     person.until_idle()
     person.until(lambda: tab._grid is not None and not (tab._grid != tab._grid).any(), LONG)
@@ -382,7 +224,7 @@ def test_save_close_and_open_again(
     furnished: Person, window: Callable[..., Application], project: Path, monkeypatch: Any
 ) -> None:
     person = furnished
-    merge(person)
+    person.merge()
     target = project / "recipes" / "blend.yaml"
     monkeypatch.setattr("PySide6.QtWidgets.QFileDialog.getSaveFileName", lambda *a: (str(target), ""))
     person.act("file.save")
@@ -400,3 +242,57 @@ def test_save_close_and_open_again(
     assert theme().name == "dark"
     colour = QImage(again.window.grab().toImage()).pixelColor(again.window.width() // 2, again.window.height() - 4)
     assert colour.lightness() < 80
+
+
+# --- a crash --------------------------------------------------------------------------------------------------------
+
+_CRASH = """
+import os, signal, sys
+from pathlib import Path
+from PySide6.QtCore import QTimer
+from solera.documents.commands import AddNodes
+from solera.recipes.nodes import CheckpointNode
+from solera_app.main import Application
+
+folder = Path(sys.argv[1])
+application = Application()
+application.open(folder)
+
+def edit():
+    documents = application.desk.recipes.documents
+    if len(documents) != 1:
+        return
+    documents[0].history.do(AddNodes((CheckpointNode("extra", "library:extra"),), {"extra": (8.0, 16.0)}))
+    timer.stop()
+    watch.start(20)
+
+def die():
+    if list(folder.glob("recipes/.*.autosave")):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+timer, watch = QTimer(), QTimer()
+timer.timeout.connect(edit)
+watch.timeout.connect(die)
+timer.start(20)
+application.qt.exec()
+"""
+
+
+def test_edits_survive_kill_9(window: Callable[..., Application], project: Path, qtbot: Any) -> None:
+    recipe = project / "recipes" / "blend.yaml"
+    text = "solera: 1\nname: blend\nnodes:\n  base: {checkpoint: 'library:base'}\noutput: base\n"
+    recipe.write_text(text)
+    done = subprocess.run([sys.executable, "-c", _CRASH, str(project)], timeout=60, check=False)
+    assert done.returncode == -9
+    assert recipe.read_text() == text
+    person = Person(window(project), qtbot)
+    person.until_toast("Recovered unsaved edits of 'blend'")
+    assert person.document.ids == {"base", "extra"}
+    assert person.document.layout["extra"] == (8.0, 16.0)
+    assert person.window.tabs.count() == 1
+    assert person.window.tabs.tabText(0) == "blend •"
+    kept = json.loads((project / "recipes" / ".blend.yaml.autosave").read_text())
+    assert kept["pid"] == os.getpid(), "recovered edits are journalled again before anything else can go wrong"
+    person.act("file.save")
+    assert "library:extra" in recipe.read_text()
+    assert not list(project.glob("recipes/.*.autosave"))

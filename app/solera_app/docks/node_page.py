@@ -95,8 +95,8 @@ class NodePage(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(12, 4, 12, 12)
         column.setSpacing(10)
-        for widget in (self.subject, self.form, self.switches, self.sink, self.rule, self.per_model, self.models, self.rule2,
-                       self.facts_title, self.facts):  # fmt: skip
+        for widget in (self.subject, self.form, self.switches, self.sink, self.rule, self.per_model, self.models,
+                       self.rule2, self.facts_title, self.facts):  # fmt: skip
             column.addWidget(widget)
         column.addStretch(1)
         self.form.changed.connect(self._param)
