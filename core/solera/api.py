@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from solera.landscapes.explorer import Extent as Extent
     from solera.landscapes.explorer import History as History
     from solera.landscapes.explorer import Space as Space
+    from solera.methods import bricks as bricks
     from solera.methods.spec import MethodSpec as MethodSpec
     from solera.methods.spec import Passes as Passes
     from solera.methods.spec import Piece as Piece
@@ -69,6 +70,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "solera.extend.example": ("Example", "ExampleFolder"),
     "solera.extend.manifest": ("API_VERSION",),
     "solera.landscapes.explorer": ("Ask", "Explorer", "Extent", "History", "Space"),
+    "solera.methods": ("bricks",),
     "solera.methods.spec": ("MethodSpec", "Passes", "Piece", "method"),
     "solera.models.architecture": ("Architecture",),
     "solera.params": ("Param", "Var"),
@@ -81,7 +83,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 #: Homes whose names are modules: taken as a whole, ``reductions.dot(x, y)``.
-_PACKAGES = frozenset({"solera.tensors"})
+_PACKAGES = frozenset({"solera.methods", "solera.tensors"})
 
 _HOME: dict[str, str] = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import torch
 from torch import Tensor
 
-from solera.api import Param, Passes, Piece, method
+from solera.api import Param, Passes, Piece, bricks, method
 from solera_plugins.merging.sums import weighted_sum
 from solera_plugins.merging.trimming import WHOLE, Compat, Cut, Elect, Progress, cut, find_cuts, squared_norms
 
@@ -125,14 +125,13 @@ def ties(
 
 def elected(kept: list[Tensor], elect: Elect, norms: list[float]) -> Tensor:
     """The sign of each coordinate: -1, 0 or 1."""
-    ones = [1.0] * len(kept)
     if elect == "mass":
-        return weighted_sum(kept, ones).sign()
+        return bricks.elect_sign(kept)
     if elect == "count":
-        return weighted_sum([entry.sign() for entry in kept], ones).sign()
+        return bricks.elect_sign([entry.sign() for entry in kept])
     shares = [entry * entry / (norm or 1.0) for entry, norm in zip(kept, norms, strict=True)]
     if elect == "normmass":
-        return weighted_sum([share * entry.sign() for share, entry in zip(shares, kept, strict=True)], ones).sign()
+        return bricks.elect_sign([share * entry.sign() for share, entry in zip(shares, kept, strict=True)])
     best, signs = shares[0], kept[0].sign()
     for share, entry in zip(shares[1:], kept[1:], strict=True):
         signs = torch.where(share > best, entry.sign(), signs)
@@ -154,14 +153,15 @@ def decide(signs: Tensor, zero_sign: str, compat: Compat, state: Survey | None) 
 
 def agreeing(kept: list[Tensor], signs: Tensor, weight: tuple[float, ...], merge: str) -> Tensor:
     """Mean, sum or largest of the entries that have the elected sign; 0 where none has."""
+    if merge == "mean":
+        return bricks.disjoint_mean(kept, signs, weight)
     sizes = [(entry * signs).clamp_min(0.0) for entry in kept]
     if merge == "max":
         largest = sizes[0]
         for size in sizes[1:]:
             largest = torch.maximum(largest, size)
         return largest * signs
-    total = weighted_sum(sizes, [1.0] * len(sizes))
-    return (total if merge == "sum" else divided(total, sizes, weight)) * signs
+    return weighted_sum(sizes, [1.0] * len(sizes)) * signs
 
 
 def unelected(kept: list[Tensor], weight: tuple[float, ...], merge: str) -> Tensor:

@@ -1,0 +1,125 @@
+"""The steps merging methods are made of: with them, a variant of a method is ten lines.
+
+Tensors are real, of one shape where there are several, and never changed. What adds up many numbers does so by
+:mod:`solera.tensors.reductions`, so that bytes do not depend on threads; what decomposes matrices is float64 and equal
+only to rounding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from solera.errors import InputError
+from solera.methods.spec import Piece
+from solera.tensors import hashing, reductions, selection
+
+
+def trim(delta: Tensor, density: float) -> Tensor:
+    """Keep the ``floor(density * n)`` largest magnitudes (at least one, none at 0), of equal ones the first; else 0.
+
+    Args:
+        delta: float32, any shape; an empty one stays empty.
+        density: Share kept, from 0 to 1.
+
+    Raises:
+        NumericError: NaN is in it.
+    """
+    count = max(int(delta.numel() * density), 1) if density > 0 else 0
+    return torch.where(selection.top_k_mask(delta.abs(), count), delta, 0.0)
+
+
+def elect_sign(deltas: Sequence[Tensor]) -> Tensor:
+    """The sign of the sum at each coordinate: -1, 0 or 1."""
+    return _total(deltas).sign()
+
+
+def disjoint_mean(deltas: Sequence[Tensor], signs: Tensor, weights: Sequence[float] | None = None) -> Tensor:
+    """The mean of those entries that have the elected sign; 0 where none has.
+
+    Args:
+        deltas: One or more, each already multiplied by its weight.
+        signs: -1, 0 or 1, from :func:`elect_sign`.
+        weights: What the mean is divided by is the sum of these over the entries that agree; ones if None.
+    """
+    sizes = [(delta * signs).clamp_min(0.0) for delta in deltas]
+    shares = _total([size.sign() * weight for size, weight in zip(sizes, weights or [1.0] * len(sizes), strict=True)])
+    return _total(sizes) / shares.masked_fill(shares == 0, 1.0) * signs
+
+
+def random_mask(shape: Sequence[int], keep: float | Tensor, seed: int, piece: Piece | None, model: int) -> Tensor:
+    """Which elements are kept, each with its own probability: a pure function of seed, tensor name, model and index.
+
+    Args:
+        shape: Of the result.
+        keep: Probability, one number or a tensor of that shape.
+        seed: Any integer.
+        piece: Which part of the model this is; None is a tensor without a name.
+        model: Which of several models.
+
+    Returns:
+        bool.
+    """
+    name, start = (piece.name, piece.start) if piece else ("", 0)
+    device = keep.device if isinstance(keep, Tensor) else "cpu"
+    numbers = hashing.uniform(seed, name, model, start, torch.Size(shape).numel(), device)
+    return numbers.view(torch.Size(shape)) < keep
+
+
+def rescale_l1(kept: Tensor, whole: Tensor) -> Tensor:
+    """The kept entries, scaled so that their absolute values total those of the whole; 0 stays 0."""
+    left = reductions.sum_abs(kept)
+    return kept * (reductions.sum_abs(whole) / left) if left > 0 else kept
+
+
+def gram(tensors: Sequence[Tensor]) -> list[list[float]]:
+    """All inner products, as flat vectors: a symmetric list of lists in float64."""
+    products = [[reductions.dot(x, y) for y in tensors[: i + 1]] for i, x in enumerate(tensors)]
+    return [
+        [products[max(i, j)][min(i, j)] for j in range(len(tensors))] for i in range(len(tensors))
+    ]  # fmt: skip
+
+
+def truncated_svd(matrix: Tensor, rank: int) -> tuple[Tensor, Tensor, Tensor]:
+    """The leading singular triples of a matrix.
+
+    Args:
+        matrix: (m, n), finite.
+        rank: How many, cut to what there is.
+
+    Returns:
+        float64 ``U`` (m, k), ``S`` (k,) in falling order, ``Vh`` (k, n).
+
+    Raises:
+        InputError: It is not a matrix.
+    """
+    if matrix.dim() != 2:
+        raise InputError(f"A matrix is wanted, not a tensor of shape {tuple(matrix.shape)}.")
+    left, values, right = torch.linalg.svd(matrix.double(), full_matrices=False)
+    return left[:, :rank], values[:rank], right[:rank]
+
+
+def polar(matrix: Tensor, floor: float = 1e-10) -> Tensor:
+    """The nearest matrix with orthonormal columns (or rows), as far as the matrix says which.
+
+    Directions whose singular value is below ``floor`` times the largest are left out: the nearest is not unique there,
+    and a library's choice would be arbitrary. An all-zero or empty matrix gives zeros.
+
+    Returns:
+        float64, of the same shape.
+    """
+    if not matrix.numel():
+        return matrix.double()
+    left, values, right = truncated_svd(matrix, min(matrix.shape))
+    sure = values > floor * max(float(values[0]), torch.finfo(torch.float64).tiny)
+    return left[:, sure] @ right[sure]
+
+
+def _total(tensors: Sequence[Tensor]) -> Tensor:
+    """The sum, in order."""
+    total = tensors[0].clone()
+    for tensor in tensors[1:]:
+        total += tensor
+    return total
