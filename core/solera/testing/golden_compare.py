@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import torch
@@ -12,6 +13,20 @@ if TYPE_CHECKING:
 
 #: What the sources return when everything runs in bfloat16 is a loose bound (atol, rtol), for we compute in float32.
 _BF16 = (4e-2, 2e-2)
+
+
+#: ``"0.1 +- 0.0012 (4 sigma)"``, ``"10.0 exact to 1e-5"``: what a statistic is to be, and how nearly.
+_AROUND = re.compile(r"\s*(-?[\d.]+(?:e-?\d+)?)\s*(?:\+-|exact to)\s*([\d.]+(?:e-?\d+)?)")
+
+
+def statistic(case: Case, key: str, got: Tensor) -> tuple[float, str] | None:
+    """How far a statistic of ours is from what it is to be, if the case says so; numbers drawn differ from theirs."""
+    found = _AROUND.match(str((case.facts.get("tolerance") or {}).get(key, "")))
+    if found is None:
+        return None
+    wanted, bound = float(found[1]), float(found[2])
+    error = abs(float(got) - wanted)
+    return error, "" if error <= bound else f"{float(got):.6g} instead of {wanted:g} +- {bound:g}"
 
 
 def difference(case: Case, got: Tensor, want: Tensor, open_: Tensor | None = None) -> tuple[float, str]:

@@ -8,41 +8,10 @@ from typing import Any
 
 import torch
 
-from solera.checkpoints.memory import MemoryCheckpoint
-from solera.execution.memory import materialise
 from solera.params import PerModel, Rules, Value
-from solera.recipes.nodes import CheckpointNode, MethodNode, Node, Recipe
+from solera.testing import golden_sparse
+from solera.testing.golden_recipes import added, change, merge, vectors
 from solera.testing.goldens import Case, Made, Methods, Runner, Tensors, Unsupported
-
-
-def merge(
-    method: str, models: Sequence[Tensors], base: Tensors | None, params: Mapping[str, Value], methods: Methods
-) -> Tensors:
-    """Run a method on whole models through recipe, checks and materialiser, as a user would."""
-    if method not in methods:
-        raise Unsupported(f"the method '{method}' is not installed")
-    ids = [f"m{i}" for i in range(len(models))]
-    states = dict(zip(ids, models, strict=True)) | ({"base": base} if base is not None else {})
-    nodes: list[Node] = [CheckpointNode(id_, f"memory:{id_}") for id_ in states]
-    nodes.append(MethodNode("merged", method, tuple(ids), "base" if base is not None else "", params))
-    checkpoints = {id_: MemoryCheckpoint.from_state_dict(state, id_) for id_, state in states.items()}
-    return materialise(Recipe(tuple(nodes), "merged"), checkpoints, methods)
-
-
-def change(method: str, deltas: Sequence[Tensors], params: Mapping[str, Value], methods: Methods) -> Tensors:
-    """Run a method on bare task vectors, added to a base of float32 zeros."""
-    zeros = {name: torch.zeros_like(tensor, dtype=torch.float32) for name, tensor in deltas[0].items()}
-    return merge(method, deltas, zeros, params, methods)
-
-
-def vectors(case: Case) -> list[Tensors]:
-    """The task vectors, subtracted in the dtype of the models as the sources do; it decides what is kept."""
-    return [{name: model[name] - case.base[name] for name in case.base} for model in case.models]
-
-
-def added(base: Tensors, delta: Tensors) -> Tensors:
-    """Base and change, in the base's dtype."""
-    return {name: (tensor.float() + delta[name]).to(tensor.dtype) for name, tensor in base.items()}
 
 
 def ties(case: Case, methods: Methods) -> Made:
@@ -57,11 +26,7 @@ def ties(case: Case, methods: Methods) -> Made:
         return _generalised(case, methods)
     if "param_value_mask_rate" in hyper:
         numel = sum(tensor.numel() for tensor in case.base.values())
-        dropped = int(numel * float(hyper["param_value_mask_rate"]))
-        mask: dict[str, Value] = {
-            "density": max(1 - (dropped + 0.5) / numel, 0.0), "scope": "model", "compat": "mergelm",
-            "scale": float(hyper.get("scaling_coefficient", 1.0)),
-        }  # fmt: skip
+        mask = mergelm_ties(numel, float(hyper["param_value_mask_rate"]), hyper)
         return Made({"merged": _from_base("ties", case, mask, methods)})
     if case.facts.get("called") == "magnitude" and "delta" in case.inputs:
         delta, density = case.inputs["delta"], float(hyper["density"])
@@ -71,6 +36,14 @@ def ties(case: Case, methods: Methods) -> Made:
         made = change("ties", [delta], {"density": density, "elect": "none", "merge": "sum"}, methods)
         return Made({"sparsified": made}, _open_ties([delta], [density]))
     raise Unsupported(f"a call of the form {sorted(hyper)}")
+
+
+def mergelm_ties(numel: int, rate: float, hyper: Mapping[str, Any]) -> dict[str, Value]:
+    """TIES that drops a share of so many entries, counted as MergeLM does."""
+    return {
+        "density": max(1 - (int(numel * rate) + 0.5) / numel, 0.0), "scope": "model", "compat": "mergelm",
+        "scale": float(hyper.get("scaling_coefficient", 1.0)),
+    }  # fmt: skip
 
 
 def _from_base(method: str, case: Case, params: Mapping[str, Value], methods: Methods) -> Tensors:
@@ -174,6 +147,25 @@ def slerp(case: Case, methods: Methods) -> Made:
     return Made({"merged": merge("slerp", [case.base, case.models[0]], None, params, methods)})
 
 
+def karcher(case: Case, methods: Methods) -> Made:
+    """The Karcher mean as mergekit has it."""
+    hyper = case.hyper
+    params: dict[str, Value] = {
+        "weight": PerModel(tuple(float(alpha) for alpha in hyper["alphas"])), "iterations": int(hyper["max_iter"]),
+        "tolerance": float(hyper["tol"]),
+    }  # fmt: skip
+    return Made({"merged": merge("karcher", case.models, None, params, methods)})
+
+
+def model_stock(case: Case, methods: Methods) -> Made:
+    """Model Stock as mergekit and fusion_bench have it."""
+    hyper = case.hyper
+    params: dict[str, Value] = {"by": "row" if hyper.get("filter_wise") else "tensor"}
+    if "EPS" in hyper:
+        params["compat"] = "fusion_bench"
+    return Made({"merged": merge("model_stock", case.models, case.base, params, methods)})
+
+
 def soups(case: Case, methods: Methods) -> Made:
     """Averages: uniform, weighted, and with one softmax row per tensor."""
     hyper = case.hyper
@@ -194,4 +186,15 @@ def soups(case: Case, methods: Methods) -> Made:
 
 
 #: By the fixtures' ``method``.
-RUNNERS: dict[str, Runner] = {"ties": ties, "task_arithmetic": task_arithmetic, "slerp": slerp, "soups": soups}
+RUNNERS: dict[str, Runner] = {
+    "ties": ties,
+    "task_arithmetic": task_arithmetic,
+    "slerp": slerp,
+    "soups": soups,
+    "checkpoint_average": soups,
+    "karcher": karcher,
+    "model_stock": model_stock,
+    "dare": golden_sparse.dare,
+    "della": golden_sparse.della,
+    "breadcrumbs": golden_sparse.breadcrumbs,
+}

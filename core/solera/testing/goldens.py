@@ -160,7 +160,7 @@ def expects_failure(facts: Mapping[str, Any]) -> bool:
 
 def compare(case: Case, made: Made) -> Result:
     """Compare what we made with what the source returned: every tensor both have, and all we claim to make."""
-    from solera.testing.golden_compare import difference
+    from solera.testing.golden_compare import difference, statistic
 
     worst, notes, compared = 0.0, [], 0
     for group, tensors in made.groups.items():
@@ -169,7 +169,9 @@ def compare(case: Case, made: Made) -> Result:
                 notes.append(f"{group}/{key}: not made")
                 continue
             compared += 1
-            error, complaint = difference(case, tensors[key], want, made.open.get(key))
+            error, complaint = statistic(case, key, tensors[key]) or difference(
+                case, tensors[key], want, made.open.get(key)
+            )
             worst = max(worst, error)
             if complaint:
                 notes.append(f"{group}/{key}: {complaint}")

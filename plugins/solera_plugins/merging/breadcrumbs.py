@@ -1,0 +1,99 @@
+"""Model Breadcrumbs: leave out both the largest changes and the small ones."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import torch
+from torch import Tensor
+
+from solera.api import Param, method, selection
+from solera_plugins.merging.combining import COMBINE_HELP, Combine, combine
+
+
+@method(
+    "breadcrumbs",
+    title="Model Breadcrumbs",
+    takes="delta",
+    base="required",
+    granularity="tensor",
+    paper="Davari & Belilovsky 2024, Model Breadcrumbs: scaling multi-task model merging with sparse masks",
+    url="https://arxiv.org/abs/2312.06795",
+)
+def breadcrumbs(
+    deltas: list[Tensor],
+    *,
+    density: Annotated[
+        tuple[float, ...],
+        Param(0.0, 1.0, per_model=True, step=0.05, search=(0.05, 1.0), help="Share of each task vector that is kept."),
+    ] = (0.15,),
+    gamma: Annotated[
+        tuple[float, ...],
+        Param(0.0, 1.0, per_model=True, step=0.002, search=(0.0, 0.05), help="Share of the largest left out."),
+    ] = (0.006,),
+    scale: Annotated[float, Param(step=0.05, search=(0.0, 2.0), help="How far to go along the merged vector.")] = 0.2,
+    weight: Annotated[
+        tuple[float, ...], Param(per_model=True, step=0.05, search=(0.0, 1.0), help="Weight of each task vector.")
+    ] = (1.0,),
+    combine_by: Annotated[Combine, Param(title="Combine by", help=COMBINE_HELP)] = "sum",
+    scope: Annotated[
+        Literal["tensor", "row"],
+        Param(help="Count over the tensor, or over each row along the last axis (of a 3x3 kernel: 3 numbers)."),
+    ] = "tensor",
+    order: Annotated[
+        Literal["remove_first", "keep_first"],
+        Param(help="Keep a share of what is left without outliers, or take the outliers from what is kept."),
+    ] = "remove_first",
+    compat: Annotated[
+        Literal["none", "authors", "mergekit014"],
+        Param(
+            help="authors: outliers go even where fewer than the density remain; mergekit014: as authors do not, but "
+            "nothing is kept where no outlier is counted."
+        ),
+    ] = "none",
+) -> Tensor:
+    """Keep the middle of each task vector by magnitude, add what is kept.
+
+    Of ``n`` magnitudes in falling order the ranks from ``floor(gamma n)`` on, ``floor(density n)`` of them, are kept;
+    where too few would remain, fewer outliers are left out. ``W = W0 + scale * sum_i w_i d'_i``. Of equal magnitudes
+    the first counts as larger. In short tensors both counts may be 0: nothing is kept where the density says so.
+
+    Args:
+        deltas: One task vector per model, one whole tensor, any one shape.
+        density: Share kept, per model.
+        gamma: Share left out at the top, per model.
+        scale: Common factor.
+        weight: One number per model.
+        combine_by: How the kept entries are put together.
+        scope: What shares are counted over.
+        order: Which goes first.
+        compat: Whose counting.
+    """
+    kept = []
+    for delta, share, top in zip(deltas, density, gamma, strict=True):
+        rows = delta.reshape(-1, delta.shape[-1]) if scope == "row" and delta.numel() else delta.reshape(1, -1)
+        first, last = middle(rows.shape[1], share, top, order, compat)
+        mask = rank_mask(rows, last) & ~rank_mask(rows, first)
+        kept.append(torch.where(mask.view(delta.shape), delta, 0.0))
+    return combine(kept, weight, combine_by) * scale
+
+
+def middle(numel: int, density: float, gamma: float, order: str, compat: str) -> tuple[int, int]:
+    """The ranks that are kept: from the first to before the last, 0 the largest."""
+    keep, top = int(numel * density), int(numel * gamma)
+    if order == "keep_first":
+        return min(top, keep), keep
+    if compat == "authors":
+        return top, min(top + keep, numel)
+    if compat == "mergekit014" and density < 1 and min(top, numel - keep) == 0:
+        return 0, 0
+    top = min(top, numel - keep)
+    return top, top + keep
+
+
+def rank_mask(rows: Tensor, count: int) -> Tensor:
+    """The ``count`` largest magnitudes of each row, of equal ones the first."""
+    if rows.shape[0] == 1:
+        return selection.top_k_mask(rows.abs(), count)
+    order = rows.abs().argsort(dim=1, descending=True, stable=True)
+    return torch.zeros_like(rows, dtype=torch.bool).scatter_(1, order[:, :count], True)

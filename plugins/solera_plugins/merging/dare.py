@@ -1,0 +1,92 @@
+"""DARE: drop changes at random, scale up what remains."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+import torch
+from torch import Tensor
+
+from solera.api import Param, Piece, bricks, method
+from solera_plugins.merging.combining import COMBINE_HELP, Combine, combine
+
+Rescale = Literal["inverse", "l1", "none"]
+
+
+@method(
+    "dare",
+    title="DARE",
+    takes="delta",
+    base="required",
+    granularity="tensor",
+    paper="Yu et al. 2024, Language models are super Mario: absorbing abilities from homologous models as a free lunch",
+    url="https://arxiv.org/abs/2311.03099",
+)
+def dare(
+    deltas: list[Tensor],
+    masks: Sequence[Tensor] | None = None,
+    *,
+    density: Annotated[
+        tuple[float, ...],
+        Param(0.0, 1.0, per_model=True, step=0.05, search=(0.05, 1.0), help="Share kept, 1 - the drop rate p."),
+    ] = (0.8,),
+    scale: Annotated[float, Param(step=0.05, search=(0.0, 2.0), help="How far to go along the merged vector.")] = 1.0,
+    weight: Annotated[
+        tuple[float, ...], Param(per_model=True, step=0.05, search=(0.0, 1.0), help="Weight of each task vector.")
+    ] = (1.0,),
+    combine_by: Annotated[Combine, Param(title="Combine by", help=COMBINE_HELP)] = "sum",
+    rescale: Annotated[
+        Rescale,
+        Param(help="Divide what is kept by the density; or bring each tensor to its former 1-norm (l1); or neither."),
+    ] = "inverse",
+    strategy: Annotated[
+        Literal["random", "magnitude"], Param(help="Drop at random, or the smallest (the paper's baseline).")
+    ] = "random",
+    seed: Annotated[int, Param(help="Of the random masks; a mask is a function of seed, tensor name and model.")] = 0,
+    piece: Piece | None = None,
+) -> Tensor:
+    """Drop each change with probability p, divide the others by 1 - p, merge.
+
+    ``d'_i = d_i m_i / (1 - p)`` with ``m_i ~ Bernoulli(1 - p)`` for each element; ``W = W0 + scale * sum_i w_i d'_i``.
+    At density 0 nothing is kept and nothing divided. Made for small changes (a range of about 0.005): where they are
+    large, dropping most of them breaks the model.
+
+    Args:
+        deltas: One task vector per model, one whole tensor, any one shape.
+        masks: True where kept, one per model; drawn if None.
+        density: Probability of being kept, per model.
+        scale: Common factor.
+        weight: One number per model.
+        combine_by: How the sparse vectors are put together.
+        rescale: How the loss is made up for.
+        strategy: Which are dropped.
+        seed: Of the masks.
+        piece: Which tensor this is.
+    """
+    sparse = []
+    for i, (delta, share) in enumerate(zip(deltas, density, strict=True)):
+        if masks is not None:
+            mask = masks[i]
+        elif strategy == "random":
+            mask = bricks.random_mask(delta.shape, share, seed, piece, i)
+        else:
+            mask = larger(delta, share)
+        sparse.append(rescaled(torch.where(mask, delta, 0.0), delta, share, rescale))
+    return combine(sparse, weight, combine_by) * scale
+
+
+def rescaled(kept: Tensor, whole: Tensor, density: float, how: Rescale) -> Tensor:
+    """The kept entries, made up for what is missing."""
+    if how == "l1":
+        return bricks.rescale_l1(kept, whole)
+    return kept / density if how == "inverse" and density > 0 else kept
+
+
+def larger(delta: Tensor, density: float) -> Tensor:
+    """Where a magnitude is above the ``floor(n (1 - density))``-th smallest; all that equal it are dropped."""
+    dropped = int(delta.numel() * (1 - density))
+    if dropped == 0:
+        return torch.ones_like(delta, dtype=torch.bool)
+    size = delta.abs()
+    return size > size.reshape(-1).kthvalue(dropped).values

@@ -1,0 +1,98 @@
+"""Model Stock: between base and average, as far as the angle between the fine-tuned models says."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from math import cos, sqrt
+from typing import Annotated, Literal
+
+import torch
+from torch import Tensor
+
+from solera.api import Param, bricks, method
+from solera_plugins.merging.sums import row_sum, weighted_sum
+
+
+@method(
+    "model_stock",
+    title="Model Stock",
+    takes="delta",
+    base="required",
+    granularity="tensor",
+    inputs=(2, None),
+    paper="Jang et al. 2024, Model Stock: all we need is just a few fine-tuned models",
+    url="https://arxiv.org/abs/2403.19522",
+)
+def model_stock(
+    deltas: list[Tensor],
+    *,
+    by: Annotated[
+        Literal["tensor", "row"], Param(help="One angle for each tensor, or for each row along its last axis.")
+    ] = "tensor",
+    floor: Annotated[
+        float, Param(0.0, log=True, help="Smallest product of two lengths; shorter changes count as at right angles.")
+    ] = 1e-6,
+    compat: Annotated[
+        Literal["none", "fusion_bench"],
+        Param(help="fusion_bench adds 1e-8 to denominators in place of the guards, in its own float32 arithmetic."),
+    ] = "none",
+) -> Tensor:
+    """Go from the base towards the average by the ratio that minimises the distance to the centre of the models.
+
+    ``W = W0 + t mean_i d_i`` with ``t = N c / (1 + (N-1) c)`` and ``c`` the mean cosine over all pairs of task vectors.
+    Where ``c`` comes to ``-1/(N-1)``, as for opposite models, ``t`` has no value and the base is kept; close to it
+    ``t`` is large and negative: the formula is made for models that agree.
+
+    Args:
+        deltas: Two or more task vectors of one shape.
+        by: What an angle belongs to.
+        floor: Smallest product of two lengths.
+        compat: Whose guards.
+    """
+    count = len(deltas)
+    mean = weighted_sum(deltas, [1.0 / count] * count)
+    if compat == "fusion_bench":
+        return mean * fusion_bench_ratio(deltas)
+    if by == "row" and deltas[0].dim() > 0:
+        pairs = list(combinations(deltas, 2))
+        lengths = {id(d): row_sum(d.double().square()).sqrt() for d in deltas}
+        cosines = [
+            row_sum(a.double() * b) / (lengths[id(a)] * lengths[id(b)]).clamp_min(floor or 1e-300) for a, b in pairs
+        ]
+        cosine = weighted_sum(cosines, [1.0 / len(pairs)] * len(pairs))
+        below = 1 + (count - 1) * cosine
+        ratio = torch.where(below > SINGULAR, count * cosine / below, 0.0)
+        return mean * ratio.unsqueeze(-1).to(mean.dtype)
+    products = bricks.gram(deltas)
+    return mean * stock_ratio(mean_cosine(products, floor), count)
+
+
+#: Below this ``1 + (N-1) c`` counts as 0.
+SINGULAR = 1e-6
+
+
+def mean_cosine(products: list[list[float]], floor: float) -> float:
+    """The mean cosine over all pairs, from inner products; 0 where a vector has no length."""
+    found = []
+    for i, j in combinations(range(len(products)), 2):
+        size = max(sqrt(products[i][i] * products[j][j]), floor)
+        found.append(products[i][j] / size if size > 0 else 0.0)
+    return sum(found) / len(found)
+
+
+def stock_ratio(cosine: float, count: int) -> float:
+    """How far to go towards the mean."""
+    below = 1 + (count - 1) * cosine
+    return count * cosine / below if below > SINGULAR else 0.0
+
+
+def fusion_bench_ratio(deltas: list[Tensor]) -> float:
+    """The ratio as fusion_bench computes it: cosine and angle in float32, 1e-8 added below both fractions."""
+    products, every = bricks.gram(deltas), len(deltas)
+    angles = []
+    for i, j in combinations(range(every), 2):
+        dot, left, right = torch.tensor([products[i][j], products[i][i], products[j][j]], dtype=torch.float32)
+        cosine32 = dot / (sqrt(float(left * right)) + 1e-8)
+        angles.append(float(cosine32.clamp(-1, 1).acos()))
+    cosine = cos(sum(angles) / len(angles))
+    return every * cosine / ((every - 1) * cosine + 1 + 1e-8)
