@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from solera.errors import SoleraError
 
@@ -70,6 +70,22 @@ def register(app: typer.Typer) -> None:
         environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen"}
         words = [sys.executable, "-m", "solera_app.pictures", str(run), str(out), "--theme", theme]
         return subprocess.run(words, env=environment, check=False).returncode
+
+    _register_bench()
+
+
+def _register_bench() -> None:
+    """``solera bench window``."""
+    from solera.cli.benches import add_bench
+
+    def measure() -> dict[str, Any]:
+        from solera.cli.screen import say
+        from solera.testing.bench import report
+        from solera_app.bench_window import window
+
+        return report("window", window(say))
+
+    add_bench("window", "How soon the window is up, and how smooth beside a job.", measure)
 
 
 def render_run(run: Path, out: Path) -> list[Path]:

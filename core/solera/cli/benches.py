@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import typer
 
 from solera.cli.screen import Json, say, show, show_json, show_table
+from solera.errors import InputError
 
-#: Benchmarks of the core; installed packages add commands to the group (the window's, for one).
 bench = typer.Typer(help="Our figures beside a peer's and a floor, measured in one run.", no_args_is_help=True)
+
+#: Measures and gives back what ``solera.testing.bench.report`` makes.
+Measure = Callable[[], dict[str, Any]]
+
+_known: dict[str, Measure] = {}
 
 _CORE = {
     "opening": "Opening 100 shards, and solera --help.",
@@ -22,18 +28,31 @@ def register(app: typer.Typer) -> None:
     """Add the command group."""
     app.add_typer(bench, name="bench", rich_help_panel="Trust")
     for name, help_ in _CORE.items():
-        bench.command(name, help=help_)(_command(name))
+        add_bench(name, help_, lambda name=name: _measured(name))  # type: ignore[misc]
+
+
+def add_bench(name: str, help_: str, measure: Measure) -> None:
+    """Add ``solera bench NAME``: for this module and for packages that contribute commands (the window's, for one)."""
+    _known[name] = measure
+    bench.command(name, help=help_)(_command(measure))
 
 
 @bench.command("all")
-def run_all(json: Json = False) -> None:
-    """Every benchmark of the core, one after the other."""
-    found = [_measured(name) for name in _CORE]
+def run_all(json: Json = False) -> int:
+    """Every benchmark, one after the other; one that lacks something is named and left out (exit code 2)."""
+    found, left_out = [], 0
+    for name, measure in _known.items():
+        try:
+            found.append(measure())
+        except InputError as error:
+            say(f"{name} is left out: {error}")
+            left_out += 1
+        else:
+            if not json:
+                show_figures(found[-1])
     if json:
         show_json(found)
-        return
-    for plain in found:
-        show_figures(plain)
+    return 2 if left_out else 0
 
 
 def show_figures(plain: dict[str, Any]) -> None:
@@ -53,9 +72,9 @@ def _cells(row: dict[str, Any]) -> list[str]:
     return [row["case"], row["metric"], *figures, "" if ratio is None else f"{ratio:.2f}", target, met]
 
 
-def _command(name: str) -> Any:
+def _command(measure: Measure) -> Any:
     def run(json: Json = False) -> None:
-        plain = _measured(name)
+        plain = measure()
         if json:
             show_json(plain)
         else:

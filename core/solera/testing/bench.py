@@ -78,7 +78,11 @@ def run_bench(name: str, say: Say = lambda text: None) -> dict[str, Any]:
     if name not in BENCHES:
         raise InputError(f"No benchmark is called '{name}'; known: {', '.join(BENCHES)}.", bench=name)
     module, _, function = BENCHES[name].partition(":")
-    rows: Sequence[Row] = getattr(importlib.import_module(module), function)(say)
+    return report(name, getattr(importlib.import_module(module), function)(say))
+
+
+def report(name: str, rows: Sequence[Row]) -> dict[str, Any]:
+    """A benchmark's rows with what they were measured on, JSON-ready."""
     return {
         "bench": name,
         "version": metadata.version("solera"),
