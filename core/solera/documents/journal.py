@@ -10,11 +10,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import socket
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from solera.documents.document import Document
 from solera.documents.files import LAYOUT_VERSION, document_from_plain, document_to_plain, write_text
@@ -68,7 +69,9 @@ class Journal:
             return
         content = {
             "solera_autosave": LAYOUT_VERSION,
+            "host": socket.gethostname(),
             "pid": os.getpid(),
+            "started": _started(os.getpid()),
             "time": time.time(),
             "path": str(self._path) if self._path is not None else "",
             "stamp": self._stamp,
@@ -78,9 +81,10 @@ class Journal:
         self._last = document
 
     def clear(self) -> None:
-        """Remove it: the document was saved, or closed on purpose."""
-        with contextlib.suppress(FileNotFoundError):
-            self.file.unlink()
+        """Remove it: the document was saved, or closed on purpose. One that another process wrote is left alone."""
+        if self._last is not None:
+            with contextlib.suppress(FileNotFoundError):
+                self.file.unlink()
         self._last = None
         self._stamp = _stamp(self._path)
 
@@ -99,26 +103,40 @@ def left_behind(folders: tuple[Path, ...], methods: Mapping[str, MethodSpec]) ->
 def _read(file: Path, methods: Mapping[str, MethodSpec]) -> Recovery | None:
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-        if content["solera_autosave"] != LAYOUT_VERSION or _alive(int(content["pid"])):
+        if content["solera_autosave"] != LAYOUT_VERSION or _alive(content):
             return None
         faults: list[Fault] = []
         document = document_from_plain(content["document"], methods, faults)
         path = Path(content["path"]) if content["path"] else None
         return Recovery(file, path, document, float(content["time"]), _stamp(path) != content["stamp"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
-def _alive(pid: int) -> bool:
-    if pid == os.getpid():
-        return True
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+def _alive(content: Mapping[str, Any]) -> bool:
+    """Whether the process that wrote a journal still runs; a later one with the same number is another process.
+
+    A journal of another machine counts as left behind: who looks for journals holds the project's lock.
+    """
+    pid = int(content["pid"])
+    if content.get("host", socket.gethostname()) != socket.gethostname():
         return False
-    except PermissionError:
-        return True
-    return True
+    with contextlib.suppress(PermissionError):
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return False
+    then, now = int(content.get("started", 0)), _started(pid)
+    return not then or not now or then == now
+
+
+def _started(pid: int) -> int:
+    """When a process began, in clock ticks since the machine's own start; 0 where that cannot be told."""
+    try:
+        facts = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        return int(facts.rpartition(")")[2].split()[19])  # field 22; the name before it may hold spaces
+    except (OSError, ValueError, IndexError):
+        return 0
 
 
 def _stamp(path: Path | None) -> list[int]:

@@ -137,3 +137,36 @@ def test_saving_clears_the_journal(tmp_path: Path) -> None:
     journal.clear()
     assert not journal.file.exists()
     journal.clear()
+
+
+def test_a_journal_is_left_behind_though_its_process_number_is_in_use_again(tmp_path: Path) -> None:
+    path = tmp_path / "blend.yaml"
+    save_document(blend(), path)
+    journal = Journal(tmp_path, path)
+    journal.record(c.SetRecipe(name="unsaved edit").apply(blend()))
+    assert left_behind((tmp_path,), {}) == (), "we are alive"
+    content = json.loads(journal.file.read_text())
+    assert content["started"] > 0
+    journal.file.write_text(json.dumps({**content, "started": content["started"] - 1}))
+    assert [r.document.recipe.name for r in left_behind((tmp_path,), {})] == ["unsaved edit"]
+    journal.file.write_text(json.dumps({**content, "host": "another machine"}))
+    assert len(left_behind((tmp_path,), {})) == 1
+
+
+def test_a_second_reader_does_not_remove_the_journal_of_the_first(tmp_path: Path) -> None:
+    path = tmp_path / "blend.yaml"
+    save_document(blend(), path)
+    writing, reading = Journal(tmp_path, path), Journal(tmp_path, path)
+    writing.record(blend())
+    reading.clear()  # it was opened read-only, and closed
+    assert writing.file.exists()
+    writing.clear()
+    assert not writing.file.exists()
+
+
+def test_a_journal_that_cannot_be_read_is_skipped_and_kept(tmp_path: Path) -> None:
+    file = tmp_path / ".blend.yaml.autosave"
+    for text in ("", "{", "[]", '{"solera_autosave": 1, "pid": 4194303, "path": "", "time": 0, "document": []}'):
+        file.write_text(text)
+        assert left_behind((tmp_path,), {}) == ()
+        assert file.read_text() == text
