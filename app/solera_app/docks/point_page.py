@@ -56,7 +56,7 @@ class PointPage(QWidget):
         self._run, self._index = run, index
         self.subject.show_subject("pareto" if index >= 0 else "history", title, "", tag)
         for part in (self.open, self.keep, self.hint):
-            part.setVisible(index >= 0)
+            part.setVisible(int(index) >= 0)
         while self._sections.count():
             item = self._sections.takeAt(0)
             widget = item.widget() if item is not None else None

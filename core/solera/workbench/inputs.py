@@ -143,13 +143,24 @@ class Inputs:
         )
 
     def fingerprints(self, recipe: Recipe, context: Context) -> dict[str, str]:
-        """Content hash of each checkpoint the output needs, by node id; reads what is not cached."""
+        """Content hash of each checkpoint the output needs, by node id; reads what is not cached.
+
+        Raises:
+            ChangedError: A checkpoint that the recipe pins by its hash holds something else.
+        """
         from solera.checkpoints.fingerprint import fingerprint
 
-        return {
-            id_: fingerprint(checkpoint, cache=self.cache, context=context)
-            for id_, checkpoint in self.checkpoints(recipe).items()
-        }
+        pinned = {node.id: node.fingerprint for node in recipe.checkpoints if node.fingerprint}
+        found: dict[str, str] = {}
+        for id_, checkpoint in self.checkpoints(recipe).items():
+            found[id_] = fingerprint(checkpoint, cache=self.cache, context=context)
+            if pinned.get(id_, found[id_]) != found[id_]:
+                raise ChangedError(
+                    f"The recipe pins '{id_}' to {pinned[id_]}, but {checkpoint.path} holds {found[id_]}. Point the "
+                    "node at the right checkpoint, or take the fingerprint out of the recipe.",
+                    node=id_, path=str(checkpoint.path), wanted=pinned[id_], got=found[id_],
+                )  # fmt: skip
+        return found
 
     def anchored(self, recipe: Recipe, folder: Path) -> Recipe:
         """The recipe with paths that mean the same from anywhere: relative to the project if inside it, else absolute.
