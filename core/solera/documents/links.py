@@ -94,22 +94,25 @@ class Wiring:
             case CheckpointNode():
                 return "weights"
             case SumNode(terms=terms):
-                numbers = [term.coefficient for term in terms if self._results.get(term.node) == "weights"]
-                if not numbers:
-                    return "delta" if terms else "any"
-                total = sum(n for n in numbers if isinstance(n, (int, float)))
-                if abs(total - 1) <= TOTAL_TOLERANCE:
-                    return "weights"
-                return "delta" if abs(total) <= TOTAL_TOLERANCE else "any"
+                kinds = [self._results.get(term.node, "any") for term in terms]
+                if not kinds or "any" in kinds:
+                    return "any"
+                numbers = [term.coefficient for term, kind in zip(terms, kinds, strict=True) if kind == "weights"]
+                known = [number for number in numbers if isinstance(number, (int, float))]
+                if len(known) < len(numbers):
+                    return "any"  # refused where the recipe is checked
+                if not numbers or abs(sum(known)) <= TOTAL_TOLERANCE:
+                    return "delta"
+                return "weights" if abs(sum(known) - 1) <= TOTAL_TOLERANCE else "any"
             case MethodNode(method=method, base=base, inputs=inputs):
                 facts = self._methods.get(method)
                 takes = facts.takes if facts else "any"
                 if base or takes == "weights":
                     return "weights"
-                kinds = {self._results.get(name, "any") for name in inputs if name}
-                if kinds == {"weights"}:
+                fed = {self._results.get(name, "any") for name in inputs if name}
+                if fed == {"weights"}:
                     return "weights"
-                return "delta" if "delta" in kinds else "any"
+                return "delta" if "delta" in fed else "any"
             case _:
                 return "any"
 

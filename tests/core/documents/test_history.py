@@ -10,6 +10,7 @@ from solera.documents.document import Document, Interpolation, SaveNode, links
 from solera.documents.history import History
 from solera.documents.links import refusal, result_type
 from solera.errors import InputError
+from solera.params import Var
 from solera.recipes.nodes import CheckpointNode, MethodNode, SumNode, Term
 
 NAMES = st.sampled_from("abcdefgh")
@@ -163,6 +164,20 @@ def test_types_and_refusals() -> None:
     document = c.Connect("merge", "delta", "term:+").apply(document)
     assert "circle" in (refusal(document, "delta", "merge", "input:+", METHODS) or "")
     assert "read from disk" in (refusal(document, "merge", "base", "source", METHODS) or "")
+
+
+def test_a_sum_of_what_is_still_open_is_open_itself() -> None:
+    nodes = (SumNode("out", (Term("base", 1.0), Term("open", 1.0))), MethodNode("open", "ties"))
+    document = c.AddNodes(nodes).apply(small())
+    assert result_type(document, "open", METHODS) == "any"
+    assert result_type(document, "out", METHODS) == "any"
+    assert refusal(document, "out", "save", "source", METHODS) is None
+    document = c.Connect("delta", "open", "input:+").apply(document)
+    assert result_type(document, "out", METHODS) == "weights"
+    document = c.SetCoefficient("out", 0, Var("t")).apply(document)
+    assert result_type(document, "out", METHODS) == "any", "a variable before weights is never right"
+    alone = c.AddNodes((SumNode("x", (Term("merge", 1.0),)),)).apply(small())
+    assert refusal(alone, "x", "save", "source", METHODS) is None
 
 
 def test_a_method_with_two_inputs_takes_no_third() -> None:
