@@ -12,7 +12,8 @@ from torch.overrides import TorchFunctionMode
 # Functions are told by name: libraries wrap torch's initialisers in their own of the same name, and a mode sees only
 # the outermost. All of these take a generator.
 
-#: In-place draws: on a parameter they are skipped, since its values are loaded right after.
+#: In-place draws: on a parameter they give zeros, since its values are loaded right after. Not whatever is in memory:
+#: initialisers that look at their result and draw again (truncated normals) would draw a different number of times.
 _IN_PLACE = frozenset({
     "normal_", "uniform_", "bernoulli_", "exponential_", "random_", "log_normal_", "cauchy_", "geometric_",
     "trunc_normal_", "xavier_uniform_", "xavier_normal_", "kaiming_uniform_", "kaiming_normal_", "orthogonal_",
@@ -38,7 +39,8 @@ class _PrivateRandomness(TorchFunctionMode):
         name = getattr(func, "__name__", "")
         target = args[0] if args else kwargs.get("tensor")
         if name in _IN_PLACE and isinstance(target, nn.Parameter):
-            return target
+            with torch.no_grad():
+                return target.zero_()
         if name in _LIKE and isinstance(target, torch.Tensor):
             kwargs.setdefault("dtype", target.dtype)
             kwargs.pop("memory_format", None)
@@ -49,6 +51,6 @@ class _PrivateRandomness(TorchFunctionMode):
 
 
 def fresh(build: Callable[[], nn.Module]) -> nn.Module:
-    """What ``build`` returns, its parameters uninitialised where they would have been drawn at random."""
+    """What ``build`` returns, its parameters zero where they would have been drawn at random."""
     with _PrivateRandomness():
         return build()

@@ -93,18 +93,23 @@ def test_flat_of_reads_a_module_in_the_order_of_a_layout():
 
 
 class Random(nn.Module):
+    left_over = 0.0
+
     def __init__(self) -> None:
         super().__init__()
         self.lstm, self.embed, self.attention = nn.LSTM(3, 4), nn.Embedding(9, 4), nn.TransformerEncoderLayer(8, 2)
-        nn.init.trunc_normal_(self.embed.weight)
+        self.truncated = nn.Parameter(torch.full((9, 4), self.left_over))  # memory is never quite empty
+        nn.init.trunc_normal_(self.truncated)
         self.register_buffer("features", torch.randn(3, 4))
         self.register_buffer("like", torch.rand_like(torch.ones(3)))
         self.register_buffer("filled", torch.empty(3).normal_())
 
 
-def test_making_a_module_leaves_global_randomness_alone_and_its_own_draws_repeat():
+def test_making_a_module_leaves_global_randomness_alone_and_its_own_draws_repeat(monkeypatch):
     before = torch.get_rng_state()
-    first, second = fresh(Random), fresh(Random)
+    first = fresh(Random)
+    monkeypatch.setattr(Random, "left_over", 7.0)
+    second = fresh(Random)
     assert torch.equal(before, torch.get_rng_state())
     for name, buffer in first.named_buffers():
         assert torch.equal(buffer, second.get_buffer(name))
