@@ -460,10 +460,8 @@ class RecipeDesk(QObject):
             return
         opened.faults = faults
         self._plan[id(opened)] = plan
-        for place in range(self._window.tabs.count()):
-            tab = self._window.tabs.widget(place)
-            if isinstance(tab, RecipeTab) and tab.opened is opened:
-                tab.canvas.set_faults(faults)
+        for tab in self._tabs_of(opened):
+            tab.canvas.set_faults(faults)
         if self._tab is not None and self._tab.opened is opened:
             self._window.show_faults(len(faults))
             if isinstance(self._tab, RecipeTab) and not self._tab.canvas.selection:
@@ -547,8 +545,27 @@ class RecipeDesk(QObject):
         if state == "failed":
             text = str((event.error or {}).get("message", "")).partition("\n")[0]
         elif state == "done" and event.result:
-            text = str(event.result.get("summary", ""))
+            text = "in the library" if event.kind == "merge" else ""
+            self._show_score(event.job, event.result)
         self._at_node(event.job, state, None, text)
+
+    def _show_score(self, job: str, result: dict[str, Any]) -> None:
+        """The score of a task node, at the node."""
+        from solera.tasks.scores import METRICS
+        from solera_app.plots.numerals import measured
+
+        rows = dict(result.get("comparison", {})).get("rows", ())
+        if job not in self._merging or not rows:
+            return
+        opened, node = self._merging[job]
+        for name, score in rows[0]["scores"].items():
+            metric = METRICS[name.rpartition(".")[2]]
+            factor, unit = (100.0, " %") if metric.display == "percent" else (1.0, f" {metric.unit}".rstrip())
+            text = f"{measured(score['value'] * factor, score['stderr'] * factor)}{unit}"
+            for tab in self._tabs_of(opened):
+                tab.canvas.set_preview(node, f"{metric.title}\t{text}\nn = {score['count']:,}")
+            if metric.display == "percent":
+                break
 
     def _progressed(self, event: Progress) -> None:
         share = event.done / event.total if event.total else None
@@ -560,11 +577,14 @@ class RecipeDesk(QObject):
         opened, node = self._merging[job]
         if node not in opened.document.ids:
             return
-        for place in range(self._window.tabs.count()):
-            tab = self._window.tabs.widget(place)
-            if isinstance(tab, RecipeTab) and tab.opened is opened:
-                shown: Any = state
-                tab.canvas.set_node_state(node, shown, share, text)
+        shown: Any = state
+        for tab in self._tabs_of(opened):
+            tab.canvas.set_node_state(node, shown, share, text)
+
+    def _tabs_of(self, opened: OpenDocument) -> list[RecipeTab]:
+        """The recipe canvases over a document."""
+        widgets = (self._window.tabs.widget(place) for place in range(self._window.tabs.count()))
+        return [widget for widget in widgets if isinstance(widget, RecipeTab) and widget.opened is opened]
 
     # --- exploring -------------------------------------------------------------------------------------------------
 

@@ -249,8 +249,9 @@ class RunDesk(QObject):
         points = snapshot.points
         label = points.labels[index]
         title = label or f"Point {index + 1} of {len(points)}"
+        counts = {int(n) for n in points.counts[index] if n}
         facts = {
-            "Scores": score_lines(snapshot, index),
+            f"Scores|n = {counts.pop():,}" if len(counts) == 1 else "Scores": score_lines(snapshot, index),
             "Coordinates": coordinate_lines(snapshot, index),
             "Run": _run_lines(snapshot),
         }
@@ -286,17 +287,18 @@ class RunDesk(QObject):
 
 
 def score_lines(snapshot: Snapshot, index: int) -> list[tuple[str, str]]:
-    """Each score of a point with its error and n, in words."""
+    """Each score of a point with its error, and its n where that differs between them, in words."""
     from solera_app.views.facts import columns
 
     lines = []
+    same = len({int(n) for n in snapshot.points.counts[index] if n}) == 1
     for column in columns(snapshot.header):
         value = float(snapshot.points.values[index, column.place])
         error = float(snapshot.points.stderrs[index, column.place])
         count = int(snapshot.points.counts[index, column.place])
         if math.isnan(value) and not count:
             continue
-        lines.append((column.short, _measured(column, value, error, count)))
+        lines.append((column.short, _measured(column, value, error, 0 if same else count)))
     return lines
 
 
@@ -305,7 +307,8 @@ def _measured(column: ColumnFacts, value: float, error: float, count: int) -> st
 
     factor = 100.0 if column.percent else 1.0
     unit = f" {column.unit}" if column.unit else ""
-    return f"{measured(value * factor, error * factor)}{unit}, n = {count:,}"
+    many = f", n = {count:,}" if count else ""
+    return f"{measured(value * factor, error * factor)}{unit}{many}"
 
 
 def coordinate_lines(snapshot: Snapshot, index: int) -> list[tuple[str, str]]:

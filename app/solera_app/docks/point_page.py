@@ -52,7 +52,15 @@ class PointPage(QWidget):
     def show_point(
         self, run: str, index: int, title: str, tag: str, facts: Mapping[str, Sequence[tuple[str, str]]]
     ) -> None:
-        """Show a point, or with index -1 the run as a whole: sections of facts by title."""
+        """Show a point, or with index -1 the run as a whole.
+
+        Args:
+            run: Its id.
+            index: Of the point.
+            title: What it is called.
+            tag: A word at the right of the title.
+            facts: Sections by title; a quiet figure may follow the title after ``|``.
+        """
         self._run, self._index = run, index
         self.subject.show_subject("pareto" if index >= 0 else "history", title, "", tag)
         for part in (self.open, self.keep, self.hint):
@@ -65,7 +73,7 @@ class PointPage(QWidget):
         for place, (name, lines) in enumerate(facts.items()):
             if place:
                 self._sections.addWidget(line())
-            head, _ = section_title(name)
+            head, _ = section_title(*name.split("|", 1))
             self._sections.addWidget(head)
             block = Facts()
             block.show_facts(lines)

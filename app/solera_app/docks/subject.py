@@ -51,6 +51,10 @@ class Subject(QWidget):
         self.picture.setPixmap(pixmap(self._icon, self._token, 18, self.devicePixelRatioF()))
 
 
+#: Width of the labels of facts, px.
+_LABEL_LEAST, _LABEL_MOST = 84, 124
+
+
 class Facts(QWidget):
     """Label and value, line by line."""
 
@@ -66,10 +70,14 @@ class Facts(QWidget):
         """Show these instead."""
         while self._form.rowCount():
             self._form.removeRow(0)
+        metrics = self.fontMetrics()
+        wanted = max((metrics.horizontalAdvance(name) for name, _ in facts), default=0) + 2
+        width = min(max(wanted, _LABEL_LEAST), _LABEL_MOST)
         for name, value in facts:
-            label = QLabel(name)
+            label = QLabel(metrics.elidedText(name, Qt.TextElideMode.ElideMiddle, width))
+            label.setToolTip(name if wanted > width else "")
             label.setProperty("tone", "2")
-            label.setFixedWidth(84)
+            label.setFixedWidth(width)
             text = QLabel(value, wordWrap=True)
             text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
             if name:
