@@ -7,7 +7,7 @@ connect to ``themes().changed`` and repaint.
 from __future__ import annotations
 
 import json
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any, Literal
 
@@ -132,6 +132,11 @@ def font(size: str, weight: str = "regular") -> QFont:
         size: ``"display", "title", "heading", "body", "label", "small"``.
         weight: ``"regular", "medium", "semibold"``.
     """
+    return QFont(_font(size, weight))  # a copy: fonts can be changed
+
+
+@cache
+def _font(size: str, weight: str) -> QFont:
     made = QFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.GeneralFont))
     made.setPixelSize(tokens()["font"]["sizes"][size])
     made.setWeight(_WEIGHTS[weight])

@@ -57,7 +57,8 @@ class Canvas(Stage):
         self.on_key: Callable[[QKeyEvent], bool] | None = None
         self.equal = False
         self.margin_right, self.margin_top = 16.0, 10.0
-        self.least_left = 0.0
+        self.least_left = self._own_left = 0.0
+        self._arranged: tuple[object, ...] = ()
         self.note = ""
         self.window_rect = QRectF(0, 0, 1, 1)
         self.full: Range = (0.0, 1.0, 0.0, 1.0)
@@ -98,7 +99,15 @@ class Canvas(Stage):
         self.arrange()
 
     def arrange(self) -> None:
-        """Place window and ticks for the current size and range."""
+        """Place window and ticks for the current size and range; does little if nothing has changed."""
+        self.repaint_layers()
+        key = (
+            self.width(), self.height(), self.shown, self.margin_top, self.margin_right, self.least_left, self.equal,
+            bool(self.x.title or self.note), bool(self.y.title), self.x.percent, self.y.percent,
+        )  # fmt: skip
+        if key == self._arranged:
+            return
+        self._arranged = key
         caption = QFontMetricsF(font("small"))
         x0, x1, y0, y1 = self.shown
         bottom = _TICK + 4 + caption.height() + (caption.height() + 6 if self.x.title or self.note else 0) + 2
@@ -106,8 +115,8 @@ class Canvas(Stage):
         self._y_ticks = ticks(y0, y1, max(2, min(6, int(height // 28))))
         labels = tick_labels(self._y_ticks, percent=self.y.percent)
         widest = max((caption.horizontalAdvance(label) for label in labels), default=0.0)
-        left = max(math.ceil(widest / 6) * 6, 24) + _TICK + 6 + (caption.height() + 8 if self.y.title else 0) + 2
-        left = max(left, self.least_left)
+        self._own_left = max(math.ceil(widest / 6) * 6, 24) + _TICK + 8 + (caption.height() + 8 if self.y.title else 0)
+        left = max(self._own_left, self.least_left)
         width = max(self.width() - left - self.margin_right, 10.0)
         rect = QRectF(left, self.margin_top, width, height)
         if self.equal and x1 > x0 and y1 > y0:
@@ -116,7 +125,6 @@ class Canvas(Stage):
         self._x_ticks = self._fitting_x_ticks(rect.width(), caption)
         self.window_rect = rect
         self.set_window(rect, self.shown)
-        self.repaint_layers()
         self.rangeChanged.emit()
 
     def _fitting_x_ticks(self, width: float, caption: QFontMetricsF) -> list[float]:
@@ -129,10 +137,7 @@ class Canvas(Stage):
 
     def align(self, other: Canvas) -> None:
         """Let both windows of data begin at the same distance from the left."""
-        for canvas in (self, other):
-            canvas.least_left = 0.0
-            canvas.arrange()
-        self.least_left = other.least_left = max(self.window_rect.left(), other.window_rect.left())
+        self.least_left = other.least_left = max(self._own_left, other._own_left)
         self.arrange()
         other.arrange()
 

@@ -256,12 +256,8 @@ class FrontPlot(Plot):
             marks.diamond(painter, QPointF(x, y), colour)
 
     def _paint_names(self, painter: QPainter) -> None:
-        rows = [
-            row
-            for row in range(self._points.index.size)
-            if int(self._points.index[row]) in self._points.names
-            and self.canvas.window_rect.contains(self.canvas.point(*self._at[row]))
-        ]
+        named = np.nonzero(np.isin(self._points.index, list(self._points.names)))[0].tolist()
+        rows = [row for row in named if self.canvas.window_rect.contains(self.canvas.point(*self._at[row]))]
         if not rows:
             return
         names = [self._points.names[int(self._points.index[row])] for row in rows]

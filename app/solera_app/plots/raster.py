@@ -29,12 +29,13 @@ def fill(values: Grid, scored: Mask) -> tuple[Grid, Mask]:
     box = np.zeros(scored.shape, dtype=bool)
     box[rows.min() : rows.max() + 1, cols.min() : cols.max() + 1] = True
     guessed = box & ~scored
-    across, gap = _nearest_in_row(scored)
-    places = np.arange(len(scored))[:, None]
+    known = np.unique(rows)  # only these can be nearest: few, as long as the grid is coarse
+    across, gap = _nearest_in_row(scored[known])
+    places = known[:, None]
     for row in np.nonzero(guessed.any(axis=1))[0].tolist():
         source = np.argmin(gap + (places - row) ** 2, axis=0)  # the row whose nearest cell is nearest
         here = np.nonzero(guessed[row])[0]
-        filled[row, here] = values[source[here], across[source[here], here]]
+        filled[row, here] = values[known[source[here]], across[source[here], here]]
     return filled, guessed
 
 
@@ -47,6 +48,27 @@ def _nearest_in_row(scored: Mask) -> tuple[NDArray[np.int64], NDArray[np.int64]]
     nearest = np.where(cols - left <= right - cols, left, right)
     gap = (nearest - cols) ** 2
     return np.clip(nearest, 0, count - 1), gap
+
+
+def hatching(cells: Mask, across: Grid, up: Grid, *, step: int, width: int) -> NDArray[np.uint32]:
+    """Diagonal white lines over some cells, a quarter opaque, as premultiplied ARGB pixels.
+
+    Args:
+        cells: Shape (rows, columns), row 0 lowest: which cells are hatched.
+        across: Ascending left and right borders of the columns, px, shape (columns + 1,).
+        up: Descending lower and upper borders of the rows, px, shape (rows + 1,).
+        step: Pixels from line to line along a row.
+        width: Pixels of a line along a row.
+
+    Returns:
+        Row 0 highest; from the first to the last border both ways.
+    """
+    right, high = np.round(across).astype(np.intp), np.round(up).astype(np.intp)
+    columns = np.repeat(np.arange(cells.shape[1]), right[1:] - right[:-1])
+    rows = np.repeat(np.arange(cells.shape[0]), high[:-1] - high[1:])[::-1]
+    line = np.arange(rows.size + columns.size) % step < width
+    diagonal = np.lib.stride_tricks.sliding_window_view(line, columns.size)[: rows.size]
+    return (cells[np.ix_(rows, columns)] & diagonal) * np.uint32(0x60606060)
 
 
 def magnify(values: Grid, factor: int, *, smooth: bool) -> NDArray[np.float32]:

@@ -7,8 +7,8 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QLineF, QPointF, QRectF, QSizeF, Qt, QTimer
-from PySide6.QtGui import QColor, QPainter, QPainterPath, QPen, QRegion, QTransform
+from PySide6.QtCore import QPointF, QRectF, QSizeF, Qt, QTimer
+from PySide6.QtGui import QColor, QImage, QPainter, QPainterPath, QPen, QTransform
 from PySide6.QtWidgets import QWidget
 
 from solera_app.plots import marks
@@ -19,7 +19,7 @@ from solera_app.plots.contours import contour
 from solera_app.plots.numerals import counted, measured, number
 from solera_app.plots.plates import Wanted, place
 from solera_app.plots.plot import Plot
-from solera_app.plots.raster import colour_range, fill, magnify
+from solera_app.plots.raster import colour_range, fill, hatching, magnify
 from solera_app.plots.ticks import log_ticks, tick_labels, tick_step, ticks
 
 Scale = Literal["linear", "log"]
@@ -303,27 +303,15 @@ class SurfacePlot(Plot):
     def _paint_hatching(self, painter: QPainter) -> None:
         if not self._guessed.any():
             return
-        across, up = np.round(self._cell_edges()[0]), np.round(self._cell_edges()[1])
-        region = QRegion()
-        for row in np.nonzero(self._guessed.any(axis=1))[0].tolist():
-            turns = np.diff(np.concatenate(([0], self._guessed[row].astype(np.int8), [0])))
-            starts, stops = np.nonzero(turns == 1)[0].tolist(), np.nonzero(turns == -1)[0].tolist()
-            top, height = int(up[row + 1]), int(up[row]) - int(up[row + 1])
-            for start, stop in zip(starts, stops, strict=True):
-                left = int(across[start])
-                region = region.united(QRegion(left, top, int(across[stop]) - left, height))
-        painter.save()
-        painter.setClipRegion(region, Qt.ClipOperation.IntersectClip)
-        painter.setPen(QPen(QColor(255, 255, 255, 96), 1))
-        rect = QRectF(region.boundingRect())
-        lines = []
-        offset = np.floor((rect.left() + rect.top()) / 6) * 6
-        while offset < rect.right() + rect.bottom():
-            x = offset - rect.top()
-            lines.append(QLineF(x, rect.top(), x - rect.height(), rect.bottom()))
-            offset += 6
-        painter.drawLines(lines)
-        painter.restore()
+        scale, rect = painter.deviceTransform().m11(), self.canvas.window_rect
+        across, up = self._cell_edges()
+        across, up = np.clip(across, rect.left(), rect.right()), np.clip(up, rect.top(), rect.bottom())
+        step, width = max(round(6 * scale), 2), max(round(scale), 1)
+        pixels = hatching(self._guessed, across * scale, up * scale, step=step, width=width)
+        height, length = pixels.shape
+        image = QImage(pixels.data, length, height, 4 * length, QImage.Format.Format_ARGB32_Premultiplied)
+        left, top = (float(np.round(edge * scale)) / scale for edge in (across[0], up[-1]))
+        painter.drawImage(QRectF(left, top, length / scale, height / scale), image)
 
     def _to_stage(self) -> QTransform:
         origin, unit = self.canvas.point(0, 0), self.canvas.point(1, 1)

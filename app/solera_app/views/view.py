@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -22,6 +23,7 @@ from solera_app.views.snapshot import Snapshot
 
 ExportKind = Literal["png", "svg", "csv"]
 _REDRAW_MS = 40  # at most 25 redraws a second, however fast points come
+_SLOWEST_MS = 250  # at least four, however dear
 
 
 class View(QWidget):
@@ -109,7 +111,10 @@ class View(QWidget):
         """Draw now what is waiting to be drawn, if the view can be seen (or ``hidden`` is allowed)."""
         if self._stale and self.snapshot is not None and (hidden or self.isVisible()):
             self._stale = False
+            began = time.perf_counter()
             self.redraw()
+            # A picture that is dear is drawn less often, so that live views leave the window free for the hand.
+            self._timer.setInterval(min(max(int(8e3 * (time.perf_counter() - began)), _REDRAW_MS), _SLOWEST_MS))
 
     def select(self, index: int) -> None:
         """Mark a point, without telling."""

@@ -42,6 +42,7 @@ class PointsModel(QAbstractTableModel):
         self._columns: tuple[ColumnFacts, ...] = ()
         self._coords: tuple[str, ...] = ()
         self._places: tuple[int, ...] = ()
+        self._titles: list[str] = []
         self._named = self._compared = False
         self._good = np.zeros((0, 0), dtype=bool)
         self._best = np.zeros((0, 0), dtype=bool)
@@ -71,6 +72,9 @@ class PointsModel(QAbstractTableModel):
         coords = snapshot.header.coords
         self._places = tuple(place for place, coord in enumerate(coords) if not self._is_row(coord["name"]))
         self._coords = tuple(str(coords[place].get("title") or coords[place]["name"]) for place in self._places)
+        lead = ["Point", *(["Model"] if names else []), "Split"]
+        scores = [f"{c.short} ({c.unit})" if c.unit else c.short for c in self._columns]
+        self._titles = [*lead, *self._coords, *scores]
         self._best, self._good = best_rows(snapshot, self._columns)
 
     def _is_row(self, name: str) -> bool:
@@ -79,9 +83,7 @@ class PointsModel(QAbstractTableModel):
 
     def titles(self) -> list[str]:
         """Column titles."""
-        lead = ["Point", *(["Model"] if self._named else []), "Split"]
-        scores = [f"{c.short} ({c.unit})" if c.unit else c.short for c in self._columns]
-        return [*lead, *self._coords, *scores]
+        return self._titles
 
     def rowCount(self, parent: _Index = QModelIndex()) -> int:
         """Points."""
@@ -89,7 +91,7 @@ class PointsModel(QAbstractTableModel):
 
     def columnCount(self, parent: _Index = QModelIndex()) -> int:
         """Number, name if any has one, split, coordinates, scores."""
-        return 0 if parent.isValid() or self._snapshot is None else len(self.titles())
+        return 0 if parent.isValid() or self._snapshot is None else len(self._titles)
 
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         """Titles; the direction of a score as tooltip."""
