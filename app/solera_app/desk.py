@@ -70,7 +70,7 @@ class Desk(QObject):
             "canvas.fit": lambda: self._with_tab(lambda tab: tab.fit()),
             "tools.plugins": self._plugins,
             "tools.settings": self.edit_settings,
-            "help.welcome": self.window.show_welcome,
+            "help.welcome": self.show_welcome,
             "help.shortcuts": lambda: _ignore(show_shortcuts(self.window)),
             "help.about": self._about,
             **self.recipes.handlers(),
@@ -243,6 +243,11 @@ class Desk(QObject):
     def example_folder(self, name: str) -> Path:
         """Where a demo project goes."""
         return Path.home() / "solera-demos" / name
+
+    def show_welcome(self) -> None:
+        """Show the welcome page."""
+        self._show_recent()
+        self.window.show_welcome()
 
     def _show_recent(self) -> None:
         self.window.welcome.show_recent(self.session.recent)

@@ -54,6 +54,8 @@ class Application:
             self.window.restore_layout(*layout)
         else:
             self.window.set_default_layout()
+        if project is None:
+            self.desk.show_welcome()
         FirstPaint(self.window, lambda: self._after_paint(project, examples))
         self.window.show()
 

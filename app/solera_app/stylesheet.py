@@ -83,6 +83,8 @@ QTabBar::tab:hover { background: @hover; }
 QTabBar::tab:selected { background: @canvas; color: @text; border-top: 2px solid @accent; font-weight: 500; }
 QTabBar::close-button { image: url(@icon:close); subcontrol-position: right; padding: 2px; }
 QTabBar::close-button:hover { background: @pressed; border-radius: 4px; }
+QTabBar::tear { width: 0; border: none; }
+QTabBar::scroller { width: 36px; }
 QTabWidget::pane { border: none; border-top: 1px solid @line; background: @canvas; }
 QDockWidget::title { background: @window; padding: 0; }
 QDockWidget { titlebar-close-icon: none; titlebar-normal-icon: none; }

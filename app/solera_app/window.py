@@ -66,6 +66,7 @@ class Window(QMainWindow):
         self.setMinimumSize(*tokens()["dock"]["window_min"])
         self.resize(1280, 800)
         self.may_close = True
+        self._hidden: list[QWidget] = []
         self.library, self.inspector = LibraryDock(), Inspector()
         self.jobs, self.runs, self.log = JobsDock(), RunsDock(), LogDock()
         self.welcome = Welcome()
@@ -233,6 +234,7 @@ class Window(QMainWindow):
         tab.hinted.connect(self.hint)
         self._dress(place)
         self.tabs.setCurrentIndex(place)
+        self._leave_welcome()
         self._center.setCurrentWidget(self.tabs)
         tab.setFocus()
 
@@ -244,14 +246,27 @@ class Window(QMainWindow):
             tab.deleteLater()
 
     def show_welcome(self) -> None:
-        """Show the welcome page over the tabs."""
+        """Show the welcome page alone: docks and toolbar come back with the tabs."""
+        if not self.on_welcome or not self._hidden:
+            self._hidden = [part for part in self._furniture() if not part.isHidden()]
+        for part in self._furniture():
+            part.hide()
         self._center.setCurrentWidget(self.welcome)
         self.tabChanged.emit(None)
 
+    def _furniture(self) -> tuple[QWidget, ...]:
+        return (self.library_dock, self.inspector_dock, self.bottom_dock, self.toolbar)
+
     def show_tabs(self) -> None:
-        """Show the tabs."""
+        """Show the tabs, with the docks that were there before the welcome page."""
+        self._leave_welcome()
         self._center.setCurrentWidget(self.tabs)
         self._tab_changed(self.tabs.currentIndex())
+
+    def _leave_welcome(self) -> None:
+        if self.on_welcome:
+            for part in self._hidden or self._furniture():
+                part.show()
 
     @property
     def on_welcome(self) -> bool:

@@ -18,7 +18,7 @@ class Subject(QWidget):
         self._icon, self._token = "method", "accent"
         self.picture = QLabel()
         self.picture.setFixedSize(18, 18)
-        self.name = QLabel()
+        self.name = QLabel(wordWrap=True)
         self.name.setFont(font("body", "semibold"))
         self.state = QLabel()
         self.state.setProperty("tone", "accent")
