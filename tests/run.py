@@ -9,11 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-#: Debian and Ubuntu packages that PySide6's wheels need and do not bring along.
-PACKAGES = (
-    "libegl1 libgl1 libglib2.0-0 libfontconfig1 libdbus-1-3 libx11-xcb1 libxkbcommon-x11-0 "
-    "libxcb-cursor0 libxcb-icccm4 libxcb-keysyms1 libxcb-shape0"
-)
+from solera_app.commands import PACKAGES
 
 _TRY = """
 import ctypes, pathlib, sys

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +16,20 @@ from solera.errors import SoleraError
 if TYPE_CHECKING:
     import typer
 
-#: Debian's names of what Qt needs beside its own libraries.
-PACKAGES = "libegl1 libgl1 libxkbcommon-x11-0 libxcb-cursor0 libdbus-1-3 libfontconfig1"
+#: Packages of Debian and Ubuntu that PySide6's wheels need and do not bring along (the rest depends on these).
+PACKAGES = (
+    "libegl1 libgl1 libglib2.0-0 libfontconfig1 libdbus-1-3 libx11-xcb1 libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4 "
+    "libxcb-keysyms1 libxcb-shape0"
+)
 
-_PROBE = "from PySide6.QtWidgets import QApplication; QApplication([])"
+# Loading the platform plugin first names the library that is missing, which Qt does not.
+_PROBE = """
+import ctypes, os, pathlib, sys
+from PySide6 import QtWidgets
+if sys.platform == "linux" and os.environ.get("DISPLAY") and not os.environ.get("QT_QPA_PLATFORM"):
+    ctypes.CDLL(str(pathlib.Path(QtWidgets.__file__).parent / "Qt" / "plugins" / "platforms" / "libqxcb.so"))
+QtWidgets.QApplication([])
+"""
 
 
 class DisplayError(SoleraError, OSError):
@@ -25,8 +38,11 @@ class DisplayError(SoleraError, OSError):
     code = "display"
 
 
-def probe_display() -> None:
+def probe_display(meanwhile: Callable[[], object] = lambda: None) -> None:
     """Make sure a window can be opened. In a subprocess: Qt aborts the process when it cannot.
+
+    Args:
+        meanwhile: Done while the subprocess tries; an import error in it counts for nothing, the probe will name it.
 
     Raises:
         DisplayError: There is no display, or system libraries are missing; the sentence says which packages.
@@ -36,13 +52,23 @@ def probe_display() -> None:
             raise DisplayError(
                 "There is no display (DISPLAY and WAYLAND_DISPLAY are empty), so no window can be opened."
             )
-    probe = subprocess.run([sys.executable, "-c", _PROBE], capture_output=True, text=True, check=False, timeout=60)
+    probe = subprocess.Popen([sys.executable, "-c", _PROBE], stderr=subprocess.PIPE, text=True)
+    with contextlib.suppress(ImportError):
+        meanwhile()
+    _, said = probe.communicate(timeout=60)
     if probe.returncode:
-        said = [line for line in probe.stderr.strip().splitlines() if line][-1:] or ["no message"]
         raise DisplayError(
-            f"The window system cannot be started ({said[0]}). Install what Qt needs: apt-get install {PACKAGES}.",
-            stderr=probe.stderr,
+            f"The window cannot be opened ({_reason(said)}). If a library is missing, on Debian or Ubuntu: "
+            f"sudo apt install {PACKAGES}.",
+            stderr=said,
         )
+
+
+def _reason(said: str) -> str:
+    """Of all that Qt says, the line with the cause."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()] or ["no message"]
+    telling = [line for line in lines if "could not connect" in line or "cannot open shared object" in line]
+    return (telling or lines[-1:])[0].removeprefix("ImportError: ").removeprefix("OSError: ")
 
 
 def register(app: typer.Typer) -> None:
@@ -55,7 +81,7 @@ def register(app: typer.Typer) -> None:
         safe_mode: bool = typer.Option(False, "--safe-mode", help="Load only the plugins that came with Solera."),
     ) -> int:
         """Open the window."""
-        probe_display()
+        probe_display(meanwhile=lambda: importlib.import_module("solera_app.main"))
         from solera_app.main import run
 
         return run(project, safe_mode=safe_mode)
