@@ -10,7 +10,7 @@ import pytest
 
 from solera import locks
 from solera.errors import LockedError, OutputError
-from solera.locks import FileLock, holder, read_owner
+from solera.locks import FileLock, Owner, holder, read_owner
 
 HOLD = """
 import sys, time
@@ -38,9 +38,16 @@ print(won)
 """
 
 
+def some(owner: Owner | None) -> Owner:
+    """The owner, which must be there."""
+    assert owner is not None
+    return owner
+
+
 @pytest.fixture
 def other(tmp_path):
     process = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path / "lock")], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
     assert process.stdout.readline() == "held\n"
     yield process
     process.kill()
@@ -51,17 +58,17 @@ def test_a_second_process_is_told_who_holds_it(tmp_path, other):
     with pytest.raises(LockedError, match=f"This project is in use by process {other.pid} on ") as caught:
         FileLock(tmp_path / "lock", "project").acquire()
     assert caught.value.fields["pid"] == other.pid
-    assert holder(tmp_path / "lock").pid == other.pid
+    assert some(holder(tmp_path / "lock")).pid == other.pid
 
 
 def test_a_lock_left_by_kill_9_is_taken_over(tmp_path, other):
     os.kill(other.pid, signal.SIGKILL)
     other.wait()
-    assert read_owner(tmp_path / "lock").pid == other.pid
+    assert some(read_owner(tmp_path / "lock")).pid == other.pid
     assert holder(tmp_path / "lock") is None
     with FileLock(tmp_path / "lock") as lock:
         assert lock.held
-        assert holder(tmp_path / "lock").pid == os.getpid()
+        assert some(holder(tmp_path / "lock")).pid == os.getpid()
     assert not (tmp_path / "lock").exists()
 
 
@@ -108,7 +115,7 @@ def test_another_machine_s_lock_counts_while_it_beats(tmp_path, monkeypatch):
     path.write_text(json.dumps({"host": "elsewhere", "pid": 1, "since": 0.0}))
     with pytest.raises(LockedError, match="on elsewhere"):
         FileLock(path).acquire()
-    assert holder(path).host == "elsewhere"
+    assert some(holder(path)).host == "elsewhere"
     old = time.time() - locks.STALE_SECONDS - 1
     os.utime(path, (old, old))
     assert holder(path) is None

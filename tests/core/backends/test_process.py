@@ -1,6 +1,7 @@
 import os
 import sys
 import time
+from multiprocessing import Pipe
 
 import pytest
 
@@ -64,7 +65,7 @@ def test_failures_come_over_with_code_and_traceback(queue):
 
 @pytest.mark.parametrize("kind", ["polite", "deaf"])
 def test_a_cancel_is_certain_and_within_a_second(queue, kind):
-    took = []
+    took: list[float] = []
     while not took or (min(took) >= 1.0 and len(took) < 5):  # a busy machine may need more than one try
         job = queue.submit(JobSpec(kind, kind))
         until(lambda job=job: job.log)
@@ -96,5 +97,7 @@ def test_both_contexts_keep_the_protocol():
     from solera.backends.child import PipeContext
     from solera.backends.messages import Begin
 
+    ours, theirs = Pipe()
     begin = Begin("m:f", {}, "j", "", 1, "cpu", 1, (0, ()), "/tmp")
-    assert isinstance(PipeContext(None, begin), Context)
+    with ours, theirs:
+        assert isinstance(PipeContext(theirs, begin), Context)

@@ -74,6 +74,7 @@ def until(condition, seconds=5.0):
 def test_a_job_runs_and_its_result_is_kept(make):
     def add(args, context):
         assert isinstance(context, Context)
+        assert isinstance(context, JobContext)
         context.log(f"adding in {context.device}")
         return {"sum": args["a"] + args["b"]}
 
@@ -153,12 +154,13 @@ def test_waiting_jobs_can_be_moved_and_cancelled(make):
 
 
 def test_cancel_is_shown_at_once_done_within_a_second_and_memory_comes_back(make):
-    held, took = [], []
+    held: list[weakref.ref] = []
+    took: list[float] = []
     begun = threading.Event()
 
     def hold(args, context):
         tensor = np.zeros(1000)
-        cycle = [tensor]
+        cycle: list[object] = [tensor]
         cycle.append(cycle)
         held.append(weakref.ref(tensor))
         begun.set()
@@ -353,8 +355,12 @@ def explore(folder, points, pace=0.0):
             context.log("begun")
             for i in range(writer.count, points):
                 context.check()
-                point = {"coords": (float(i),), "values": (i / 2,), "stderrs": (0.0,), "counts": (1,)}
-                context.emit(PointScored(run=run, index=i, samples=(np.ones(1),), **point))
+                context.emit(
+                    PointScored(
+                        run=run, index=i, samples=(np.ones(1),),
+                        coords=(float(i),), values=(i / 2,), stderrs=(0.0,), counts=(1,),
+                    )
+                )  # fmt: skip
                 time.sleep(pace)
             writer.summary = f"{points} points"
         return {"run": run}
@@ -433,7 +439,12 @@ def test_shutdown_interrupts_resumably_and_names_what_hangs(make, tmp_path):
 
 def test_shutdown_can_let_everything_finish(make):
     done = []
-    queue = make({"slow": lambda args, context: (time.sleep(0.02), done.append(args["n"]), None)[-1]})
+
+    def slow(args, context):
+        time.sleep(0.02)
+        done.append(args["n"])
+
+    queue = make({"slow": slow})
     for n in range(5):
         queue.submit(JobSpec("slow", "slow", {"n": n}))
     assert queue.shutdown(5, interrupt=False) == ()
@@ -471,6 +482,7 @@ def start(folder, how):
     process = subprocess.Popen(
         [sys.executable, "-c", PROGRAM, str(folder), here, how], stdout=subprocess.PIPE, text=True
     )
+    assert process.stdout is not None
     assert process.stdout.readline() == "running\n"
     time.sleep(0.2)
     return process

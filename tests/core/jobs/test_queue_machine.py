@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, precondition, rule
 
 from solera.errors import InputError
-from solera.events import FINAL_STATES, JobChanged
+from solera.events import FINAL_STATES, JobChanged, JobState
 from solera.jobs.job import TRANSITIONS
 from solera.jobs.ledger import MemoryLedger
 from solera.jobs.queue import JobQueue
@@ -44,12 +44,12 @@ class QueueMachine(RuleBasedStateMachine):
 
     def teardown(self):
         assert self.queue.shutdown(5) == ()
-        states: dict[str, str] = {}
+        states: dict[str, JobState] = {}
         while not self.events.empty():
             event = self.events.get()
             if isinstance(event, JobChanged):
-                before = states.get(event.job)
-                assert before in (None, event.state) or event.state in TRANSITIONS[before], (before, event.state)
+                before = states.get(event.job, event.state)
+                assert before == event.state or event.state in TRANSITIONS[before], (before, event.state)
                 states[event.job] = event.state
         assert all(states[model.job.id] == model.job.state for model in self.models)
         assert all(model.job.state in FINAL_STATES for model in self.models)

@@ -1,3 +1,6 @@
+from typing import get_args
+
+from solera.events import JobState
 from solera.jobs.job import Job
 from solera.jobs.records import JobRecords
 from solera.jobs.spec import JobSpec
@@ -5,7 +8,8 @@ from solera.jobs.spec import JobSpec
 
 def test_unfinished_jobs_of_the_dead_are_found(tmp_path):
     dead = JobRecords(tmp_path / "jobs")
-    states = ("queued", "running", "paused", "failed", "interrupted", "done", "cancelled")
+    states: tuple[JobState, ...] = ("queued", "running", "paused", "failed", "interrupted", "done", "cancelled")
+    assert set(states) == set(get_args(JobState))
     for n, state in enumerate(states):
         dead.save(Job(JobSpec("k", state, {"n": n}), id=state, state=state, run=f"r{n}", created=float(n)))
     assert JobRecords(tmp_path / "jobs").load() == []  # its process lives

@@ -46,7 +46,12 @@ def test_files_that_have_not_changed_are_not_opened(tmp_path, monkeypatch):
     Catalogue(tmp_path).refresh()
     opened = []
     real = peek.peek
-    monkeypatch.setattr(peek, "peek", lambda path: (opened.append(path.name), real(path))[1])
+
+    def noted(path):
+        opened.append(path.name)
+        return real(path)
+
+    monkeypatch.setattr(peek, "peek", noted)
     catalogue = Catalogue(tmp_path)
     catalogue.refresh()
     assert [run.id for run in catalogue.list()] == ["b", "a"]

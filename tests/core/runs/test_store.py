@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,7 +29,7 @@ COLUMNS = (
 
 
 def header(**changes):
-    values = {
+    values: dict[str, Any] = {
         "id": "r1",
         "kind": "explore",
         "title": "A plane, with ünïcode",
@@ -43,7 +44,7 @@ def header(**changes):
 
 def point(index, **changes):
     rng = np.random.default_rng(index)
-    values = {
+    values: dict[str, Any] = {
         "run": "r1",
         "index": index,
         "coords": tuple(rng.normal(size=2)),
@@ -129,7 +130,8 @@ def test_another_process_reads_a_live_run(tmp_path):
 
 def test_samples_are_kept_when_asked(tmp_path):
     path = tmp_path / "r1.h5"
-    rows = [np.arange(5, dtype=np.float32), np.arange(5, dtype=np.float32) / 2, np.arange(3, dtype=np.float32)]
+    five = np.arange(5, dtype=np.float32)
+    rows: list[np.ndarray] = [five, five / 2, np.arange(3, dtype=np.float32)]
     with RunWriter.create(path, header(keep_samples=True)) as writer:
         writer.append(point(0, samples=tuple(rows)))
         writer.append(point(1))
@@ -273,6 +275,7 @@ def test_kill_9_loses_at_most_a_second_and_the_run_goes_on(tmp_path, after):
     path = tmp_path / "r1.h5"
     here = os.path.dirname(__file__)
     process = subprocess.Popen([sys.executable, "-c", KILLED, str(path), here], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
     sent = [process.stdout.readline().split()]
     time.sleep(after)
     killed = time.time()

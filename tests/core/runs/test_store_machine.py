@@ -32,6 +32,12 @@ class StoreMachine(RuleBasedStateMachine):
         self.flushed = True
         self.writer: RunWriter | None = None
 
+    @property
+    def live(self) -> RunWriter:
+        """The writer, in the steps that need one."""
+        assert self.writer is not None
+        return self.writer
+
     @initialize(
         d=st.integers(0, 2),
         m=st.integers(0, 2),
@@ -84,34 +90,34 @@ class StoreMachine(RuleBasedStateMachine):
             phase=phase,
             samples=tuple(np.full(len(self.points) % 4, len(self.points)) for _ in range(m)) if samples else None,
         )
-        self.writer.append(point)
+        self.live.append(point)
         self.points.append(point)
         self.flushed = False
 
     @precondition(lambda self: self.writer)
     @rule(name=texts, value=numbers)
     def append_indicator(self, name, value):
-        self.writer.append(Indicator(run="r", name=name, index=len(self.points), value=value))
+        self.live.append(Indicator(run="r", name=name, index=len(self.points), value=value))
         self.indicators.append((name, len(self.points), value))
         self.flushed = False
 
     @precondition(lambda self: self.writer)
     @rule(text=texts)
     def log(self, text):
-        self.writer.append(Logged(text=text))
+        self.live.append(Logged(text=text))
         self.said.append(text)
         self.flushed = False
 
     @precondition(lambda self: self.writer)
     @rule()
     def flush(self):
-        self.writer.flush()
+        self.live.flush()
         self.flushed = True
 
     @precondition(lambda self: self.writer)
     @rule(state=st.sampled_from(["done", "failed", "cancelled", "interrupted"]), summary=texts)
     def close(self, state, summary):
-        self.writer.close(state, summary)
+        self.live.close(state, summary)
         self.writer, self.flushed = None, True
         self.reader.refresh()
         assert (self.reader.state, self.reader.summary) == (state, summary)
@@ -131,10 +137,10 @@ class StoreMachine(RuleBasedStateMachine):
     @rule()
     def die(self):
         """A copy of the growing file is what a killed writer would leave; go on with that."""
-        self.writer.flush()
+        self.live.flush()
         left = self.folder / "left.h5"
         shutil.copy(self.path, left)
-        self.writer.close("failed")
+        self.live.close("failed")
         left.replace(self.path)
         assert _h5.was_killed(self.path)
         assert RunReader(self.path).state == "interrupted"
