@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 #: Packages of Debian and Ubuntu that PySide6's wheels need and do not bring along (the rest depends on these).
 PACKAGES = (
-    "libegl1 libgl1 libglib2.0-0 libfontconfig1 libdbus-1-3 libx11-xcb1 libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4 "
-    "libxcb-keysyms1 libxcb-shape0"
+    "libegl1 libgl1 libglib2.0-0 libfontconfig1 libdbus-1-3 libx11-xcb1 libxkbcommon-x11-0 "
+    "libxcb-cursor0 libxcb-icccm4 libxcb-keysyms1 libxcb-shape0"
 )
 
 # Loading the platform plugin first names the library that is missing, which Qt does not.
