@@ -16,7 +16,7 @@ from solera.errors import MismatchError
 from solera.execution.affinity import affine_in_variables
 from solera.execution.prepare import PIECE, prepare
 from solera.execution.program import Program, Step, add_up, compile_recipe
-from solera.execution.reading import Reader, check_finite_fast, store
+from solera.execution.reading import Reader, check_result, store
 from solera.execution.targets import Target, find_ref, find_targets
 from solera.methods.spec import MethodSpec, Piece
 from solera.params import Site
@@ -231,7 +231,7 @@ class Materialiser:
         low, high = torch.aminmax(out)
         if not bool(torch.isfinite(low) & torch.isfinite(high)):
             for span in self._shown:
-                check_finite_fast(span.of(out), span.target.name, "the result")
+                check_result(span.of(out), span.target.name, span.target.dtype)
 
 
 class _FlatPasses:

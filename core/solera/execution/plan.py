@@ -28,6 +28,9 @@ _LEAST_CHUNK = 2**12
 #: Tensors a method holds for itself beside its inputs and result, in units of its input.
 _SCRATCH = 4
 
+#: What whole tensors take beyond their bytes: the allocator's holes between them.
+_HOLES = 1.25
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -142,7 +145,7 @@ def piece_bytes(program: Program, used: Mapping[str, Checkpoint], numel: int) ->
         peak = max(peak, live + _own(step))
         live -= len(step.frees)
     buffers = len(used) * (4 + widest)  # a raw and a wide one per checkpoint, reused
-    return numel * (buffers + 4 * peak + 8)
+    return int(numel * (buffers + 4 * peak + 8) * (_HOLES if program.whole else 1.0))
 
 
 def _own(step: Step) -> int:
@@ -185,8 +188,12 @@ def _fit(
 def _too_small(program: Program, budget: int, need: int, why: str) -> CapacityError:
     what = f"recipe {program.recipe.name}" if program.recipe.name else "This recipe"
     return CapacityError(
-        f"{what} needs {need / 2**20:,.0f} MiB of memory ({why}); the budget is {budget / 2**20:,.0f} MiB. Raise it "
-        f"with --memory-budget{', or choose scope=tensor' if program.prepared else ''}.",
+        f"{what} needs {_mebibytes(need)} of memory ({why}); the budget is {_mebibytes(budget)}. Raise it with "
+        "--memory-budget.",
         needed=need,
         budget=budget,
     )
+
+
+def _mebibytes(nbytes: int) -> str:
+    return f"{nbytes / 2**20:,.0f} MiB" if nbytes >= 10 * 2**20 else f"{nbytes / 2**20:.2g} MiB"

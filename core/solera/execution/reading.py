@@ -92,7 +92,26 @@ def store(tensor: Tensor, dtype: str, name: str) -> Tensor:
         low, high = torch.aminmax(tensor)
         if max(abs(float(low)), abs(float(high))) <= torch.finfo(target).max:  # false for NaN
             return tensor.to(target)
+    check_result(tensor, name)
     return cast(tensor, dtype, name)
+
+
+def check_result(tensor: Tensor, name: str, dtype: str = "float32, in which merges are computed") -> None:
+    """Refuse NaN and infinity in what was computed: the inputs had none, so it overflowed.
+
+    Raises:
+        NumericError: An element is NaN or infinite.
+    """
+    if tensor.numel() == 0 or not tensor.is_floating_point():
+        return
+    low, high = torch.aminmax(tensor)  # NaN spreads through both
+    if not bool(torch.isfinite(low) & torch.isfinite(high)):
+        bad = tensor.numel() - int(torch.isfinite(tensor).sum())
+        raise NumericError(
+            f"The result overflows in '{name}': {bad} of {tensor.numel()} elements do not fit {dtype}. Choose smaller "
+            "coefficients or another dtype; inspect --stats shows how large the inputs are there.",
+            tensor=name, count=bad,
+        )  # fmt: skip
 
 
 def _check_narrowing(narrow: Tensor, wide: Tensor, name: str, where: str) -> None:

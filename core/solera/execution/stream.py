@@ -6,6 +6,7 @@ result depend neither on the number of workers nor on the size of the pieces.
 
 from __future__ import annotations
 
+import ctypes
 import shutil
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -30,6 +31,9 @@ from solera.tensors.specs import ITEM_SIZES, TensorSpec
 
 #: Bytes of an integer tensor that are copied at a time.
 _COPY_BYTES = 4 << 20
+
+#: After a whole tensor that took more than this, free memory is given back to the system.
+_TRIM_BYTES = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +130,8 @@ class _Executor:
             self._compute(work)
         else:
             self._copy(work.target)
+        if self._plan.chunk == 0 and work.holds > _TRIM_BYTES:
+            _trim()
         with self._lock:
             self._done += (work.stop - work.start) * ITEM_SIZES[work.target.dtype]
             done = self._done
@@ -150,6 +156,13 @@ class _Executor:
             buffer = memoryview(bytearray((stop - start) * ITEM_SIZES[ref.dtype]))
             ref.read_into(buffer, start, stop)
             self._writer.write(target.stored_name, start * ITEM_SIZES[ref.dtype], buffer)
+
+
+def _trim() -> None:
+    """Give free memory back to the system: else each worker's part of the heap keeps its own largest piece for ever."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:  # glibc only
+        trim(0)
 
 
 def _in_parallel(

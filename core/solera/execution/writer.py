@@ -228,10 +228,13 @@ def output_error(error: OSError, where: Path) -> OutputError:
     """An operating-system error as a sentence that says what to do."""
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         message = f"The disk is full: {where.parent} has no room for the rest of the result. Nothing was kept of it."
-    elif error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
-        message = f"{where.parent} cannot be written ({error.strerror}). Choose another folder."
+    elif error.errno == errno.EFBIG:
+        message = (
+            f"A file in {where.parent} may not grow so large ({error.strerror}): the system or the disk limits the "
+            "size of files. Raise the limit or choose another disk. Nothing was kept of the result."
+        )
     else:
-        message = f"{where} cannot be written: {error.strerror or error}."
+        message = f"{where.parent} cannot be written ({error.strerror or error}). Choose another folder."
     return OutputError(message, path=str(where), errno=error.errno)
 
 

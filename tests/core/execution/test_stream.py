@@ -5,6 +5,9 @@ from __future__ import annotations
 import errno
 import json
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -231,6 +234,18 @@ def test_an_overflow_of_the_cast_names_the_tensor(methods, tmp_path, toy_state, 
         execute(cost, tmp_path / "out", QuietContext())
 
 
+def test_an_overflow_of_the_arithmetic_does_not_blame_an_input(methods, tmp_path, toy_state, leaves):
+    big = {
+        name: MemoryCheckpoint.from_state_dict(toy_state(i, scale=7e37), name)
+        for i, name in enumerate(("base", "math"))
+    }
+    node = SumNode("o", (Term("base", 100.0), Term("math", -99.0)))
+    cost = plan(Recipe((*leaves[:2], node), "o"), big, methods)
+    with pytest.raises(NumericError, match=r"^The result overflows in '[\w.]+': .* elements do not fit float32"):
+        execute(cost, tmp_path / "out", QuietContext())
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_models_that_do_not_fit_are_refused_with_names_and_shapes(methods, opened, leaves, toy_state):
     other = toy_state(1)
     other["model.layers.1.w"] = torch.zeros(65, 33)
@@ -270,3 +285,82 @@ def test_views_are_undone_in_the_result(methods, tmp_path, toy_state):
     recipe = Recipe((*nodes, SumNode("o", (Term("a", 0.5), Term("b", 0.5)))), "o")
     folder = execute(plan(recipe, opened, methods), tmp_path / "out", QuietContext())
     assert all(name.startswith("module.") for name in tensors_of(folder))
+
+
+FULL_DISK = """
+import resource, sys
+from pathlib import Path
+from solera.checkpoints.opening import open_checkpoint
+from solera.context import QuietContext
+from solera.errors import OutputError
+from solera.execution.plan import plan
+from solera.execution.stream import execute
+from solera.recipes.nodes import CheckpointNode, Recipe
+base = open_checkpoint(sys.argv[1])
+cost = plan(Recipe((CheckpointNode("base", "base"),), "base", "float32"), {"base": base}, {})
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+try:
+    execute(cost, Path(sys.argv[2]), QuietContext())
+except OutputError as error:
+    print(error)
+"""
+
+
+def test_a_disk_that_takes_no_more_leaves_nothing(models, tmp_path):
+    command = [sys.executable, "-c", FULL_DISK, str(models / "base"), str(tmp_path / "out")]
+    said = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+    assert "may not grow so large" in said
+    assert str(tmp_path) in said
+    assert list(tmp_path.iterdir()) == []
+
+
+MEASURE = """
+import sys, threading
+from pathlib import Path
+import torch
+from solera.checkpoints.opening import open_checkpoint
+from solera.context import QuietContext
+from solera.execution.plan import plan
+from solera.execution.stream import execute
+from solera.extend.registry import Registry
+from solera.recipes.yaml import load_recipe
+
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * 4096
+
+torch.set_num_threads(1)
+folder, recipe, budget, methods = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), Registry.discover().methods
+opened = {name: open_checkpoint(folder / name) for name in "abc"}
+cost = plan(load_recipe(recipe, methods), opened, methods, memory_budget=budget, threads=2)
+methods["ties"], methods["linear"]  # what is imported later is no part of the merge
+stop, most, before = threading.Event(), [0], resident()
+def watch():
+    while not stop.wait(0.002):
+        most[0] = max(most[0], resident())
+watching = threading.Thread(target=watch)
+watching.start()
+execute(cost, folder / "out", QuietContext(), force=True, fingerprints=dict.fromkeys(opened, "sha256:0"))
+stop.set()
+watching.join()
+print(most[0] - before, cost.holds, cost.reads)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is measured where /proc is")
+def test_memory_stays_within_the_budget(tmp_path):
+    for i, name in enumerate("abc"):
+        generator = torch.Generator().manual_seed(i)
+        tensors = {f"layers.{j}.w": torch.randn(2_500_000, generator=generator) for j in range(6)}
+        write_checkpoint(tensors, tmp_path / name)
+    nodes = "".join(f"  {name}: {{checkpoint: {name}}}\n" for name in "abc")
+    for node, budget in (
+        ("{method: linear, inputs: [a, b, c]}", 24 << 20),
+        ("{method: ties, base: a, inputs: [b, c]}", 300 << 20),
+    ):
+        recipe = f"solera: 1\nnodes:\n{nodes}  o: {node}\noutput: o\n"
+        command = [sys.executable, "-c", MEASURE, str(tmp_path), recipe, str(budget)]
+        said = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True).stdout
+        grown, holds, reads = map(int, said.split())
+        assert holds <= budget
+        assert grown <= budget + (12 << 20), "code, threads and the measurement itself take a little"
+        assert reads == 3 * 6 * 2_500_000 * 4
