@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from solera.params import PerModel, Rules, Value
-from solera.testing import golden_sparse
+from solera.testing import golden_averages, golden_masks, golden_sparse, golden_spectral
 from solera.testing.golden_recipes import added, change, merge, vectors
 from solera.testing.goldens import Case, Made, Methods, Runner, Tensors, Unsupported
 
@@ -147,54 +147,27 @@ def slerp(case: Case, methods: Methods) -> Made:
     return Made({"merged": merge("slerp", [case.base, case.models[0]], None, params, methods)})
 
 
-def karcher(case: Case, methods: Methods) -> Made:
-    """The Karcher mean as mergekit has it."""
-    hyper = case.hyper
-    params: dict[str, Value] = {
-        "weight": PerModel(tuple(float(alpha) for alpha in hyper["alphas"])), "iterations": int(hyper["max_iter"]),
-        "tolerance": float(hyper["tol"]),
-    }  # fmt: skip
-    return Made({"merged": merge("karcher", case.models, None, params, methods)})
-
-
-def model_stock(case: Case, methods: Methods) -> Made:
-    """Model Stock as mergekit and fusion_bench have it."""
-    hyper = case.hyper
-    params: dict[str, Value] = {"by": "row" if hyper.get("filter_wise") else "tensor"}
-    if "EPS" in hyper:
-        params["compat"] = "fusion_bench"
-    return Made({"merged": merge("model_stock", case.models, case.base, params, methods)})
-
-
-def soups(case: Case, methods: Methods) -> Made:
-    """Averages: uniform, weighted, and with one softmax row per tensor."""
-    hyper = case.hyper
-    if "eval" in hyper:
-        raise Unsupported("greedy soups are not implemented")
-    params: dict[str, Value] = {}
-    if "weights" in hyper:
-        params["weight"] = PerModel(tuple(float(weight) for weight in hyper["weights"]))
-        params["normalize"] = bool(hyper.get("normalize", True))
-    if "tensor_order" in hyper:
-        shares = torch.softmax(case.inputs[""]["alpha_raw"].double(), dim=-1)
-        rows = [
-            Rules(tuple((name, float(shares[j, i])) for j, name in enumerate(hyper["tensor_order"])), 0.0)
-            for i in range(len(case.models))
-        ]
-        params |= {"weight": PerModel(tuple(rows)), "normalize": False}
-    return Made({"merged": merge("linear", case.models, None, params, methods)})
-
-
 #: By the fixtures' ``method``.
 RUNNERS: dict[str, Runner] = {
     "ties": ties,
     "task_arithmetic": task_arithmetic,
     "slerp": slerp,
-    "soups": soups,
-    "checkpoint_average": soups,
-    "karcher": karcher,
-    "model_stock": model_stock,
+    "soups": golden_averages.soups,
+    "checkpoint_average": golden_averages.soups,
+    "karcher": golden_averages.karcher,
+    "model_stock": golden_averages.model_stock,
+    "variance_corrected": golden_averages.variance_corrected,
+    "flag_aggregator": golden_averages.flag_aggregator,
     "dare": golden_sparse.dare,
     "della": golden_sparse.della,
     "breadcrumbs": golden_sparse.breadcrumbs,
+    "consensus": golden_masks.consensus,
+    "emr": golden_masks.emr,
+    "lines": golden_masks.lines,
+    "pcb": golden_masks.pcb,
+    "iso_c": golden_spectral.iso_c,
+    "iso_cts": golden_spectral.iso_cts,
+    "tsv_m": golden_spectral.tsv_m,
+    "knots": golden_spectral.knots,
+    "wudi": golden_spectral.wudi,
 }

@@ -1,0 +1,83 @@
+"""The fixtures of averages: soups, Karcher mean, Model Stock, variance correction, the flag aggregator."""
+
+from __future__ import annotations
+
+import re
+
+import torch
+
+from solera.params import PerModel, Rules, Value
+from solera.testing.golden_recipes import find, merge
+from solera.testing.goldens import Case, Made, Methods, Tensors, Unsupported
+
+
+def variance_corrected(case: Case, methods: Methods) -> Made:
+    """Variance-corrected averaging: the receiving model first, then those it hears."""
+    hyper = case.hyper
+    modes = {"FollowOthers": "others", "FollowConservative": "conservative", "FollowSelfVariance": "self"}
+    if hyper.get("type") not in modes:
+        raise Unsupported(f"following '{hyper.get('type')}'")
+    params: dict[str, Value] = {
+        "mode": modes[hyper["type"]], "conservative": float(hyper["conservative"]), "compat": "authors",
+        "epsilon": float(hyper["epsilon"]),
+    }  # fmt: skip
+    models = [case.inputs["self_model"], *case.models]
+    return Made({"merged": merge("variance_corrected", models, None, params, methods)})
+
+
+def flag_aggregator(case: Case, methods: Methods) -> Made:
+    """The flag aggregator as released: from a given start, after one step and after fifty."""
+    hyper, loose = case.hyper, case.inputs[""]
+    names = sorted((name for name in loose if re.fullmatch(r"g\d+", name)), key=lambda name: int(name[1:]))
+    vectors = [loose[name] for name in names]
+    directions = torch.stack([vector / (float(vector.norm()) or 1.0) for vector in vectors], dim=1)
+    start = loose["init_Y_torch_seed1"].double().T @ directions.double()
+    spec = find("flag_aggregator", methods)
+    # Of fifty steps the source takes as many as its float32 objective falls: its trace tells how many.
+    most = max(len(case.outputs[""].get("objective_50its", range(51))) - 1, 1)
+    made: Tensors = {}
+    for key, steps in (("aggregate", int(hyper["n_irls_iterations"])), ("aggregate_from_50its", most)):
+        found = spec.function(
+            vectors, start, rank=int(hyper["r_col"]), penalty=float(hyper["lambda_"]), scale=1.0, iterations=steps,
+            output="released", scope="tensor",
+        )  # fmt: skip
+        made[key] = found.unsqueeze(1)
+    return Made({"": made})
+
+
+def karcher(case: Case, methods: Methods) -> Made:
+    """The Karcher mean as mergekit has it."""
+    hyper = case.hyper
+    params: dict[str, Value] = {
+        "weight": PerModel(tuple(float(alpha) for alpha in hyper["alphas"])), "iterations": int(hyper["max_iter"]),
+        "tolerance": float(hyper["tol"]),
+    }  # fmt: skip
+    return Made({"merged": merge("karcher", case.models, None, params, methods)})
+
+
+def model_stock(case: Case, methods: Methods) -> Made:
+    """Model Stock as mergekit and fusion_bench have it."""
+    hyper = case.hyper
+    params: dict[str, Value] = {"by": "row" if hyper.get("filter_wise") else "tensor"}
+    if "EPS" in hyper:
+        params["compat"] = "fusion_bench"
+    return Made({"merged": merge("model_stock", case.models, case.base, params, methods)})
+
+
+def soups(case: Case, methods: Methods) -> Made:
+    """Averages: uniform, weighted, and with one softmax row per tensor."""
+    hyper = case.hyper
+    if "eval" in hyper:
+        raise Unsupported("greedy soups are not implemented")
+    params: dict[str, Value] = {}
+    if "weights" in hyper:
+        params["weight"] = PerModel(tuple(float(weight) for weight in hyper["weights"]))
+        params["normalize"] = bool(hyper.get("normalize", True))
+    if "tensor_order" in hyper:
+        shares = torch.softmax(case.inputs[""]["alpha_raw"].double(), dim=-1)
+        rows = [
+            Rules(tuple((name, float(shares[j, i])) for j, name in enumerate(hyper["tensor_order"])), 0.0)
+            for i in range(len(case.models))
+        ]
+        params |= {"weight": PerModel(tuple(rows)), "normalize": False}
+    return Made({"merged": merge("linear", case.models, None, params, methods)})

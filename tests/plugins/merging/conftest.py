@@ -1,0 +1,55 @@
+"""What the tests of methods share: their defaults, and models as streams of pieces."""
+
+from __future__ import annotations
+
+import pytest
+
+from solera.extend.registry import Registry
+from solera.methods.spec import Piece
+
+METHODS = Registry.discover().methods
+
+
+class Stream:
+    """Whole models (name -> tensor) as ``prepare`` sees them: pieces of so many elements."""
+
+    def __init__(self, models, size):
+        self.models, self.size = models, size
+
+    def __iter__(self):
+        for name in sorted(self.models[0]):
+            flats = [model[name].reshape(-1) for model in self.models]
+            for start in range(0, flats[0].numel(), self.size):
+                yield name, [flat[start : start + self.size] for flat in flats]
+
+
+class Runner:
+    """Calls a method's function with its defaults, a number standing for every model."""
+
+    def __init__(self, name):
+        self.spec = METHODS[name]
+
+    def params(self, count, **given):
+        lists = {spec.name for spec in self.spec.params if spec.param.per_model}
+        values = {spec.name: spec.default for spec in self.spec.params} | given
+        return {k: (v,) * count if k in lists and not isinstance(v, tuple) else v for k, v in values.items()}
+
+    def __call__(self, tensors, *extra, piece=None, state=None, **given):
+        tensors = [tensor.double() for tensor in tensors] if self.spec.float64 else tensors
+        arguments = {"piece": piece, "state": state}
+        kept = {key: arguments[key] for key in self.spec.arguments}
+        return self.spec.function(tensors, *extra, **self.params(len(tensors), **given), **kept)
+
+    def over(self, models, size=1000, **given):
+        """On whole models of several tensors, with the first pass if the parameters ask for it."""
+        params = self.params(len(models), **given)
+        deep = [{n: t.double() for n, t in model.items()} for model in models] if self.spec.float64 else models
+        state = self.spec.prepare(Stream(deep, size), **params) if self.spec.needs_prepare(params) else None
+        return {
+            name: self([model[name] for model in models], piece=Piece(name), state=state, **given) for name in models[0]
+        }
+
+
+@pytest.fixture(scope="session")
+def run():
+    return Runner
