@@ -282,4 +282,5 @@ def _label(text: str) -> QLabel:
     made = QLabel(text)
     made.setProperty("tone", "2")
     made.setFixedWidth(84)
+    made.setMinimumHeight(26)
     return made

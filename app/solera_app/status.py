@@ -29,6 +29,7 @@ class Figure(QWidget):
         row.addWidget(self.words)
         themes().changed.connect(self._recolour)
         self._recolour()
+        self.show_words("")
 
     def show_words(self, words: str) -> None:
         """Show these; nothing at all if empty."""

@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from solera_app.bridge.slots import notices
-from solera_app.theme import font, icon, mono, pixmap, tokens
+from solera_app.theme import font, icon, mono, pixmap, themes, tokens
 
 _ICONS = {"info": ("done", "accent"), "warning": ("warning", "warn"), "error": ("error", "error")}
 _MOST = 3
@@ -38,13 +38,13 @@ class Toast(QFrame):
         super().__init__(parent)
         self.setProperty("role", "toast")
         self.setAccessibleName(sentence)
-        self.sentence, self.details = sentence, details
+        self.level, self.sentence, self.details = level, sentence, details
         name, token = _ICONS[level]
         row = QHBoxLayout(self)
         row.setContentsMargins(12, 10, 8, 10)
         row.setSpacing(10)
-        picture = QLabel()
-        picture.setPixmap(pixmap(name, token, 18, self.devicePixelRatioF()))
+        self._look = (name, token)
+        self._picture = picture = QLabel()
         text = QLabel(sentence, wordWrap=True)
         text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         text.setMinimumWidth(260)
@@ -55,15 +55,20 @@ class Toast(QFrame):
             more.setProperty("role", "link")
             more.clicked.connect(lambda: show_details(self.window(), sentence, details))
             row.addWidget(more, 0, Qt.AlignmentFlag.AlignTop)
-        close = QToolButton()
-        close.setIcon(icon("close", "text-3"))
+        self._close = close = QToolButton()
         close.setIconSize(QSize(14, 14))
         close.setToolTip("Close")
         close.setAccessibleName("Close this message")
         close.clicked.connect(self.deleteLater)
         row.addWidget(close, 0, Qt.AlignmentFlag.AlignTop)
+        themes().changed.connect(self._recolour)
+        self._recolour()
         if level != "error":
             QTimer.singleShot(tokens()["motion"]["toast_stay_ms"], self, self.deleteLater)
+
+    def _recolour(self) -> None:
+        self._picture.setPixmap(pixmap(*self._look, 18, self.devicePixelRatioF()))
+        self._close.setIcon(icon("close", "text-3"))
 
 
 class Toasts(QObject):
@@ -88,7 +93,8 @@ class Toasts(QObject):
         shown = self.showing()
         if any(toast.sentence == sentence for toast in shown):
             return
-        for old in shown[: max(0, len(shown) - _MOST + 1)]:
+        spare = sorted(shown, key=lambda toast: toast.level == "error")  # notes give way before errors
+        for old in spare[: max(0, len(shown) - _MOST + 1)]:
             old.setParent(None)
             old.deleteLater()
         toast = Toast(level, sentence, details, self._window)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QLinearGradient, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QColor, QLinearGradient, QPainter, QPainterPath, QPaintEvent, QPen
 from PySide6.QtWidgets import (
     QAbstractButton,
     QFrame,
@@ -94,6 +94,9 @@ class _Sketch(QWidget):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         w, h = self.width(), self.height()
+        corners = QPainterPath()  # the card's own, at the top
+        corners.addRoundedRect(QRectF(0, 0, w, h + 8), 7, 7)
+        painter.setClipPath(corners)
         if self._kind == "surface":
             ground = QLinearGradient(0, 0, w, h)
             for place, colour in ((0, "#2f6c8e"), (0.4, "#443a83"), (0.6, "#440154"), (1, "#21918c")):
@@ -128,7 +131,7 @@ class _Card(QFrame):
     def __init__(self, sketch: str, title: str, summary: str, facts: str, button: str) -> None:
         super().__init__()
         self.setProperty("role", "card")
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         column = QVBoxLayout(self)
         column.setContentsMargins(1, 1, 1, 12)
         column.setSpacing(6)
@@ -150,8 +153,9 @@ class _Card(QFrame):
         foot.addWidget(self.button)
         inner.addWidget(name)
         inner.addWidget(about)
+        inner.addStretch(1)
         inner.addLayout(foot)
-        column.addLayout(inner)
+        column.addLayout(inner, 1)
 
 
 def _title(text: str) -> QLabel:

@@ -8,7 +8,8 @@ from typing import Any
 from pyqtgraph.parametertree import Parameter, ParameterTree, registerParameterType
 from pyqtgraph.parametertree.parameterTypes import SimpleParameter, WidgetParameterItem
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtWidgets import QHeaderView, QVBoxLayout, QWidget
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QHeaderView, QWidget
 
 from solera.params import ParamSpec, PerModel, Value, Var
 from solera_app.docks.fields import field_for
@@ -47,6 +48,9 @@ class _FieldParameter(SimpleParameter):  # type: ignore[misc]  # pyqtgraph is un
         return value
 
 
+#: Pixels a tree puts before the text of its items; the form begins that much to the left.
+_PAD = 3
+
 registerParameterType("solera", _FieldParameter, override=True)
 
 
@@ -73,16 +77,17 @@ class Form(QWidget):
         self.tree.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.tree.header().setSectionResizeMode(0, QHeaderView.ResizeMode.Fixed)
         self.tree.header().setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
-        self.tree.header().resizeSection(0, label_width + 3)
+        self.tree.header().resizeSection(0, label_width + _PAD)
         self.tree.setAccessibleName("Parameters")
-        column = QVBoxLayout(self)
-        column.setContentsMargins(-3, 0, 0, 0)  # the tree pads its labels by as much
-        column.addWidget(self.tree)
+        self.tree.setParent(self)
         self._specs: Sequence[ParamSpec] = ()
         self._root: Any = None
         self._quiet = False
         self._shape: tuple[Any, ...] = ()
         themes().changed.connect(self._recolour)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: D102 - Qt's name
+        self.tree.setGeometry(-_PAD, 0, self.width() + _PAD, self.height())
 
     def show_specs(
         self,

@@ -26,7 +26,7 @@ class LogDock(QWidget):
         self.text.setMaximumBlockCount(5000)
         self.text.setAccessibleName("Log")
         self.text.setFont(mono())
-        self.text.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
+        self.text.setLineWrapMode(QPlainTextEdit.LineWrapMode.WidgetWidth)
         column = QVBoxLayout(self)
         column.setContentsMargins(8, 6, 8, 6)
         column.addWidget(self.text)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QComboBox, QFormLayout, QLabel, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
 from solera.documents.commands import Command, SetCoefficient, SetParam, SetRecipe, SetSink
@@ -91,6 +91,7 @@ class NodePage(QWidget):
         self._sink_form.addRow(_label("Split"), self.split)
         self.rule, self.rule2 = line(), line()
         self.facts_title, _ = section_title("Plan")
+        self._sink_form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         self.facts = Facts()
         column = QVBoxLayout(self)
         column.setContentsMargins(12, 4, 12, 12)
@@ -119,6 +120,7 @@ class NodePage(QWidget):
         """Show the recipe as a whole."""
         recipe = document.recipe
         self._node_id, self._sink = "", None
+        _retitle(self.facts_title, "Plan")
         about = recipe.note or f"{len(recipe.nodes)} nodes; result: {recipe.output or 'none chosen yet'}"
         self.subject.show_subject("recipe", recipe.name or "untitled recipe", about)
         self._sink_form.setRowVisible(self.folder, False)
@@ -140,6 +142,7 @@ class NodePage(QWidget):
     ) -> None:
         """Show one node."""
         self._node_id, self._sink = node.id, None
+        _retitle(self.facts_title, "Plan")
         icon = _ICONS[type(node)]
         self.facts.show_facts(facts)
         match node:
@@ -152,19 +155,15 @@ class NodePage(QWidget):
                     replace(_TERM, name=str(i), param=replace(_TERM.param, title=t.node)) for i, t in enumerate(terms)
                 ]
                 values = {str(i): term.coefficient for i, term in enumerate(terms)}
-                self._per_title("Coefficients")
+                _retitle(self.per_model, "Coefficients")
                 self.models.show_specs(specs, values, prefix=f"{node.id}_c")
                 self._sections(models=bool(terms), facts=bool(facts))
             case SaveNode() | TaskNode():
                 self._show_sink(node, icon, tasks, state, bool(facts))
             case CheckpointNode(source=source):
+                _retitle(self.facts_title, "On disk")
                 self.subject.show_subject(icon, node.id, source, state)
                 self._sections(facts=bool(facts))
-
-    def _per_title(self, text: str) -> None:
-        label = self.per_model.findChild(QLabel)
-        if isinstance(label, QLabel):
-            label.setText(text)
 
     def _method(self, node: MethodNode, method: MethodRow | None, icon: str, state: str, facts: bool) -> None:
         if method is None:
@@ -187,7 +186,7 @@ class NodePage(QWidget):
                 rows.append(replace(spec, name=key, default=_one(spec.default, i),
                                     param=replace(spec.param, title=title, per_model=False)))  # fmt: skip
                 values[key] = _one(node.params.get(spec.name, spec.default), i)
-        self._per_title(f"{per[0].title} per model" if len(per) == 1 else "Per model")
+        _retitle(self.per_model, f"{per[0].title} per model" if len(per) == 1 else "Per model")
         self.models.show_specs(rows, {k: v for k, v in values.items() if v is not None}, prefix=f"{node.id}_")
         self._sections(form=bool(specs), models=bool(rows), facts=facts)
 
@@ -197,6 +196,7 @@ class NodePage(QWidget):
             item = self._switch_column.takeAt(0)
             widget = item.widget() if item is not None else None
             if widget is not None:
+                widget.hide()
                 widget.deleteLater()
         count = len(node.inputs)
         for spec in specs if count > 1 else ():
@@ -291,8 +291,16 @@ def _one(value: Any, index: int) -> Any:
     return value
 
 
+def _retitle(title: QWidget, text: str) -> None:
+    """Change the words of a section's title."""
+    label = title.findChild(QLabel)
+    if isinstance(label, QLabel):
+        label.setText(text)
+
+
 def _label(text: str) -> QLabel:
     made = QLabel(text)
     made.setProperty("tone", "2")
     made.setFixedWidth(84)
+    made.setMinimumHeight(26)
     return made

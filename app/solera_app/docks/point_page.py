@@ -69,6 +69,7 @@ class PointPage(QWidget):
             item = self._sections.takeAt(0)
             widget = item.widget() if item is not None else None
             if widget is not None:
+                widget.hide()  # it goes only when the event loop comes round
                 widget.deleteLater()
         for place, (name, lines) in enumerate(facts.items()):
             if place:

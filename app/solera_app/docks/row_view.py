@@ -46,15 +46,12 @@ class RowDelegate(QStyledItemDelegate):
 
     @staticmethod
     def _section(painter: QPainter, rect: QRect, row: Row) -> None:
-        painter.drawPixmap(
-            rect.left() + 12, rect.center().y() - 7, pixmap("chevron-down", "text-3", 14, _ratio(painter))
-        )
         painter.setFont(font("label", "medium"))
         painter.setPen(theme().colour("text-2"))
-        painter.drawText(rect.adjusted(32, 0, -12, 0), _LEFT, row.title)
+        painter.drawText(rect.adjusted(12, 0, -12, 0), _LEFT, row.title)
         painter.setFont(font("small"))
         painter.setPen(theme().colour("text-3"))
-        painter.drawText(rect.adjusted(32, 0, -12, 0), _RIGHT, row.right)
+        painter.drawText(rect.adjusted(12, 0, -12, 0), _RIGHT, row.right)
 
     @staticmethod
     def _ground(painter: QPainter, rect: QRect, option: QStyleOptionViewItem) -> None:
