@@ -15,9 +15,9 @@ from solera.errors import InputError
 from solera.families.coords import Coord
 from solera.families.family import Family
 from solera.families.geometry import Geometry
-from solera.families.join import join, unused
 from solera.families.products import inner_products
 from solera.params import Value, Var
+from solera.recipes.join import join, unused
 from solera.recipes.nodes import Node, Recipe, SumNode, Term
 
 if TYPE_CHECKING:
@@ -57,13 +57,13 @@ def line(
         InputError: An end has free variables or no output, or both hold the same weights.
         MismatchError: Their tensors do not fit each other.
     """
-    nodes, ends = join((a, b))
+    nodes, ends = _joined((a, b))
     first, second = _labels((a, b), ends, names)
     scale = 1.0
     if checkpoints is not None:
         found = inner_products(Recipe(nodes), ends, _opened(checkpoints, nodes), methods or {})
         scale = _length(found.uu, first, second)
-    coord = Coord("t", -margin, 1.0 + margin, f"{first} to {second}")
+    coord = Coord("t", 0.0 - margin, 1.0 + margin, f"{first} to {second}")
     graph = _Graph(nodes)
     toward = graph.add("toward", (ends[1], 1.0), (ends[0], -1.0))
     recipe = graph.blend(ends[0], ((toward, coord),), f"{first} to {second}", a.dtype)
@@ -96,7 +96,7 @@ def plane(
         InputError: One has free variables or no output, two hold the same weights, or the three lie on a line.
         MismatchError: Their tensors do not fit each other.
     """
-    nodes, ends = join((a, b, c))
+    nodes, ends = _joined((a, b, c))
     first, second, third = _labels((a, b, c), ends, names)
     found = inner_products(Recipe(nodes), ends, _opened(checkpoints, nodes), methods or {})
     dx = _length(found.uu, first, second)
@@ -109,7 +109,7 @@ def plane(
             dy=dy,
         )
     alpha = Coord("alpha", min(0.0, k) - margin, max(1.0, k) + margin, f"{first} to {second}")
-    beta = Coord("beta", -margin, 1.0 + margin, f"toward {third}")
+    beta = Coord("beta", 0.0 - margin, 1.0 + margin, f"toward {third}")
     graph = _Graph(nodes)
     across = graph.add("across", (ends[1], 1.0), (ends[0], -1.0))
     aside = graph.add("aside", (ends[2], 1.0), (ends[0], -1.0))
@@ -136,6 +136,19 @@ class _Graph:
         steps = [(node, Var(coord.name, coord.low, coord.high, 0.0)) for node, coord in axes]
         output = self.add("point", (origin, 1.0), *steps)
         return Recipe(tuple(self._nodes), output, dtype, name)
+
+
+def _joined(recipes: Sequence[Recipe]) -> tuple[tuple[Node, ...], tuple[str, ...]]:
+    """The nodes of all ends side by side, and the id of each; every end must be one model."""
+    for recipe in recipes:
+        if recipe.variables:
+            free = ", ".join(var.name for var in recipe.variables)
+            raise InputError(
+                f"'{recipe.name or recipe.output}' has free variables ({free}); give them values before making it an "
+                "end of a line or plane.",
+                variables=free,
+            )
+    return join(recipes)
 
 
 def _opened(checkpoints: Checkpoints, nodes: Sequence[Node]) -> Mapping[str, Checkpoint]:

@@ -41,6 +41,7 @@ def evaluate(recipe, states, name):
 def test_a_line_runs_from_one_model_to_the_other(states, checkpoints):
     family = line(model("a"), model("b"), checkpoints)
     assert (family.kind, [coord.name for coord in family.coords]) == ("line", ["t"])
+    assert str(family.coords[0].low) == "0.0", "no negative zero"
     assert check(family.recipe, {}) == ()
     for t in (0.0, 0.25, 1.0):
         want = (1 - t) * states["a"]["w"].double() + t * states["b"]["w"].double()
