@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 _TABLE, _TRASH, _REMARKS = ".catalogue.sqlite", ".trash", ".remarks.json"
 _VERSION = 1
+_PATIENCE = 5.0  # seconds to wait for another program's write
 _COLUMNS = "id, kind, title, state, created, count, planned, summary, tags, note, path"
 _CREATE = f"""
 CREATE TABLE runs (
@@ -77,22 +78,29 @@ class Catalogue:
         self._database: sqlite3.Connection | None = None
 
     def refresh(self) -> int:
-        """Look for new, changed and vanished files; only new and changed ones are opened. How many lines changed."""
+        """Look for new, changed and vanished files; only new and changed ones are opened. How many lines changed.
+
+        Raises:
+            RunError: Another program is writing the table, and does not end.
+        """
         found = self._files()
         with self._rows() as database:
             known = {file: (stamp, remarks, state) for file, stamp, remarks, state in database.execute(
                 "SELECT file, stamp, remarks, state FROM runs"
             )}  # fmt: skip
-            gone = known.keys() - found.keys()
-            database.executemany("DELETE FROM runs WHERE file = ?", [(file,) for file in gone])
-            changed = [
-                file
-                for file, (stamp, remarks) in found.items()
-                if file not in known or known[file][:2] != (stamp, remarks) or self._died(file, known[file][2])
-            ]
-            for file in changed:
-                row = (file, *found[file], *self._describe(file))
-                database.execute(f"INSERT OR REPLACE INTO runs VALUES ({', '.join('?' * len(row))})", row)
+        gone = known.keys() - found.keys()
+        changed = [
+            file
+            for file, (stamp, remarks) in found.items()
+            if file not in known or known[file][:2] != (stamp, remarks) or self._died(file, known[file][2])
+        ]
+        # Looked into before the table is written: others may not wait while thousands of files are opened.
+        rows = [(file, *found[file], *self._describe(file)) for file in changed]
+        if gone or rows:
+            with self._rows() as database:
+                database.executemany("DELETE FROM runs WHERE file = ?", [(file,) for file in gone])
+                for row in rows:
+                    database.execute(f"INSERT OR REPLACE INTO runs VALUES ({', '.join('?' * len(row))})", row)
         return len(gone) + len(changed)
 
     def list(self) -> list[RunInfo]:
@@ -275,15 +283,19 @@ class Catalogue:
             try:
                 with self._database:
                     yield self._database
-            except sqlite3.DatabaseError:
+            except sqlite3.DatabaseError as error:
                 self.close()  # the next use starts from the files
-                raise
+                raise RunError(
+                    f"The list of runs in {self.folder} cannot be used now: {error}. Another program may be writing "
+                    "it; try again.",
+                    path=str(self.folder / _TABLE),
+                ) from error
 
     def _connect(self) -> sqlite3.Connection:
         file = self.folder / _TABLE
         for again in (False, True):
             try:
-                return _prepared(sqlite3.connect(file, timeout=5.0, check_same_thread=False))
+                return _prepared(sqlite3.connect(file, timeout=_PATIENCE, check_same_thread=False))
             except sqlite3.DatabaseError as error:
                 if again or not file.exists():
                     break

@@ -39,6 +39,7 @@ class RunReader:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path).absolute()
         self._lock = threading.RLock()
+        inode = _inode(self.path)
         file = _h5.open_to_read(self.path)
         try:
             self.header: RunHeader = layout.read_header(file)
@@ -46,6 +47,7 @@ class RunReader:
             self._pull(file)
         finally:
             file.close()
+        self._inode = inode
 
     @property
     def count(self) -> int:
@@ -72,12 +74,15 @@ class RunReader:
             RunError: It is no longer readable.
         """
         with self._lock:
+            inode = _inode(self.path)
             file = _h5.open_to_read(self.path)
             try:
                 before = self.count
                 if len(file.table(layout.POINT)) < before:
-                    self._clear()  # another file has taken its place
                     before = 0
+                if inode != self._inode or before == 0:
+                    self._clear()  # a recovered file has taken its place, without the rows that pointed nowhere
+                self._inode = inode
                 self._pull(file)
                 return self.count - before
             finally:
@@ -229,6 +234,14 @@ class _Text:
         if at - self._from + length > len(self._bytes):
             raise RunError("A run's text is shorter than its tables say; the file is damaged.")
         return self._bytes[at - self._from : at - self._from + length].decode()
+
+
+def _inode(path: Path) -> int:
+    """Which file of this name it is; 0 if there is none."""
+    try:
+        return path.stat().st_ino
+    except OSError:
+        return 0
 
 
 def _joined(old: NDArray[Any], new: NDArray[Any]) -> NDArray[Any]:

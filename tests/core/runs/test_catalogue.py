@@ -1,10 +1,11 @@
 import json
 import os
+import sqlite3
 import time
 
 import pytest
 
-from solera.errors import LockedError, NotFoundError, OutputError
+from solera.errors import LockedError, NotFoundError, OutputError, RunError
 from solera.events import PointScored
 from solera.runs import peek
 from solera.runs.catalogue import Catalogue
@@ -166,3 +167,34 @@ def test_run_ids_sort_by_time():
     assert new_run_id(1.0).startswith("19700101-000001-")
     assert new_run_id() != new_run_id()
     assert new_run_id(1e9) < new_run_id(1e9 + 1)
+
+
+def test_others_may_write_while_new_runs_are_looked_into(tmp_path, monkeypatch):
+    for name in ("r1", "r2"):
+        record(tmp_path, name)
+    catalogue, seen, real = Catalogue(tmp_path), [], peek.peek
+
+    def look(path):
+        other = sqlite3.connect(tmp_path / ".catalogue.sqlite", timeout=0.1)
+        other.execute("BEGIN IMMEDIATE")  # refused while another holds the table
+        other.rollback()
+        other.close()
+        seen.append(path)
+        return real(path)
+
+    monkeypatch.setattr(peek, "peek", look)
+    assert catalogue.refresh() == len(seen) == 2
+
+
+def test_a_table_that_another_program_holds_is_a_sentence(tmp_path, monkeypatch):
+    monkeypatch.setattr("solera.runs.catalogue._PATIENCE", 0.1)
+    record(tmp_path, "r1")
+    catalogue = Catalogue(tmp_path)
+    assert catalogue.list() == []
+    other = sqlite3.connect(tmp_path / ".catalogue.sqlite")
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(RunError, match="try again"):
+        catalogue.refresh()
+    other.rollback()
+    other.close()
+    assert catalogue.refresh() == 1

@@ -341,7 +341,8 @@ def test_a_point_that_was_half_written_is_cut_off(tmp_path):
         table.flush()
     shutil.copy(path, left)
     writer.close()
-    assert RunReader(left).count == 1
+    watching = RunReader(left)  # a window that stays open meanwhile
+    assert (watching.count, watching.indicators) == (1, ("ghost",))
     with RunWriter.resume(left) as writer:
         writer.append(point(1, samples=(np.full(5, 2), None, None)))
         writer.append(Indicator(run="r1", name="real", index=2, value=1.0))
@@ -350,6 +351,9 @@ def test_a_point_that_was_half_written_is_cut_off(tmp_path):
     assert run.points().values.tolist() == [list(point(i).values) for i in range(2)]
     assert run.samples(0).tolist() == [[1.0] * 5, [2.0] * 5]
     assert run.indicators == ("real",)
+    assert watching.refresh() == 1
+    assert watching.indicators == ("real",)
+    assert [item["event"] for item in watching.events()] == [item["event"] for item in run.events()]
 
 
 def test_the_store_s_failure_reaches_whoever_appends(tmp_path):
