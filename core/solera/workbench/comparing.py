@@ -101,7 +101,8 @@ def _compare(
     def writer_of(recipe: Recipe) -> Materialiser:
         return Materialiser(recipe, bench.inputs.checkpoints(recipe), methods, network.layout, device, context)
 
-    columns = [column for task in tasks for column in task.columns("report")]
+    report = experiment.report or "report"
+    columns = [column for task in tasks for column in task.columns(report)]
     header = RunHeader(
         kind=experiment.kind,
         title=experiment.title or ", ".join(entry.name for entry in entries),
@@ -122,7 +123,8 @@ def _compare(
     with context.recording(RunWriter.create(run_path(bench.runs_folder, header.id), header)) as writer:
         found = compare(
             entries, tasks, network, writer_of, context,
-            measure=experiment.metric, run=header.id, select=experiment.split, report=experiment.report or "report",
+            measure=experiment.metric, run=header.id, select=experiment.split, report=report,
+            limit=experiment.limit or None, seed=experiment.seed,
         )  # fmt: skip
         kept = _keep_table(bench, header.id, found, context)
         writer.summary = summary(found)

@@ -28,14 +28,14 @@ def merge_job(bench: Bench, args: dict[str, Any], context: JobContext) -> dict[s
     """
     from solera.events import ArtifactMade
     from solera.execution.plan import MEMORY_BUDGET, plan
-    from solera.execution.stream import execute
+    from solera.execution.stream import check_output, execute
     from solera.runs.header import RunHeader, run_path
     from solera.runs.provenance import provenance
     from solera.runs.writer import RunWriter
 
     recipe = bench.inputs.recipe(args["recipe"])
     numbers = {str(name): float(value) for name, value in args.get("numbers", {}).items()}
-    out = Path(args["out"])
+    out, force = Path(args["out"]), bool(args.get("force", False))
     faults = bench.inputs.check(recipe)
     if faults:
         raise FaultsError(f"recipe {recipe.name or recipe.output}", faults)
@@ -44,6 +44,7 @@ def merge_job(bench: Bench, args: dict[str, Any], context: JobContext) -> dict[s
         numbers=numbers, dtype=args.get("dtype", ""), threads=context.threads,
         memory_budget=args.get("memory_budget") or MEMORY_BUDGET,
     )  # fmt: skip
+    check_output(planned, out, force=force)
     context.progress(0, None, "", "reading the checkpoints")
     fingerprints = bench.inputs.fingerprints(recipe, context)
     facts = recipe_facts(bench, recipe, fingerprints)
@@ -56,7 +57,7 @@ def merge_job(bench: Bench, args: dict[str, Any], context: JobContext) -> dict[s
         ),
     )
     with context.recording(RunWriter.create(run_path(bench.runs_folder, header.id), header)) as writer:
-        execute(planned, out, context, force=bool(args.get("force", False)), fingerprints=fingerprints)
+        execute(planned, out, context, force=force, fingerprints=fingerprints)
         context.emit(ArtifactMade(kind="checkpoint", path=str(out), title=out.name))
         writer.summary = f"wrote {out.name}"
     if bench.project is not None:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from solera.errors import InputError, NotFoundError, SoleraError, TaskError
+from solera.errors import InputError, NotFoundError, OutputError, SoleraError, TaskError
 from solera.families.family import Family
 from solera.jobs.job import Job
 from solera.projects.project import Project
@@ -15,6 +15,7 @@ from solera.runs.reader import RunReader
 from solera.settings import Settings
 from solera.tasks.scores import Score
 from solera.workbench import Workbench
+from solera.workbench.inputs import Inputs
 from solera.workbench.outcome import result_of
 
 LINE = {
@@ -56,6 +57,31 @@ def test_a_merge_is_made_recorded_and_listed_with_its_lineage(bench: Workbench) 
     assert "half" in header.provenance["recipe"]
     with pytest.raises(SoleraError, match="exists"):
         finish(bench, bench.submit_merge(blend(), "half"))
+
+
+def test_an_output_that_is_there_is_refused_before_anything_is_read(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert bench.project is not None
+    there = bench.project.outputs / "there"
+    there.mkdir(parents=True)
+    (there / "mine.txt").write_text("keep")
+    before = {info.id for info in bench.runs.list()}
+    asked = []
+    real = Inputs.fingerprints
+
+    def noted(self, recipe, context):
+        asked.append(recipe)
+        return real(self, recipe, context)
+
+    monkeypatch.setattr(Inputs, "fingerprints", noted)
+    with pytest.raises(OutputError, match="exists"):
+        finish(bench, bench.submit_merge(blend(), "there"))
+    bench.runs.refresh()
+    assert ({info.id for info in bench.runs.list()}, asked) == (before, [])
+    assert [file.name for file in there.iterdir()] == ["mine.txt"]
+    finish(bench, bench.submit_merge(blend(), "there", force=True))
+    assert len(asked) == 1
 
 
 def test_an_exploration_keeps_its_whole_provenance(bench: Workbench) -> None:
@@ -149,6 +175,25 @@ def test_a_comparison_says_what_is_within_noise(bench: Workbench) -> None:
     again = finish(bench, bench.submit_compare(plain))
     assert again["reused"]
     assert again["comparison"] == result["comparison"]
+
+
+def test_a_comparison_can_be_a_preview(bench: Workbench) -> None:
+    plain = {
+        "solera": 1,
+        "kind": "compare",
+        "tasks": ["rotated"],
+        "limit": 40,
+        "entries": [
+            {"name": "half", "recipe": "recipes/digits-two-scales.yaml", "tune": {"turn": [0.2, 0.7]}},
+        ],
+    }
+    found = [finish(bench, bench.submit_compare({**plain, "seed": seed})) for seed in (0, 0, 1)]
+    assert [result["reused"] for result in found] == [False, True, False]
+    points = [RunReader(result["path"]).points() for result in found]
+    for each in points:
+        assert each.phase.tolist() == ["search", "search", "report"]
+        assert (each.counts == 40).all()
+    assert (points[0].values[:, 0] != points[2].values[:, 0]).all()  # other samples, other cross-entropies
 
 
 def test_evaluating_one_model(bench: Workbench) -> None:
