@@ -20,13 +20,15 @@ from solera_app.views.facts import (
     coordinate_title,
     family_kind,
     format_value,
+    noise_words,
+    objectives,
     scale,
     state_words,
     subtitle,
     with_direction,
 )
 from solera_app.views.facts import columns as column_facts
-from solera_app.views.fronts import front_of_two, within_noise
+from solera_app.views.fronts import front_of, within_noise
 from solera_app.views.snapshot import Snapshot
 from solera_app.views.view import Chooser, View
 
@@ -34,6 +36,6 @@ __all__ = [
     "Axis", "Barrier", "Canvas", "Chooser", "ColumnFacts", "CurvePlot", "Entry", "FrontPlot", "Header", "Legend",
     "Plot", "Points", "RunHeader", "Scatter", "Series", "Snapshot", "SurfacePlot", "Theme", "TrendPlot", "View",
     "chord_barrier", "column_facts", "coordinate_title", "counted", "family_kind", "font", "format_value",
-    "front_of_two", "icon", "listed", "measured", "number", "scale", "short", "state_words", "subtitle", "theme",
-    "themes", "with_direction", "within_noise",
+    "front_of", "icon", "listed", "measured", "noise_words", "number", "objectives", "scale", "short",
+    "state_words", "subtitle", "theme", "themes", "with_direction", "within_noise",
 ]  # fmt: skip

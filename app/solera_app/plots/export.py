@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from PySide6.QtCore import QByteArray, QPoint, QRect, QSize, Qt
+from PySide6.QtCore import QBuffer, QByteArray, QPoint, QRect, QSize, Qt
 from PySide6.QtGui import QImage, QImageWriter, QPainter, QRegion
 from PySide6.QtSvg import QSvgGenerator
 from PySide6.QtWidgets import QLayout, QWidget
@@ -42,19 +42,22 @@ def export_svg(widget: QWidget, path: Path, size: tuple[int, int] = DEFAULT_SIZE
     Raises:
         OutputError: The file cannot be written.
     """
+    written = QBuffer()
     generator = QSvgGenerator()
-    generator.setFileName(str(path))
+    generator.setOutputDevice(written)
     generator.setSize(QSize(*size))
     generator.setViewBox(QRect(0, 0, *size))
     generator.setResolution(96)
     generator.setTitle(title or widget.accessibleName())
     with _laid_out(widget, size):
-        painter = QPainter()
-        if not painter.begin(generator):
-            raise OutputError(f"The picture cannot be written to {path}. Choose another folder.", path=str(path))
+        painter = QPainter(generator)
         painter.fillRect(QRect(0, 0, *size), widget.palette().base())
         widget.render(painter, QPoint(), QRegion(), QWidget.RenderFlag.DrawChildren)
         painter.end()
+    try:
+        path.write_bytes(written.data().data())
+    except OSError as error:
+        raise OutputError(f"The picture cannot be written to {path}: {error.strerror}.", path=str(path)) from error
     return path
 
 

@@ -66,6 +66,7 @@ class FrontPlot(Plot):
         self._volume = np.nan
         self._across, self._up = GrowingRange(), GrowingRange()
         self._newest = -1
+        self._staircase = True
         self._names = ("x", "y")
         self.canvas.x.grid = self.canvas.y.grid = True
         self.canvas.margin_right = 20.0
@@ -85,14 +86,18 @@ class FrontPlot(Plot):
         """The point the hypervolume is measured to, and the hypervolume."""
         self._reference, self._volume = reference, volume
 
-    def set_points(self, points: Scatter, *, report: Scatter | None = None, newest: int = -1) -> None:
+    def set_points(
+        self, points: Scatter, *, report: Scatter | None = None, newest: int = -1, staircase: bool = True
+    ) -> None:
         """Show these.
 
         Args:
             points: All points of the search.
             report: Some of them scored again on the report split, drawn as diamonds, apart.
             newest: Index of the point that came last, while the run grows.
+            staircase: Join the front's points by steps; not for the projection of a front of more scores.
         """
+        self._staircase = staircase
         self._points, self._report, self._newest = points, report, newest
         self._index, self._at = points.index, np.column_stack((points.x, points.y))
         self._cover()
@@ -184,7 +189,7 @@ class FrontPlot(Plot):
     def paint_below(self, painter: QPainter) -> None:
         """What the front dominates up to the reference point, and its staircase."""
         steps = self._steps()
-        if not steps.size:
+        if not steps.size or not self._staircase:
             return
         edge = self.canvas.to_px(steps[:, 0], steps[:, 1])
         if self._reference is not None:

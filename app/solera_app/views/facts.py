@@ -78,6 +78,17 @@ def columns(header: RunHeader) -> tuple[ColumnFacts, ...]:
     return tuple(found)
 
 
+def objectives(header: RunHeader) -> tuple[int, ...]:
+    """Positions of the scores a search makes good: those the experiment names, else the first of each task."""
+    found = columns(header)
+    firsts: dict[str, int] = {}
+    for column in found:
+        firsts.setdefault(column.task, column.place)
+    named = {column.name: column.place for column in found} | firsts
+    wanted = header.experiment.get("objectives") or tuple(firsts)
+    return tuple(named[str(name)] for name in wanted if str(name) in named)
+
+
 def format_value(value: float, stderr: float = math.nan, metric: Metric | str | None = None) -> str:
     """``"2.957 ± 0.009"``, significant to its error; percent if the metric is read so.
 
@@ -136,6 +147,11 @@ def subtitle(snapshot: Snapshot, shown: Sequence[ColumnFacts]) -> str:
     if "seed" in header.experiment:
         parts.append(f"seed {header.experiment['seed']}")
     return " · ".join(part for part in parts if part)
+
+
+def noise_words(snapshot: Snapshot, shown: Sequence[ColumnFacts]) -> str:
+    """``" · noise unpaired"`` when what is within noise could not be told by paired differences, else nothing."""
+    return "" if all(column.place in snapshot.paired for column in shown) else " · noise unpaired"
 
 
 def points_done(snapshot: Snapshot) -> int:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+Errors = Callable[[int, NDArray[np.int64], NDArray[np.int64]], Floats]
 _BLOCK = 512
 
 
@@ -34,26 +37,32 @@ def front_of_two(points: Floats) -> Mask:
     return mask
 
 
-def within_noise(points: Floats, stderrs: Floats, front: Mask) -> Mask:
-    """Points off the front that no front point beats in both scores by more than two standard errors.
+def front_of(points: Floats) -> Mask:
+    """Which points no other dominates, of two objectives or more; shape (n, m), minimised."""
+    if points.shape[1] == 2:
+        return front_of_two(points)
+    from solera.landscapes.pareto import nondominated
 
-    The error of a difference takes the two scores as independent; scores of one task on the same samples agree more
-    than that, so paired errors would leave fewer points in doubt.
+    return nondominated(points)
+
+
+def within_noise(points: Floats, errors: Errors, front: Mask) -> Mask:
+    """Points off the front that no front point beats in every score by more than two standard errors.
 
     Args:
-        points: Shape (n, 2), minimised.
-        stderrs: Shape (n, 2); NaN (unknown) counts as 0.
+        points: Shape (n, m), minimised.
+        errors: Column and positions (a,), (b,) of points -> standard errors of their differences, shape (a, b).
         front: Shape (n,).
     """
-    error = np.nan_to_num(stderrs, nan=0.0)
-    best, best_error = points[front], error[front]
     doubt = np.zeros(len(points), dtype=bool)
-    if not len(best):
+    best = np.nonzero(front)[0]
+    if not best.size:
         return doubt
     for start in range(0, len(points), _BLOCK):
-        rows = slice(start, start + _BLOCK)
-        gap = points[rows, None, :] - best[None, :, :]
-        noise = 2 * np.hypot(error[rows, None, :], best_error[None, :, :])
-        beaten = np.all(gap > noise, axis=2)
-        doubt[rows] = ~np.any(beaten, axis=1)
+        rows = np.arange(start, min(start + _BLOCK, len(points)))
+        beaten = np.ones((rows.size, best.size), dtype=bool)
+        for column in range(points.shape[1]):
+            gap = points[rows, None, column] - points[None, best, column]
+            beaten &= gap > 2 * errors(column, rows, best)
+        doubt[rows] = ~beaten.any(axis=1)
     return doubt & ~front & ~np.isnan(points).any(axis=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
@@ -156,9 +157,7 @@ class RunView(QWidget):
         if self.snapshot is None or snapshot.header.id != self.run:
             return
         if len(snapshot.points) < len(self.snapshot.points):  # events were ahead of the file
-            snapshot = Snapshot(
-                snapshot.header, self.snapshot.points, snapshot.state, snapshot.summary, snapshot.indicators
-            )
+            snapshot = replace(snapshot, points=self.snapshot.points)
         self._update(snapshot)
 
     def _update(self, snapshot: Snapshot) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import atexit
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,6 +14,7 @@ from solera.events import FINAL_STATES
 from solera.runs.header import RunHeader
 from solera.runs.points import Points
 from solera_app.bridge.slots import attempt
+from solera_app.views.pairs import Pairs
 from solera_app.views.snapshot import Snapshot
 
 _POLL_MS = 200  # five times a second while it grows
@@ -57,19 +58,30 @@ class Reader(Protocol):
         """After how many points, and the value."""
         ...
 
+    def samples(self, column: int | str, rows: Sequence[int] | NDArray[np.int64] | None = None) -> NDArray[np.float32]:
+        """Per-sample values of some points; asked for only where the header says that they are kept."""
+        ...
+
 
 #: Opens a run: called in the reading thread.
 ReaderFactory = Callable[[Any], Reader]
 
 
-def snapshot_of(reader: Reader) -> Snapshot:
-    """All that a reader knows by now."""
+def snapshot_of(reader: Reader, pairs: Pairs | None = None) -> Snapshot:
+    """All that a reader knows by now.
+
+    Args:
+        reader: It.
+        pairs: The paired errors of what was read before; made anew if None.
+    """
+    points = reader.points(0)
     return Snapshot(
         reader.header,
-        reader.points(0),
+        points,
         reader.state,
         reader.summary,
         {name: reader.indicator(name) for name in reader.indicators},
+        (pairs or Pairs(reader.header)).grow(reader, points),
     )
 
 
@@ -84,6 +96,7 @@ class _Worker(QObject):
         super().__init__()
         self._factory = factory
         self._reader: Reader | None = None
+        self._pairs: Pairs | None = None
         self._seen: tuple[object, ...] = ()
         self._timer: QTimer | None = None
 
@@ -96,7 +109,8 @@ class _Worker(QObject):
             self.failed.emit(error)
             return
         self._reader = reader
-        snapshot, error = attempt(lambda: snapshot_of(reader))
+        self._pairs = Pairs(reader.header)
+        snapshot, error = attempt(lambda: snapshot_of(reader, self._pairs))
         if error is not None:
             self.failed.emit(error)
             return
@@ -119,8 +133,11 @@ class _Worker(QObject):
             return
 
         def look() -> Snapshot:
+            before = reader.count
             reader.refresh()
-            return snapshot_of(reader)
+            if reader.count < before:  # another file has taken its place
+                self._pairs = Pairs(reader.header)
+            return snapshot_of(reader, self._pairs)
 
         snapshot, error = attempt(look)
         if error is not None:

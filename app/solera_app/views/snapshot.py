@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from solera.events import FINAL_STATES, PointScored
 from solera.runs.header import RunHeader
 from solera.runs.points import Points
+from solera_app.views.pairs import Paired
 
 Indicators = Mapping[str, tuple[NDArray[np.int64], NDArray[np.float64]]]
 
@@ -25,6 +26,8 @@ class Snapshot:
         state: ``"running"``, or how it ended.
         summary: The line it ended with.
         indicators: Name -> (after how many points, value), each of shape (n,).
+        paired: Column -> float32 of shape (k, k), k at most n: standard error of the difference of two points, by
+            sample; NaN where they are no pair. Only of runs that keep samples and fill no grid.
     """
 
     header: RunHeader
@@ -32,6 +35,7 @@ class Snapshot:
     state: str = "running"
     summary: str = ""
     indicators: Indicators = field(default_factory=dict)
+    paired: Paired = field(default_factory=dict)
 
     @property
     def live(self) -> bool:
@@ -47,6 +51,26 @@ class Snapshot:
     def report(self) -> NDArray[np.bool_]:
         """Which points were scored again on the report split, shape (n,)."""
         return np.asarray(self.points.phase == "report")
+
+    def gap_errors(self, column: int, rows: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Standard error of the differences in a score between points: paired where it can be, else as if independent.
+
+        Args:
+            column: Position of the score.
+            rows: Positions of points, shape (a,).
+            others: Positions of points, shape (b,).
+
+        Returns:
+            Shape (a, b). An unknown error of a point counts as 0.
+        """
+        stderrs = np.nan_to_num(self.points.stderrs[:, column], nan=0.0)
+        errors = np.hypot(stderrs[rows][:, None], stderrs[others][None, :])
+        paired = self.paired.get(column)
+        if paired is not None:
+            a, b = rows < len(paired), others < len(paired)
+            inside = paired[np.ix_(rows[a], others[b])]
+            errors[np.ix_(a, b)] = np.where(np.isnan(inside), errors[np.ix_(a, b)], inside)
+        return errors
 
     def with_points(self, more: Points) -> Snapshot:
         """With points added that follow on; those it has already are skipped, a gap adds nothing."""

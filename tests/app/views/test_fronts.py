@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from solera.landscapes.pareto import nondominated
-from solera_app.views.fronts import front_of_two, within_noise
+from solera_app.views.fronts import Errors, front_of, front_of_two, within_noise
 
 
 @settings(max_examples=150)
@@ -14,13 +14,23 @@ def test_the_front_is_the_cores(pairs: list[tuple[int, int]], holes: int) -> Non
     assert front_of_two(points).tolist() == nondominated(points).tolist()
 
 
+def independent(errors: np.ndarray) -> Errors:
+    return lambda column, a, b: np.hypot(errors[a, column][:, None], errors[b, column][None, :])
+
+
+def test_a_front_of_three_scores_holds_what_two_of_them_would_not() -> None:
+    points = np.array([[0.0, 0.0, 1.0], [1.0, 1.0, 0.0], [2.0, 2.0, 2.0]])
+    assert front_of(points).tolist() == [True, True, False]
+    assert front_of(points[:, :2]).tolist() == [True, False, False]
+
+
 @settings(max_examples=60)
 @given(st.integers(0, 10_000), st.floats(0, 0.5))
 def test_within_noise_is_not_beaten_twice_over(seed: int, error: float) -> None:
     rng = np.random.default_rng(seed)
     points, errors = rng.random((40, 2)), np.full((40, 2), error)
     front = front_of_two(points)
-    doubt = within_noise(points, errors, front)
+    doubt = within_noise(points, independent(errors), front)
     for row in range(40):
         beaten = any(
             all(points[row, k] - points[other, k] > 2 * np.hypot(error, error) for k in (0, 1))
@@ -31,5 +41,5 @@ def test_within_noise_is_not_beaten_twice_over(seed: int, error: float) -> None:
 
 def test_without_errors_nothing_strictly_worse_is_in_doubt() -> None:
     points = np.array([[0.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
-    doubt = within_noise(points, np.full((3, 2), np.nan), front_of_two(points))
+    doubt = within_noise(points, independent(np.zeros((3, 2))), front_of_two(points))
     assert doubt.tolist() == [False, False, True]  # worse in one score only

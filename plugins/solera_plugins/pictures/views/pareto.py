@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
@@ -15,7 +17,9 @@ from solera_app.extend import (
     Snapshot,
     TrendPlot,
     View,
-    front_of_two,
+    front_of,
+    noise_words,
+    objectives,
     short,
     state_words,
     subtitle,
@@ -80,7 +84,8 @@ class ParetoView(View):
         if snapshot is None or shown is None:
             return
         plot, (x, y) = self.plot, shown
-        plot.set_title(snapshot.header.title, subtitle(snapshot, shown))
+        compared, words = self._compared(shown)
+        plot.set_title(snapshot.header.title, subtitle(snapshot, shown) + words + noise_words(snapshot, compared))
         plot.set_state(*state_words(snapshot))
         plot.set_axes(x.axis, y.axis, x_percent=x.percent, y_percent=y.percent)
         plot.set_names(x.short, y.short)
@@ -90,9 +95,10 @@ class ParetoView(View):
         plot.set_reference(reference, volume)
         newest = int(snapshot.points.index[-1]) if snapshot.live and len(snapshot.points) else -1
         plot.set_points(
-            self._scatter(snapshot, snapshot.search, shown),
-            report=self._scatter(snapshot, snapshot.report, shown) if snapshot.report.any() else None,
+            self._scatter(snapshot, snapshot.search, shown, compared),
+            report=self._scatter(snapshot, snapshot.report, shown, compared) if snapshot.report.any() else None,
             newest=newest,
+            staircase=len(compared) == 2,
         )
         plot.select(self.selected, tell=False)
         self._draw_trend(snapshot, shown, reference)
@@ -101,17 +107,38 @@ class ParetoView(View):
         """Ring the point."""
         self.plot.select(index, tell=False)
 
-    def _scatter(self, snapshot: Snapshot, rows: np.ndarray, shown: tuple[ColumnFacts, ColumnFacts]) -> Scatter:
+    def _compared(self, shown: tuple[ColumnFacts, ColumnFacts]) -> tuple[Sequence[ColumnFacts], str]:
+        """The scores whose front is shown, and a word where they are not just the two that are seen."""
+        if self.snapshot is None:
+            return shown, ""
+        found = [self.columns()[place] for place in objectives(self.snapshot.header)]
+        places = {column.place for column in found}
+        if not {column.place for column in shown} <= places:
+            return shown, " · front of these two scores, not of the search"
+        if len(found) > 2:
+            return found, f" · front of {len(found)} scores, projected"
+        return shown, ""
+
+    def _scatter(
+        self,
+        snapshot: Snapshot,
+        rows: np.ndarray,
+        shown: tuple[ColumnFacts, ColumnFacts],
+        compared: Sequence[ColumnFacts],
+    ) -> Scatter:
         points, places = snapshot.points, [column.place for column in shown]
         values, stderrs = points.values[rows][:, places], points.stderrs[rows][:, places]
-        minimised = values * [1.0 if column.lower else -1.0 for column in shown]
+        signs = [1.0 if column.lower else -1.0 for column in compared]
+        minimised = points.values[rows][:, [column.place for column in compared]] * signs
         minimised[~np.isfinite(minimised).all(axis=1)] = np.nan
-        front = front_of_two(minimised)
+        front = front_of(minimised)
+        at = np.nonzero(rows)[0]
+        noise = within_noise(minimised, lambda k, a, b: snapshot.gap_errors(compared[k].place, at[a], at[b]), front)
         index, labels = points.index[rows], points.labels[rows]
         names = {int(index[row]): str(labels[row]) for row in np.nonzero(labels != "")[0]}
         return Scatter(
             index, values[:, 0], values[:, 1], stderrs[:, 0], stderrs[:, 1],
-            front, within_noise(minimised, stderrs, front), names,
+            front, noise, names,
         )  # fmt: skip
 
     def _reference(

@@ -20,6 +20,7 @@ from solera_app.extend import (
     column_facts,
     font,
     format_value,
+    noise_words,
     number,
     state_words,
     subtitle,
@@ -33,7 +34,7 @@ class PointsModel(QAbstractTableModel):
     """Points as rows: number, name, split, coordinates, scores ± 1 SE.
 
     In each score column the best row of each split, and those within noise of it (two standard errors of the
-    difference, unpaired), are set in medium weight.
+    difference, paired by sample where the run kept samples), are set in medium weight.
     """
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -213,6 +214,7 @@ class TableView(View):
         if snapshot is None:
             return
         doubt = " · ≈ within noise of the best of its split" if snapshot.header.kind == "compare" else ""
+        doubt += noise_words(snapshot, self.columns())
         self.header.set_title(snapshot.header.title, subtitle(snapshot, self.columns()) + doubt)
         self.header.set_state(*state_words(snapshot))
         self.model.show(snapshot)
@@ -272,15 +274,14 @@ def best_rows(snapshot: Snapshot, columns: Sequence[ColumnFacts]) -> tuple[np.nd
     points = snapshot.points
     best = np.zeros((len(points), len(columns)), dtype=bool)
     good = best.copy()
-    for place, column in enumerate(columns):
+    for place, column in enumerate(columns):  # all columns of the run, in order
         signed = points.values[:, place] * (1.0 if column.lower else -1.0)
-        error = np.nan_to_num(points.stderrs[:, place], nan=0.0)
         for rows in (snapshot.search, snapshot.report):
             chosen = np.nonzero(rows & np.isfinite(signed))[0]
             if chosen.size < 2:
                 continue
             first = chosen[int(np.argmin(signed[chosen]))]
-            noise = 2 * np.hypot(error[chosen], error[first])
+            noise = 2 * snapshot.gap_errors(place, chosen, np.array([first]))[:, 0]
             good[chosen, place] = signed[chosen] - signed[first] <= noise
             best[first, place] = True
     return best, good
