@@ -226,7 +226,7 @@ def open(
         strip: For a checkpoint: the declared view on its names, such as ``"module."``.
         name: What to call it.
         config: For weights in memory: what ``config.json`` would say, so that a network can be built.
-        factory: For weights in memory: what makes the module, a function or ``"package.module:function"``.
+        factory: What makes the module, a function or ``"package.module:function"``, where no config says it.
 
     Raises:
         NotFoundError: Nothing is at the path.
@@ -239,6 +239,8 @@ def open(
             return Model(bench.recipe(str(source), Path.cwd()))
         path = str(source) if str(source).startswith("library:") else str(Path(source).expanduser().absolute())
         bench.inputs.open(path, strip)
+        if factory:
+            bench.inputs.factories[str(bench.inputs.path_of(path))] = factory
         return Model(algebra.leaf(path, name, strip=strip))
     return Model(algebra.leaf(_kept(bench, source, name, config, factory), name))
 
@@ -393,7 +395,7 @@ def explore(
         experiment = Experiment(
             title=title, family=found.to_plain(), tasks=names, split=split, report=report,  # type: ignore[arg-type]
             explorer={"name": explorer, "params": params}, budget=budget, limit=limit, seed=seed, dtype=dtype,
-            device=device, keep_samples=keep_samples,
+            device=device, keep_samples=keep_samples, factory=_said_factory(bench, found),
         )  # fmt: skip
         by_name = opened is not None and all(isinstance(item, str) for item in given)
         job = bench.submit(experiment, fresh=not by_name)
@@ -404,6 +406,15 @@ def explore(
             bench.jobs.wait(job.id, 10.0)
             raise
         return RunReader(result_of(job)["path"])
+
+
+def _said_factory(bench: Workbench, family: Family) -> str:
+    """The factory a script gave for the family's models, if text can say it: whoever resumes the run needs it."""
+    from solera.recipes.order import reference
+
+    node = family.recipe.node(reference(family.recipe))
+    factory = bench.inputs.factory_of(node.source) if isinstance(node, CheckpointNode) else ""
+    return factory if isinstance(factory, str) else ""
 
 
 def _names(bench: Workbench, tasks: Task | str | Sequence[Task | str]) -> tuple[str, ...]:

@@ -88,6 +88,23 @@ def test_weights_in_memory_with_a_factory(tmp_path: Path) -> None:
     assert solera.runs.open(run.path).summary == run.summary
 
 
+def test_a_file_without_a_config_and_a_factory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "made_here.py").write_text(
+        "from torch import nn\n\ndef tiny():\n    return nn.Sequential(nn.Flatten(), nn.Linear(64, 10))\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    models = []
+    for seed, name in enumerate("ab"):
+        torch.manual_seed(seed)
+        torch.save(tiny().state_dict(), tmp_path / f"{name}.pt")
+        models.append(solera.open(tmp_path / f"{name}.pt", factory="made_here:tiny"))
+    assert isinstance(models[0].to_torch(), nn.Sequential)
+    task = solera.task("digits")
+    run = solera.explore(solera.line(*models), task, points=3, limit=32, out=tmp_path / "runs", report="")
+    assert run.count == 3
+    assert run.header.experiment["factory"] == "made_here:tiny", "whoever resumes the run needs it"
+
+
 def test_a_search_over_variables(checkpoints: Path, tmp_path: Path) -> None:
     base, left, right = (solera.open(checkpoints / f"digits-{name}") for name in ("base", "rotated", "inverted"))
     model = base + solera.var("x", 0, 1, 0.5) * (left - base) + solera.var("y", 0, 1, 0.5) * (right - base)

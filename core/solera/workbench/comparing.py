@@ -12,7 +12,7 @@ from solera.workbench.bench import Bench
 from solera.workbench.experiment import Experiment, load_experiment
 from solera.workbench.memo import experiment_key
 from solera.workbench.recorded import earlier_run, recipe_facts, reused
-from solera.workbench.setting import make_network, make_task, task_versions
+from solera.workbench.setting import config_of, make_network, make_task, task_versions
 
 if TYPE_CHECKING:
     from solera.jobs.context import JobContext
@@ -44,6 +44,7 @@ def compare_job(bench: Bench, args: dict[str, Any], context: JobContext) -> dict
         for entry in entries
     }
     meaning = [[e.name, e.single, dict(e.tune), _standing(e.recipe), facts[e.name]["semantic_hash"]] for e in entries]
+    meaning.append([config_of(entries[0].recipe, bench.inputs)])
     key = experiment_key(experiment.to_plain(), meaning, task_versions(tasks, bench.project), device)
     earlier = None if args.get("fresh") else earlier_run(bench, key)
     if earlier is not None and earlier.state == "done":

@@ -34,7 +34,8 @@ class Inputs:
         cache: Where fingerprints are kept.
 
     Attributes:
-        factories: What makes the module of a source in memory whose config names no architecture.
+        factories: What makes the module of a source (``memory:KEY`` or an absolute path) whose config names no
+            architecture.
         tasks: Tasks that a script made, by name; they go before the project's.
     """
 
@@ -64,6 +65,12 @@ class Inputs:
         with self._lock:
             self._memory = other._memory
             self.factories = other.factories
+
+    def factory_of(self, source: str) -> str | Factory:
+        """What a script said makes the module of a source; empty if it said nothing."""
+        if source in self.factories or source.startswith(MEMORY):
+            return self.factories.get(source, "")
+        return self.factories.get(str(self.path_of(source)), "")
 
     def path_of(self, source: str) -> Path:
         """The file or folder a source names.

@@ -106,9 +106,12 @@ def make_network(recipe: Recipe, inputs: Inputs, device: str, factory: str = "")
     id_ = reference(recipe)
     checkpoint = inputs.checkpoints(recipe)[id_]
     source = next(node.source for node in recipe.checkpoints if node.id == id_)
-    return build_network(
-        checkpoint, inputs.registry.architectures, factory or inputs.factories.get(source, ""), device=device
-    )
+    return build_network(checkpoint, inputs.registry.architectures, factory or inputs.factory_of(source), device=device)
+
+
+def config_of(recipe: Recipe, inputs: Inputs) -> dict[str, Any]:
+    """The config that says which network a recipe's models are; equal weights in another network score differently."""
+    return inputs.checkpoints(recipe)[reference(recipe)].config
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +137,11 @@ class Setting:
     fingerprints: dict[str, str]
 
     def meaning(self, bench: Bench) -> Any:
-        """What decides the weights of every point: semantic hash and coordinates, JSON-ready."""
+        """What decides network and weights of every point: config, semantic hash and coordinates, JSON-ready."""
         recipe = self.family.recipe
         coords = [coord.to_plain() for coord in self.family.coords]
-        return [semantic_hash(recipe, bench.registry.methods, self.fingerprints), coords]
+        hashed = semantic_hash(recipe, bench.registry.methods, self.fingerprints)
+        return [hashed, coords, config_of(recipe, self.inputs)]
 
     def versions(self, bench: Bench) -> Any:
         """What decides the scores of given weights, JSON-ready."""

@@ -122,6 +122,16 @@ def test_changed_weights_are_another_experiment(bench: Workbench) -> None:
     assert finish(bench, bench.submit_explore(LINE))["run"] != first["run"]
 
 
+def test_equal_weights_in_another_network_are_another_experiment(bench: Workbench) -> None:
+    first = finish(bench, bench.submit_explore(LINE))
+    assert bench.project is not None
+    config = bench.project.library.get("digits-rotated").path / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "note": "another"}))
+    bench.inputs.close()  # a config is read once
+    assert finish(bench, bench.submit_explore(LINE))["reused"] is False
+    assert first["reused"] is False
+
+
 def test_a_cancelled_exploration_goes_on_from_its_own_file(bench: Workbench) -> None:
     whole = RunReader(finish(bench, bench.submit({**LINE, "seed": 7}))["path"])
     plain = {**LINE, "seed": 7, "title": "Interrupted"}
