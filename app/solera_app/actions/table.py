@@ -19,8 +19,9 @@ class ActionRow:
         toolbar: Position group in the toolbar (1, 2, 3 ...); 0 is not there.
         checkable: Whether it is on or off.
         separator: Whether a line stands above it in the menu.
-        when: What must hold for it to be enabled: ``""``, ``"document"``, ``"project"``, ``"view"``, ``"undo"``,
-            ``"redo"``, ``"selection"``, ``"writable"``.
+        when: What must hold for it to be enabled: empty for always; ``"project"`` and ``"busy"`` come from the desk,
+            ``"tab"``, ``"document"``, ``"canvas"``, ``"exportable"``, ``"undo"``, ``"redo"``, ``"selection"``,
+            ``"runnable"`` and ``"interpolation"`` from the tab in front.
     """
 
     id: str
@@ -57,7 +58,7 @@ ACTIONS: tuple[ActionRow, ...] = (
     ActionRow("edit.undo", "Undo", "Edit", "undo", "Ctrl+Z", "Take the last edit back.", 2, when="undo"),
     ActionRow("edit.redo", "Redo", "Edit", "redo", "Ctrl+Shift+Z", "Do it again.", 2, when="redo"),
     ActionRow("edit.copy", "Copy nodes", "Edit", "", "Ctrl+C", "Copy the selected nodes as JSON.", separator=True,
-              when="document"),
+              when="selection"),
     ActionRow("edit.paste", "Paste nodes", "Edit", "", "Ctrl+V", "Insert copied nodes.", when="document"),
     ActionRow("edit.delete", "Delete nodes", "Edit", "trash", "Del", "Remove the selected nodes.", when="document"),
     ActionRow("edit.select-all", "Select all", "Edit", "", "Ctrl+A", "Select every node.", when="document"),
@@ -78,7 +79,7 @@ ACTIONS: tuple[ActionRow, ...] = (
         "Score the plane or line between the corners as a job.", 3, when="interpolation",
     ),
     ActionRow("canvas.output", "Use as result", "Canvas", "check", "", "Make the selected node the recipe's result.",
-              when="document"),
+              when="selection"),
     ActionRow("canvas.copy-yaml", "Copy as YAML", "Canvas", "", "", "Put the recipe on the clipboard.",
               separator=True, when="document"),
     ActionRow("canvas.copy-python", "Copy as Python", "Canvas", "", "", "Put a script on the clipboard.",

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QModelIndex, QPoint, QRect, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import (
+    QEvent,
+    QItemSelectionModel,
+    QModelIndex,
+    QPoint,
+    QRect,
+    QRectF,
+    QSignalBlocker,
+    QSize,
+    Qt,
+    Signal,
+)
 from PySide6.QtGui import QColor, QHelpEvent, QMouseEvent, QPainter, QPen
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -183,12 +194,32 @@ class RowView(QListView):
         self.setMouseTracking(True)
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.selectionModel().currentChanged.connect(self._current)
+        self._kept: tuple[list[str], str, int] = ([], "", 0)
+        self.rows_model.modelAboutToBeReset.connect(self._keep)
+        self.rows_model.modelReset.connect(self._restore)
         self.activated.connect(lambda index: self.activatedRow.emit(_id(index)))
         themes().changed.connect(self.viewport().update)
 
     def selected_ids(self) -> list[str]:
         """Ids of the selected rows, top to bottom."""
         return [_id(index) for index in sorted(self.selectedIndexes(), key=lambda index: index.row())]
+
+    def _keep(self) -> None:
+        """Remember by id what is selected: other rows are about to come."""
+        self._kept = (self.selected_ids(), _id(self.currentIndex()), self.verticalScrollBar().value())
+
+    def _restore(self) -> None:
+        selected, current, scroll = self._kept
+        model = self.selectionModel()
+        quiet = QSignalBlocker(model) if self.rows_model.find(current).isValid() else None
+        model.setCurrentIndex(self.rows_model.find(current), QItemSelectionModel.SelectionFlag.NoUpdate)
+        if quiet is not None:
+            quiet.unblock()
+        for id_ in selected:
+            index = self.rows_model.find(id_)
+            if index.isValid():
+                model.select(index, QItemSelectionModel.SelectionFlag.Select)
+        self.verticalScrollBar().setValue(scroll)
 
     def choose(self, id_: str) -> None:
         """Make a row the current one."""
