@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import queue
 import sys
 import time
@@ -16,11 +17,15 @@ from solera.errors import Interrupted
 if TYPE_CHECKING:
     from solera.events import Event, Progress
     from solera.jobs.job import Job
+    from solera.jobs.signals import Stopped
     from solera.projects.project import Project
     from solera.workbench import Workbench
 
 #: Seconds between lines of progress where there is no terminal.
 _LINE_SECONDS = 5.0
+
+#: Seconds a job that was told to stop is waited for; the program ends within ten, whatever the job is at.
+_STOP_SECONDS = 8.0
 
 
 @contextmanager
@@ -48,10 +53,14 @@ def workbench(project: Path | None = None, *, find: bool = True, device: str = "
         opened = Project.open(folder, lock=False)
     logs.start(settings.log_level, opened.log_file if opened else None)
     bench = Workbench(opened, settings=settings, records=False)
+    patience = 10.0
     try:
         yield bench
+    except Interrupted:
+        patience = 0.5  # it was waited for already
+        raise
     finally:
-        bench.close()
+        bench.close(patience)
         if opened is not None:
             opened.close()
 
@@ -76,9 +85,9 @@ def run_job(bench: Workbench, job: Job, *, quiet: bool = False, events: queue.Si
     from solera.workbench.outcome import result_of
 
     with resumable(bench.jobs) as stopped:
-        _watch(job, events, _display(quiet))
-        bench.jobs.wait(job.id, 15.0)
-    if stopped or job.state == "interrupted":
+        _watch(job, events, _display(quiet), stopped)
+        bench.jobs.wait(job.id, 0.5 if stopped else 15.0)
+    if job.state == "interrupted" or (stopped and not job.final):
         raise Interrupted(_how_to_go_on(bench, job))
     return result_of(job)
 
@@ -101,11 +110,14 @@ def _how_to_go_on(bench: Workbench, job: Job) -> str:
     return "Stopped. The same command goes on where it can, and starts again where it cannot."
 
 
-def _watch(job: Job, events: queue.SimpleQueue[Event], display: _Display) -> None:
+def _watch(job: Job, events: queue.SimpleQueue[Event], display: _Display, stopped: Stopped) -> None:
     from solera.events import FINAL_STATES, JobChanged, Logged, Progress
 
+    until = math.inf
     with display:
-        while True:
+        while time.monotonic() < until:
+            if stopped and until == math.inf:
+                until = time.monotonic() + _STOP_SECONDS
             try:
                 event = events.get(timeout=0.2)
             except queue.Empty:
