@@ -103,7 +103,8 @@ class FileLock:
                 file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
             except OSError as error:
                 raise OutputError(
-                    f"Cannot lock the {self.what}: {self.path} cannot be written ({error.strerror}).",
+                    f"Cannot lock the {self.what}: {self.path} cannot be written ({error.strerror}). Make its folder "
+                    "writable, or choose another place.",
                     path=str(self.path),
                 ) from error
             if _lock(file) and _same(file, self.path):
