@@ -42,7 +42,7 @@ class Experiment:
         report: What chosen points are scored on afterwards; empty leaves that out.
         explorer: ``{"name": ..., "params": {...}}``.
         objectives: Columns to make good, ``"task"`` or ``"task.metric"``; the first metric of each task if empty.
-        budget: Points a search may take; 0 is the explorer's own.
+        budget: Points a search may take, if the explorer's own number is not smaller; 0 is the explorer's own.
         seed: Root of the run's randomness.
         dtype: Storage dtype the scores are for; empty takes the recipe's.
         limit: Samples per task (a preview); 0 is all.
