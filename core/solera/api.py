@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from solera.landscapes.explorer import History as History
     from solera.landscapes.explorer import Space as Space
     from solera.methods import bricks as bricks
+    from solera.methods.greedy import GreedySoup as GreedySoup
+    from solera.methods.greedy import greedy_soup as greedy_soup
     from solera.methods.spec import MethodSpec as MethodSpec
     from solera.methods.spec import Passes as Passes
     from solera.methods.spec import Piece as Piece
@@ -71,6 +73,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "solera.extend.manifest": ("API_VERSION",),
     "solera.landscapes.explorer": ("Ask", "Explorer", "Extent", "History", "Space"),
     "solera.methods": ("bricks",),
+    "solera.methods.greedy": ("GreedySoup", "greedy_soup"),
     "solera.methods.spec": ("MethodSpec", "Passes", "Piece", "method"),
     "solera.models.architecture": ("Architecture",),
     "solera.params": ("Param", "Var"),

@@ -16,13 +16,8 @@ DATA = Path(__file__).parent / "data" / "methods"
 
 #: What we do not do (yet), by name: nothing may be added here silently.
 UNSUPPORTED = {
-    "ties/mergekit015_trim_d0.5_l1",
-    "ties/mergekit015_trim_d0.5_l2",
-    "ties/mergekit015_trim_d0.5_linf",
     "ties/nf90_mass_dismean",
-    "soups/greedy_coarse",
-    "soups/greedy_fine",
-    "soups/greedy_plateau",
+    "zscl/losses",
 }
 CASES = {f"{file.parent.name}/{file.stem}" for file in DATA.rglob("*.json")}
 

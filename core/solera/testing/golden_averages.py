@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import torch
 
+from solera.methods.greedy import greedy_soup
 from solera.params import PerModel, Rules, Value
 from solera.testing.golden_recipes import find, merge
 from solera.testing.goldens import Case, Made, Methods, Tensors, Unsupported
@@ -64,11 +66,57 @@ def model_stock(case: Case, methods: Methods) -> Made:
     return Made({"merged": merge("model_stock", case.models, case.base, params, methods)})
 
 
+def _greedy(case: Case, methods: Methods) -> Made:
+    """The greedy soup of the released code (an equal score is not enough), with the case's own held-out score."""
+    evaluate = _scorer(case)
+    individual = case.inputs[""]["individual_scores"].tolist()
+
+    def soup(ingredients: tuple[int, ...]) -> Tensors:
+        return merge("linear", [case.models[i] for i in ingredients], None, {}, methods)
+
+    found = greedy_soup(individual, lambda ingredients: evaluate(soup(ingredients)), accept="gt")
+    chosen, score = torch.tensor(found.ingredients), torch.tensor(found.score, dtype=torch.float64)
+    return Made({"merged": soup(found.ingredients), "": {"ingredients": chosen, "best_score": score}})
+
+
+def _scorer(case: Case) -> Callable[[Tensors], float]:
+    """The held-out score as the case's text says it: a constant, or minus the squared distance to a target."""
+    text = str(case.hyper["eval"])
+    constant = re.search(r"always (-?[\d.]+)", text)
+    if constant:
+        number = float(constant[1])
+        return lambda _: number
+    if "eval_target" not in text or "squared distance" not in text:
+        raise Unsupported(f"the score '{text}'")
+    target, decimals = case.inputs["eval_target"], re.search(r"(\d+) decimal", text)
+
+    def score(model: Tensors) -> float:
+        found = -sum(float((model[name].double() - wanted.double()).square().sum()) for name, wanted in target.items())
+        return round(found, int(decimals[1])) if decimals else found
+
+    return score
+
+
+def zscl(case: Case, methods: Methods) -> Made:
+    """ZSCL's weight ensemble and its variant that is pulled back to the start, as weighted averages."""
+    if str(case.facts.get("called", "")).startswith("merge_we"):
+        pull = 1.0
+    elif "alpha" in case.hyper:
+        pull = float(case.hyper["alpha"])
+    else:
+        raise Unsupported("losses are no merging method")
+    weights = [1.0] + [0.0] * len(case.models)
+    for n in range(1, len(weights)):
+        weights = [pull * (n * w + (i == n)) / (n + 1) + (1 - pull) * (i == 0) for i, w in enumerate(weights)]
+    params: dict[str, Value] = {"weight": PerModel(tuple(weights)), "normalize": False}
+    return Made({"merged": merge("linear", [case.base, *case.models], None, params, methods)})
+
+
 def soups(case: Case, methods: Methods) -> Made:
     """Averages: uniform, weighted, and with one softmax row per tensor."""
     hyper = case.hyper
     if "eval" in hyper:
-        raise Unsupported("greedy soups are not implemented")
+        return _greedy(case, methods)
     params: dict[str, Value] = {}
     if "weights" in hyper:
         params["weight"] = PerModel(tuple(float(weight) for weight in hyper["weights"]))

@@ -30,12 +30,15 @@ def ties(case: Case, methods: Methods) -> Made:
         return Made({"merged": _from_base("ties", case, mask, methods)})
     if case.facts.get("called") == "magnitude" and "delta" in case.inputs:
         delta, density = case.inputs["delta"], float(hyper["density"])
-        rescale = str(hyper.get("rescale_norm") or "none").rpartition(".")[2]
-        if rescale.lower() != "none":
-            raise Unsupported(f"rescaling a trimmed task vector to its {rescale} norm")
-        made = change("ties", [delta], {"density": density, "elect": "none", "merge": "sum"}, methods)
+        given: dict[str, Value] = {"density": density, "elect": "none", "merge": "sum", "rescale": _norm(hyper)}
+        made = change("ties", [delta], given, methods)
         return Made({"sparsified": made}, _open_ties([delta], [density]))
     raise Unsupported(f"a call of the form {sorted(hyper)}")
+
+
+def _norm(hyper: Mapping[str, Any]) -> str:
+    """Which norm a rescaling keeps: ``"l1"``, ``"RescaleNorm.l1"``, nothing."""
+    return str(hyper.get("rescale_norm") or "none").rpartition(".")[2].lower()
 
 
 def mergelm_ties(numel: int, rate: float, hyper: Mapping[str, Any]) -> dict[str, Value]:
@@ -100,8 +103,6 @@ def _generalised(case: Case, methods: Methods) -> Made:
     rows = hyper["tensor_parameters"]
     if method not in {"ties", "task_arithmetic"}:
         raise Unsupported(f"'{method}' is not implemented")
-    if hyper.get("rescale") or hyper.get("rescale_norm"):
-        raise Unsupported("rescaling trimmed task vectors")
     params: dict[str, Value] = {
         "weight": PerModel(tuple(float(row.get("weight", 1.0)) for row in rows)),
         "scale": float(hyper.get("lambda", 1.0)),
@@ -111,6 +112,7 @@ def _generalised(case: Case, methods: Methods) -> Made:
         return Made({"merged": _from_base(method, case, {**params, "normalize": normalize}, methods)})
     density = [float(row.get("density", 1.0)) for row in rows]
     params |= {"density": PerModel(tuple(density)), "zero_sign": "plus", "merge": "mean" if normalize else "sum"}
+    params["rescale"] = _norm(hyper) if hyper.get("rescale") or hyper.get("rescale_norm") else "none"
     return Made({"merged": _from_base(method, case, params, methods)}, _open_ties(vectors(case), density))
 
 
@@ -154,6 +156,8 @@ RUNNERS: dict[str, Runner] = {
     "slerp": slerp,
     "soups": golden_averages.soups,
     "checkpoint_average": golden_averages.soups,
+    "sparse_soup": golden_averages.soups,
+    "zscl": golden_averages.zscl,
     "karcher": golden_averages.karcher,
     "model_stock": golden_averages.model_stock,
     "variance_corrected": golden_averages.variance_corrected,

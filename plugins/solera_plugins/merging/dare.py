@@ -40,6 +40,17 @@ def dare(
         Rescale,
         Param(help="Divide what is kept by the density; or bring each tensor to its former 1-norm (l1); or neither."),
     ] = "inverse",
+    q: Annotated[
+        tuple[float, ...],
+        Param(
+            0.0,
+            1.0,
+            per_model=True,
+            step=0.01,
+            search=(0.05, 1.0),
+            help="What to divide by (DAREx-q); 0: the density.",
+        ),
+    ] = (0.0,),
     strategy: Annotated[
         Literal["random", "magnitude"], Param(help="Drop at random, or the smallest (the paper's baseline).")
     ] = "random",
@@ -49,8 +60,9 @@ def dare(
     """Drop each change with probability p, divide the others by 1 - p, merge.
 
     ``d'_i = d_i m_i / (1 - p)`` with ``m_i ~ Bernoulli(1 - p)`` for each element; ``W = W0 + scale * sum_i w_i d'_i``.
-    At density 0 nothing is kept and nothing divided. Made for small changes (a range of about 0.005): where they are
-    large, dropping most of them breaks the model.
+    At density 0 nothing is kept and nothing divided. DAREx-q (Deng et al. 2025) divides by a ``q`` of at least ``1 -
+    p`` instead, tuned on held-out data. Made for small changes (a range of about 0.005): where they are large, dropping
+    most of them breaks the model.
 
     Args:
         deltas: One task vector per model, one whole tensor, any one shape.
@@ -60,27 +72,28 @@ def dare(
         weight: One number per model.
         combine_by: How the sparse vectors are put together.
         rescale: How the loss is made up for.
+        q: What to divide by, per model; 0 for the density.
         strategy: Which are dropped.
         seed: Of the masks.
         piece: Which tensor this is.
     """
     sparse = []
-    for i, (delta, share) in enumerate(zip(deltas, density, strict=True)):
+    for i, (delta, share, divisor) in enumerate(zip(deltas, density, q, strict=True)):
         if masks is not None:
             mask = masks[i]
         elif strategy == "random":
             mask = bricks.random_mask(delta.shape, share, seed, piece, i)
         else:
             mask = larger(delta, share)
-        sparse.append(rescaled(torch.where(mask, delta, 0.0), delta, share, rescale))
+        sparse.append(rescaled(torch.where(mask, delta, 0.0), delta, divisor or share, rescale))
     return combine(sparse, weight, combine_by) * scale
 
 
-def rescaled(kept: Tensor, whole: Tensor, density: float, how: Rescale) -> Tensor:
+def rescaled(kept: Tensor, whole: Tensor, divisor: float, how: Rescale) -> Tensor:
     """The kept entries, made up for what is missing."""
     if how == "l1":
         return bricks.rescale_l1(kept, whole)
-    return kept / density if how == "inverse" and density > 0 else kept
+    return kept / divisor if how == "inverse" and divisor > 0 else kept
 
 
 def larger(delta: Tensor, density: float) -> Tensor:

@@ -8,9 +8,20 @@ from typing import Annotated, Literal
 import torch
 from torch import Tensor
 
-from solera.api import Param, Passes, Piece, bricks, method
+from solera.api import InputError, Param, Passes, Piece, bricks, method
 from solera_plugins.merging.sums import weighted_sum
-from solera_plugins.merging.trimming import WHOLE, Compat, Cut, Elect, Progress, cut, find_cuts, squared_norms
+from solera_plugins.merging.trimming import (
+    WHOLE,
+    Compat,
+    Cut,
+    Elect,
+    Norm,
+    Progress,
+    cut,
+    find_cuts,
+    rescaled,
+    squared_norms,
+)
 
 
 @dataclass(slots=True)
@@ -80,6 +91,10 @@ def ties(
     merge: Annotated[
         Literal["mean", "sum", "max"], Param(help="How the changes that agree are put together.")
     ] = "mean",
+    rescale: Annotated[
+        Norm,
+        Param(help="Bring each trimmed tensor to its former 1-norm, 2-norm or largest magnitude."),
+    ] = "none",
     compat: Annotated[
         Compat,
         Param(help="Whose counting: ours is exact; 'authors' keep one more and all ties, and read no sign as minus."),
@@ -105,13 +120,20 @@ def ties(
         elect: How the sign is chosen.
         zero_sign: The sign where the vote is even.
         merge: How agreeing changes are put together.
+        rescale: Which norm trimming shall leave as it was.
         compat: Whose counting to follow.
         state: What :func:`survey` found over the model.
         piece: Which tensor this is.
+
+    Raises:
+        InputError: Tensors are to be rescaled although the model is trimmed as one vector.
     """
+    if rescale != "none" and scope == "model":
+        raise InputError("TIES rescales tensors trimmed on their own: set scope to 'tensor', or rescale to 'none'.")
     name = piece.name if piece else ""
     cuts = state.cuts if state else [cut(delta, p, compat, name) for delta, p in zip(deltas, density, strict=True)]
     trimmed = [Progress(at).trim(delta, name) for delta, at in zip(deltas, cuts, strict=True)]
+    trimmed = [rescaled(entry, delta, rescale) for entry, delta in zip(trimmed, deltas, strict=True)]
     kept = [entry * w for entry, w in zip(trimmed, weight, strict=True)]
     if elect == "none":
         return unelected(kept, weight, merge) * scale

@@ -9,9 +9,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from solera.api import Passes, reductions, selection
+from solera.api import Passes, bricks, reductions, selection
 
 Compat = Literal["none", "authors", "mergelm"]
+Norm = Literal["none", "l1", "l2", "linf"]
 Elect = Literal["mass", "count", "normfrac", "normmass", "none"]
 
 #: Up to here finding the k-th largest at once is faster than by histograms; both are exact.
@@ -140,3 +141,16 @@ def squared_norms(passes: Passes, cuts: list[Cut], elect: Elect) -> list[float]:
             kept = at.trim(delta, name)
             totals[i] += reductions.dot(kept, kept)
     return totals
+
+
+def rescaled(kept: Tensor, whole: Tensor, norm: Norm) -> Tensor:
+    """What was kept of a tensor, scaled to the norm of the whole; 0 stays 0."""
+    if norm == "none" or not whole.numel():
+        return kept
+    if norm == "l1":
+        return bricks.rescale_l1(kept, whole)
+    if norm == "l2":
+        wanted, got = reductions.norm(whole), reductions.norm(kept)
+    else:
+        wanted, got = float(whole.abs().max()), float(kept.abs().max())
+    return kept * (wanted / got) if got > 0 else kept
