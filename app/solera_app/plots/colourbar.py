@@ -57,10 +57,7 @@ class ColourBar:
     def paint(self, painter: QPainter, window: QRectF, selected: float = np.nan) -> None:
         """Paint at the right of ``window``; a wedge at ``selected`` if it is finite."""
         rect = QRectF(window.right() + GAP, window.top(), WIDTH, window.height())
-        painter.save()
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
         painter.drawImage(rect, self._strip)
-        painter.restore()
         values, labels = self._ticks()
         face = font("small")
         metrics = QFontMetricsF(face)
