@@ -13,6 +13,7 @@ from solera.documents.files import load_document, save_document
 from solera.documents.history import History
 from solera.documents.journal import Journal
 from solera.errors import Fault, LockedError
+from solera.recipes.checks import check
 from solera_app.bridge.slots import guarded
 
 #: Milliseconds from an edit to its journal entry; a crash loses no more.
@@ -62,7 +63,9 @@ class OpenDocument(QObject):
         """
         document, faults = load_document(path, methods)
         opened = OpenDocument(document, path, path.parent, read_only=read_only)
-        opened.faults = opened.unread = faults
+        opened.faults = faults
+        mendable = {(fault.code, fault.message) for fault in check(document.recipe, methods)}
+        opened.unread = tuple(fault for fault in faults if (fault.code, fault.message) not in mendable)
         return opened
 
     @property

@@ -188,11 +188,10 @@ class RecipeDesk(QObject):
         project = self._bench.project
         opened = OpenDocument.load(path, self._methods, read_only=project is not None and project.read_only)
         self._show(opened)
-        if opened.faults:
-            count = "a fault" if len(opened.faults) == 1 else f"{len(opened.faults)} faults"
-            details = "\n".join(map(str, opened.faults))
-            sentence = f"'{path.name}' has {count}; what could not be read is not shown, and saving leaves it out."
-            notices().say("warning", sentence, details)
+        if opened.unread:
+            some = "Something" if len(opened.unread) == 1 else f"{len(opened.unread)} things"
+            sentence = f"{some} in '{path.name}' could not be read and is not shown; Save will ask for another name."
+            notices().say("warning", sentence, "\n".join(map(str, opened.unread)))
 
     def _raise(self, opened: OpenDocument) -> None:
         for place in range(self._window.tabs.count()):
@@ -259,8 +258,8 @@ class RecipeDesk(QObject):
     # --- saving and copying ----------------------------------------------------------------------------------------
 
     def save(self, opened: OpenDocument) -> None:
-        """Write the recipe; one without a file is asked for a name."""
-        if opened.path is None:
+        """Write the recipe; a name is asked for if it has none, or if its file holds what could not be read."""
+        if opened.path is None or opened.unread:  # a file with more in it than was read is not overwritten unasked
             self.save_as(opened)
             return
         opened.save()

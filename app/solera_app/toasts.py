@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+from shiboken6 import isValid
 
 from solera_app.bridge.slots import notices
 from solera_app.theme import font, icon, mono, pixmap, themes, tokens
@@ -81,12 +82,14 @@ class Toasts(QObject):
     def __init__(self, window: QWidget) -> None:
         super().__init__(window)
         self._window = window
+        self._said: list[Toast] = []
         window.installEventFilter(self)
         notices().raised.connect(self.show_toast)
 
     def showing(self) -> list[Toast]:
         """The toasts now shown, oldest first."""
-        return self._window.findChildren(Toast, options=Qt.FindChildOption.FindDirectChildrenOnly)
+        self._said = [toast for toast in self._said if isValid(toast)]
+        return list(self._said)
 
     def show_toast(self, level: str, sentence: str, details: str = "") -> None:
         """Show a sentence; the same one twice is shown once."""
@@ -95,9 +98,11 @@ class Toasts(QObject):
             return
         spare = sorted(shown, key=lambda toast: toast.level == "error")  # notes give way before errors
         for old in spare[: max(0, len(shown) - _MOST + 1)]:
-            old.setParent(None)
+            self._said.remove(old)
+            old.hide()
             old.deleteLater()
         toast = Toast(level, sentence, details, self._window)
+        self._said.append(toast)
         toast.destroyed.connect(self._place_later)
         toast.show()
         self._place()

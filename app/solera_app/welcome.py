@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QModelIndex, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QLinearGradient, QPainter, QPainterPath, QPaintEvent, QPen
 from PySide6.QtWidgets import (
     QAbstractButton,
@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
 )
 
 from solera_app.docks.row_view import RowView
-from solera_app.models.rows import Row
+from solera_app.models.rows import ROW_ROLE, Row
 from solera_app.theme import font, pixmap, theme, themes, tokens
 
 
@@ -94,9 +94,9 @@ class _Sketch(QWidget):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         w, h = self.width(), self.height()
-        corners = QPainterPath()  # the card's own, at the top
-        corners.addRoundedRect(QRectF(0, 0, w, h + 8), 7, 7)
-        painter.setClipPath(corners)
+        rounded = QPainterPath()  # the card's own, at the top
+        rounded.addRoundedRect(QRectF(0, 0, w, h + 8), 7, 7)
+        painter.setClipPath(rounded)
         if self._kind == "surface":
             ground = QLinearGradient(0, 0, w, h)
             for place, colour in ((0, "#2f6c8e"), (0.4, "#443a83"), (0.6, "#440154"), (1, "#21918c")):
@@ -216,8 +216,13 @@ class Welcome(QScrollArea):
         self.recent.setProperty("role", "page")
         self.recent.setMinimumHeight(140)
         self.recent.activatedRow.connect(self.projectRequested)
-        self.recent.clicked.connect(lambda index: self.projectRequested.emit(self.recent.selected_ids()[0]))
+        self.recent.clicked.connect(self._recent_clicked)
         right.addWidget(self.recent)
+
+    def _recent_clicked(self, index: QModelIndex) -> None:
+        row = index.data(ROW_ROLE)
+        if isinstance(row, Row) and not row.section:
+            self.projectRequested.emit(row.id)
 
     def _head(self, column: QVBoxLayout) -> None:
         row = QHBoxLayout()

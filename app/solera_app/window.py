@@ -67,6 +67,7 @@ class Window(QMainWindow):
         self.resize(1280, 800)
         self.may_close = True
         self._hidden: list[QWidget] = []
+        self._alone, self._state = False, b""  # whether the welcome page hides the docks, and how they stood
         self.library, self.inspector = LibraryDock(), Inspector()
         self.jobs, self.runs, self.log = JobsDock(), RunsDock(), LogDock()
         self.welcome = Welcome()
@@ -247,10 +248,12 @@ class Window(QMainWindow):
 
     def show_welcome(self) -> None:
         """Show the welcome page alone: docks and toolbar come back with the tabs."""
-        if not self.on_welcome or not self._hidden:
-            self._hidden = [part for part in self._furniture() if not part.isHidden()]
-        for part in self._furniture():
-            part.hide()
+        if not self._alone:
+            self._alone = True
+            self._state = bytes(self.saveState().data())
+            self._hidden = [part for part in self._furniture() if not _taken_away(part)]
+            for part in self._furniture():
+                part.hide()
         self._center.setCurrentWidget(self.welcome)
         self.tabChanged.emit(None)
 
@@ -264,8 +267,9 @@ class Window(QMainWindow):
         self._tab_changed(self.tabs.currentIndex())
 
     def _leave_welcome(self) -> None:
-        if self.on_welcome:
-            for part in self._hidden or self._furniture():
+        if self._alone:
+            self._alone = False
+            for part in self._hidden:
                 part.show()
 
     @property
@@ -313,7 +317,8 @@ class Window(QMainWindow):
 
     def layout_state(self) -> tuple[bytes, bytes]:
         """Window geometry and dock state."""
-        return bytes(self.saveGeometry().data()), bytes(self.saveState().data())
+        state = self._state if self._alone else bytes(self.saveState().data())
+        return bytes(self.saveGeometry().data()), state
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: D102 - Qt's name
         if event.mimeData().hasUrls():
@@ -335,3 +340,8 @@ def _tab_text(title: str) -> str:
     """A title as a tab shows it: at most 24 letters, the middle left out, no mnemonics."""
     shown = title if len(title) <= _TAB_LETTERS else f"{title[:14].rstrip()}…{title[-9:].lstrip()}"
     return shown.replace("&", "&&")
+
+
+def _taken_away(part: QWidget) -> bool:
+    """Whether a person hid it; what was never shown yet does not count."""
+    return part.isHidden() and part.testAttribute(Qt.WidgetAttribute.WA_WState_ExplicitShowHide)

@@ -245,7 +245,9 @@ def test_a_folder_that_is_no_project_leaves_the_open_one(person: Person, tmp_pat
     assert person.window.isVisible()
 
 
-def test_a_recipe_with_faults_opens_and_shows_them(person: Person, project: Path) -> None:
+def test_a_recipe_with_faults_opens_and_shows_them(
+    person: Person, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bad = project / "recipes" / "bad.yaml"
     bad.write_text("solera: 1\nnodes:\n  a: {checkpoint: 'library:none'}\n  b: {metod: ties}\noutput: c\n")
     person.drop_files([bad])
@@ -253,10 +255,15 @@ def test_a_recipe_with_faults_opens_and_shows_them(person: Person, project: Path
     person.until(lambda: person.tab.opened.faults)
     assert "a" in person.document.ids
     person.until(lambda: person.window.faults.isVisible())
-    person.until_toast("bad.yaml", "saving leaves it out")
+    person.until_toast("bad.yaml", "could not be read")
     person.act("run.run")
     assert not person.desk.workbench.jobs.jobs()
     assert any("metod" in fault.message for fault in person.tab.opened.faults)
+    asked: list[object] = []
+    monkeypatch.setattr("PySide6.QtWidgets.QFileDialog.getSaveFileName", lambda *a: asked.append(a) or ("", ""))
+    person.act("file.save")
+    assert asked
+    assert "metod" in bad.read_text()
 
 
 def test_a_full_disk_keeps_the_document(person: Person, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,8 +35,7 @@ class SessionStore:
     @property
     def recent(self) -> list[Path]:
         """Recent projects, latest first."""
-        items = self._content.get("recent", [])
-        return [Path(item) for item in items if isinstance(item, str)]
+        return [Path(item) for item in _strings(self._content.get("recent"))]
 
     def remember_project(self, folder: Path) -> None:
         """Put a project at the head of the recent ones."""
@@ -68,15 +67,16 @@ class SessionStore:
 
     def tabs(self, project: Path) -> list[str]:
         """Recipes that were open in a project, as paths."""
-        tabs = self._content.get("tabs", {})
-        items = tabs.get(str(project), []) if isinstance(tabs, dict) else []
-        return [item for item in items if isinstance(item, str)]
+        return _strings(self._tabs().get(str(project)))
 
     def keep_tabs(self, project: Path, paths: list[str]) -> None:
         """Remember which recipes are open in a project."""
-        tabs = self._content.setdefault("tabs", {})
-        tabs[str(project)] = paths
+        self._content["tabs"] = {**self._tabs(), str(project): paths}
         self.save()
+
+    def _tabs(self) -> dict[str, Any]:
+        tabs = self._content.get("tabs")
+        return tabs if isinstance(tabs, dict) else {}
 
     def save(self) -> None:
         """Write the file; failing to is not worth stopping for."""
@@ -85,3 +85,8 @@ class SessionStore:
             write_text(self._file, json.dumps(self._content, indent=1))
         except OSError:  # OutputError is one too
             pass
+
+
+def _strings(value: Any) -> list[str]:
+    """The strings of a list; empty if it is none."""
+    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []

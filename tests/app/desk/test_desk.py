@@ -1,0 +1,155 @@
+"""Window and desk together, without a project and with an empty one."""
+
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from solera.documents.commands import AddNodes
+from solera.projects.project import Project
+from solera.recipes.nodes import CheckpointNode
+from solera_app.actions.table import ACTIONS
+from solera_app.docks.log import LogHandler
+from solera_app.main import Application
+from solera_app.theme import theme
+
+
+@pytest.fixture
+def start(qtbot: Any, tmp_path: Path) -> Iterator[Callable[..., Application]]:
+    started: list[Application] = []
+
+    def begin(folder: Path | None = None) -> Application:
+        application = Application()
+        started.append(application)
+        application.open(folder)
+        qtbot.waitUntil(lambda: application.window.welcome._cards.count() > 0, timeout=10_000)
+        return application
+
+    yield begin
+    for application in started:
+        for opened in application.desk.recipes.documents:
+            opened.history.mark_saved()
+        application.window.close()
+        application.window.deleteLater()
+    logger = logging.getLogger("solera")
+    for handler in [handler for handler in logger.handlers if isinstance(handler, LogHandler)]:
+        logger.removeHandler(handler)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    Project.create(tmp_path / "project", "empty").close()
+    return tmp_path / "project"
+
+
+def enabled(application: Application) -> set[str]:
+    return {id_ for id_, action in application.window.actions_by_id.by_id.items() if action.isEnabled()}
+
+
+def test_every_action_of_the_table_has_a_handler(start: Any) -> None:
+    application = start()
+    assert set(application.window.actions_by_id.by_id) == {row.id for row in ACTIONS}
+
+
+def test_without_a_project_only_what_needs_none_is_enabled(start: Any) -> None:
+    application = start()
+    assert application.window.on_welcome
+    assert enabled(application) == {row.id for row in ACTIONS if not row.when}
+    assert not application.window.run_button.isEnabled()
+
+
+def test_conditions_follow_the_document(start: Any, folder: Path, qtbot: Any) -> None:
+    application = start(folder)
+    assert {"file.save", "canvas.add", "file.close", "file.export"} <= enabled(application)
+    assert not {"edit.undo", "edit.redo", "run.run", "edit.copy", "canvas.ground", "run.stop"} & enabled(application)
+    tab = application.window.tabs.currentWidget()
+    history = tab.opened.history
+    history.do(AddNodes((CheckpointNode("a", "library:a"),)))
+    assert {"edit.undo", "run.run"} <= enabled(application)
+    assert application.window.run_button.isEnabled()
+    tab.canvas.select(["a"])
+    assert "edit.copy" in enabled(application)
+    history.undo()
+    assert "edit.redo" in enabled(application)
+    assert not {"edit.undo", "run.run"} & enabled(application)
+    application.window.show_welcome()
+    assert "file.save" not in enabled(application)
+
+
+def test_closing_with_unsaved_edits_asks_and_cancel_stays(
+    start: Any, folder: Path, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    application = start(folder)
+    tab = application.window.tabs.currentWidget()
+    tab.opened.history.do(AddNodes((CheckpointNode("a", "library:a"),)))
+    asked: list[str] = []
+    monkeypatch.setattr("PySide6.QtWidgets.QMessageBox.exec", lambda box: asked.append(box.text()) or 0)
+    assert not application.window.close()
+    assert application.window.isVisible()
+    assert len(asked) == 1
+    assert "untitled" in asked[0]
+    application.desk.close_tab(tab)
+    assert application.window.tabs.count() == 1
+    tab.opened.history.undo()
+    assert application.window.close()
+    assert len(asked) == 2
+
+
+def test_the_theme_is_switched_and_remembered(start: Any, folder: Path) -> None:
+    application = start(folder)
+    before = theme().name
+    application.window.actions_by_id.by_id["view.theme"].trigger()
+    assert theme().name != before
+    assert application.desk.settings.theme == theme().name
+    again = start()
+    assert again.desk.settings.theme == theme().name
+
+
+def test_the_layout_comes_back(start: Any, folder: Path, qtbot: Any) -> None:
+    first = start(folder)
+    first.window.actions_by_id.by_id["view.inspector"].trigger()
+    assert not first.window.inspector_dock.isVisible()
+    first.window.close()
+    second = start(folder)
+    assert not second.window.inspector_dock.isVisible()
+    assert second.window.library_dock.isVisible()
+    assert second.session.recent == [folder]
+
+
+def test_another_project_replaces_the_first(start: Any, folder: Path, tmp_path: Path, qtbot: Any) -> None:
+    application = start(folder)
+    other = tmp_path / "other"
+    Project.create(other, "other").close()
+    application.desk.drop_files([str(other)])
+    assert application.window.project_name.text() == "other"
+    assert application.window.tabs.count() == 1
+    Project.open(folder).close()  # the first is free again
+    application.desk.drop_files([str(other / "solera.toml")])
+    assert application.window.project_name.text() == "other"
+
+
+def test_the_welcome_page_stands_alone_and_gives_the_docks_back(start: Any, folder: Path, qtbot: Any) -> None:
+    application = start(folder)
+    window = application.window
+    window.actions_by_id.by_id["view.library"].trigger()
+    window.actions_by_id.by_id["help.welcome"].trigger()
+    assert window.on_welcome
+    docks = (window.library_dock, window.inspector_dock, window.bottom_dock)
+    assert not any(dock.isVisible() for dock in docks)
+    window.close()
+    again = start(folder).window
+    assert not again.on_welcome
+    assert [dock.isVisible() for dock in (again.library_dock, again.inspector_dock, again.bottom_dock)] == [
+        False, True, True,
+    ]  # fmt: skip
+
+
+def test_a_first_start_shows_every_dock_once_a_project_is_open(start: Any, folder: Path) -> None:
+    application = start()
+    assert not application.window.library_dock.isVisible()
+    application.desk.open_project(folder)
+    window = application.window
+    assert all(part.isVisible() for part in (window.library_dock, window.inspector_dock, window.bottom_dock))
+    assert window.toolbar.isVisible()

@@ -1,0 +1,189 @@
+"""The welcome page and the small dialogs."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QPlainTextEdit, QWidget
+
+from solera.documents.document import Document
+from solera.extend.registry import Registry
+from solera.params import Var
+from solera.recipes.nodes import CheckpointNode, MethodNode, Recipe
+from solera.settings import Settings
+from solera.workbench.experiment import load_experiment
+from solera_app.actions.table import ACTIONS
+from solera_app.dialogs import SettingsDialog, show_plugins, show_shortcuts
+from solera_app.docks.row_view import RowView
+from solera_app.explore_dialog import ExploreDialog
+from solera_app.theme import themes
+from solera_app.welcome import Welcome, _Card, _Start
+
+LEFT = Qt.MouseButton.LeftButton
+
+
+@pytest.fixture
+def welcome(qtbot: Any) -> Welcome:
+    made = Welcome()
+    qtbot.addWidget(made)
+    made.resize(1100, 640)
+    made.show()
+    return made
+
+
+def test_start_lines_are_actions_of_the_table(welcome: Welcome, qtbot: Any) -> None:
+    known = {row.id: row for row in ACTIONS}
+    for line in welcome.findChildren(_Start):
+        with qtbot.waitSignal(welcome.actionRequested) as told:
+            QTest.mouseClick(line, LEFT)
+        assert known[told.args[0]].shortcut == line._shortcut
+
+
+def test_examples_are_cards_of_one_height_with_a_button(welcome: Welcome, qtbot: Any) -> None:
+    long = "A much longer summary that needs several lines to be told, one after the other, and another. " * 2
+    welcome.show_examples([("digits", "Digits", "Short.", "Here"), ("prose", "Prose and code", long, "Here")])
+    qtbot.waitUntil(lambda: all(card.isVisible() for card in welcome.findChildren(_Card)))
+    cards = welcome.findChildren(_Card)
+    assert len({(card.y(), card.height()) for card in cards}) == 1
+    with qtbot.waitSignal(welcome.exampleRequested) as told:
+        QTest.mouseClick(cards[1].button, LEFT)
+    assert told.args == ["prose"]
+    welcome.show_examples([])
+    assert welcome._cards.count() == 0
+
+
+def test_recent_projects_open_and_those_gone_are_dim(welcome: Welcome, qtbot: Any, tmp_path: Path) -> None:
+    there = tmp_path / "there"
+    there.mkdir()
+    (there / "solera.toml").touch()
+    welcome.show_recent([there, tmp_path / "gone"])
+    rows = welcome.recent.rows_model.rows
+    assert [(row.title, row.dim) for row in rows] == [("there", False), ("gone", True)]
+    place = welcome.recent.visualRect(welcome.recent.rows_model.index(0)).center()
+    with qtbot.waitSignal(welcome.projectRequested) as told:
+        QTest.mouseClick(welcome.recent.viewport(), LEFT, pos=place)
+    assert told.args == [str(there)]
+    welcome.show_recent([])
+    assert [row.title for row in welcome.recent.rows_model.rows] == ["Projects you open appear here"]
+    with qtbot.assertNotEmitted(welcome.projectRequested):
+        QTest.mouseClick(welcome.recent.viewport(), LEFT, pos=place)
+
+
+def test_it_is_painted_in_both_themes(welcome: Welcome) -> None:
+    welcome.show_examples([("a", "A", "x", ""), ("b", "B", "y", "")])
+    light = welcome.grab().toImage().pixelColor(4, 4).lightness()
+    themes().apply("dark")
+    assert welcome.grab().toImage().pixelColor(4, 4).lightness() <= light
+
+
+# --- dialogs --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def parent(qtbot: Any) -> QWidget:
+    made = QWidget()
+    qtbot.addWidget(made)
+    return made
+
+
+def test_settings_give_back_what_was_chosen_and_keep_the_rest(parent: QWidget) -> None:
+    before = Settings(log_level="debug", memory=5_000_000_000, threads=3, plugin_folders=("/a",))
+    dialog = SettingsDialog(before, ["auto", "cpu"], "/x/settings.toml", parent)
+    assert dialog.settings() == before
+    dialog.theme.setCurrentText("dark")
+    dialog.device.setCurrentText("cpu")
+    dialog.folders.setText("/a , /b,,")
+    chosen = dialog.settings()
+    assert (chosen.theme, chosen.device, chosen.plugin_folders) == ("dark", "cpu", ("/a", "/b"))
+    assert (chosen.log_level, chosen.threads, chosen.memory) == ("debug", 3, 5_000_000_000)
+
+
+def test_every_shortcut_is_listed(parent: QWidget) -> None:
+    dialog = show_shortcuts(parent)
+    shown = {row.right for row in dialog.findChild(RowView).rows_model.rows if not row.section}
+    assert shown == {row.shortcut for row in ACTIONS if row.shortcut}
+    dialog.close()
+
+
+def test_plugins_tell_why_they_failed(parent: QWidget, tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "plugin.toml").write_text("name = 3\n")
+    registry = Registry.discover((tmp_path,))
+    dialog = show_plugins(parent, registry.plugins)
+    view = dialog.findChild(RowView)
+    rows = {row.id: row for row in view.rows_model.rows}
+    assert "merging" in rows
+    (bad,) = [row for row in rows.values() if row.right == "Failed"]
+    view.choose(bad.id)
+    assert "'version' is required" in dialog.findChild(QPlainTextEdit).toPlainText()
+    dialog.close()
+
+
+# --- exploring ------------------------------------------------------------------------------------------------------
+
+
+def document(*names: str, **params: Any) -> Document:
+    nodes = tuple(CheckpointNode(name, f"library:{name}") for name in names)
+    merged = (MethodNode("blend", "ties", names[1:], names[0], params),) if params else ()
+    return Document(Recipe((*nodes, *merged), "blend" if params else "", name="mine"))
+
+
+@pytest.fixture
+def explorers() -> Any:
+    shelf = Registry.discover(()).explorers
+    return {name: shelf.describe(name) for name in shelf}
+
+
+def test_a_line_is_an_experiment(parent: QWidget, explorers: Any) -> None:
+    dialog = ExploreDialog(document("a", "b"), ["t", "u"], explorers, "", parent)
+    assert dialog.form == "line"
+    assert dialog.go.isEnabled()
+    dialog.params._root.child("points").setValue(7)
+    dialog.seed.setValue(5)
+    dialog.tasks[1].setChecked(False)
+    made = dialog.experiment()
+    assert made["family"] == {"line": ["library:a", "library:b"]}
+    assert made["explorer"] == {"name": "grid", "params": {"points": 7}}
+    assert (made["tasks"], made["seed"], made["limit"], made["title"]) == (["t"], 5, 0, "Line a to b")
+    assert load_experiment(made).to_plain()["tasks"] == ["t"]
+
+
+def test_three_checkpoints_are_a_plane_variables_a_search(parent: QWidget, explorers: Any) -> None:
+    assert ExploreDialog(document("a", "b", "c"), ["t"], explorers, "", parent).form == "plane"
+    two = document("a", "b", density=Var("d", 0, 1), scale=Var("s", 0, 2))
+    dialog = ExploreDialog(two, ["t", "u"], explorers, "", parent)
+    assert (dialog.form, dialog.explorer.currentData()) == ("recipe", "pareto")
+    assert dialog._variables.text() == "d from 0 to 1 · s from 0 to 2"
+    assert dialog.experiment()["family"]["recipe"]["output"] == "blend"
+
+
+@pytest.mark.parametrize(
+    ("names", "tasks", "form", "words"),
+    [
+        (("a",), ["t"], "line", "needs 2 checkpoints"),
+        (("a", "b"), ["t"], "plane", "needs 3 checkpoints"),
+        (("a", "b"), ["t"], "recipe", "no free variable"),
+        (("a", "b"), [], "line", "at least one task"),
+    ],
+)
+def test_what_is_missing_is_said_before_it_can_be_pressed(
+    parent: QWidget, explorers: Any, names: Any, tasks: Any, form: str, words: str
+) -> None:
+    dialog = ExploreDialog(document(*names), tasks, explorers, form, parent)
+    assert not dialog.go.isEnabled()
+    assert words in dialog._why.text()
+
+
+def test_ends_must_differ_and_a_front_needs_two_tasks(parent: QWidget, explorers: Any) -> None:
+    dialog = ExploreDialog(document("a", "b", "c"), ["t", "u"], explorers, "line", parent)
+    dialog.corners[1].setCurrentText("a")
+    assert "different checkpoint" in dialog._why.text()
+    dialog.corners[1].setCurrentText("c")
+    assert dialog.go.isEnabled()
+    dialog.explorer.setCurrentIndex(dialog.explorer.findData("pareto"))
+    dialog.tasks[0].setChecked(False)
+    assert "two tasks" in dialog._why.text()
+    assert not dialog.go.isEnabled()
