@@ -6,8 +6,8 @@ import itertools
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, Protocol
 
 from torch import Tensor
 
@@ -85,12 +85,14 @@ class Comparison:
         rows: In the order of the entries.
         best_single: Name of the single model with the best mean **on the report split** (the hardest one to beat);
             empty if no entry is single.
+        chosen_on: The split that variables were chosen on; empty if nothing was tuned.
     """
 
     metric: str
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     best_single: str
+    chosen_on: Split | Literal[""] = ""
 
     def to_plain(self) -> dict[str, Any]:
         """JSON-ready."""
@@ -98,6 +100,7 @@ class Comparison:
             "metric": self.metric,
             "better": metric(self.metric).better,
             "split": self.columns[0].split,
+            "chosen_on": self.chosen_on,
             "best_single": self.best_single,
             "rows": [_row_to_plain(row) for row in self.rows],
         }
@@ -189,7 +192,7 @@ def compare(
         chosen = bench.tune(number, point, on_selection) if entry.tune else {}
         scores = bench.score(number, point, chosen, on_report, "report")
         rows.append(Row(entry.name, entry.single, chosen, _combinations(entry), scores, bench.mean(scores)))
-    return bench.conclude(rows)
+    return replace(bench.conclude(rows), chosen_on=select if on_selection else "")
 
 
 def _check(entries: Sequence[Entry], tasks: Sequence[Task], measure: str) -> None:

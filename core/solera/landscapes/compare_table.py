@@ -36,8 +36,8 @@ def legend(comparison: Comparison) -> str:
     """What the numbers are: metric, unit, split, sample counts, and what 'within noise' means."""
     kind = metric(comparison.metric)
     unit = "%" if kind.display == "percent" else kind.unit
-    counts = {c.task: c.count for c in comparison.columns if c.metric == comparison.metric}
-    sizes = ", ".join(f"{task} {count}" for task, count in counts.items())
+    scores = [score for score in comparison.rows[0].scores if score.column.metric == comparison.metric]
+    sizes = ", ".join(f"{score.column.task} {_share(score.count, score.column.count)}" for score in scores)
     best = comparison.best_single
     against = (
         f" The gain is how much better the mean is than that of the best single model there ({best}), paired by "
@@ -45,11 +45,16 @@ def legend(comparison: Comparison) -> str:
         if best
         else ""
     )
+    chosen = f"; variables were chosen on the {comparison.chosen_on} split" if comparison.chosen_on else ""
     return (
         f"{kind.title}{f' ({unit})' if unit else ''}, {kind.better} is better, ± one standard error, on the "
-        f"{comparison.columns[0].split} split (samples: {sizes}); variables were chosen on the selection split."
-        f"{against}"
+        f"{comparison.columns[0].split} split (samples: {sizes}){chosen}.{against}"
     )
+
+
+def _share(count: int, whole: int) -> str:
+    """How many samples a number is of; of how many, where it is a preview."""
+    return f"{count} of {whole}" if 0 < count < whole else str(count)
 
 
 def _cells(comparison: Comparison) -> list[list[str]]:

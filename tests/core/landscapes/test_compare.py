@@ -131,6 +131,7 @@ def test_lower_is_better_for_losses():
 def test_a_preview_scores_fewer_samples():
     table, _ = run(limit=20)
     assert {score.count for row in table.rows for score in row.scores} == {20}
+    assert "samples: low 20 of 200, high 20 of 200" in markdown(table)
 
 
 def test_the_table_says_what_it_is():
@@ -138,7 +139,8 @@ def test_the_table_says_what_it_is():
     text = markdown(table)
     assert text.splitlines()[0] == "| model | low | high | mean | gain | chosen |"
     assert "best single" in text
-    assert "report split" in text
+    assert "report split (samples: low 200, high 200); variables were chosen on the selection split." in text
+    assert "chosen on" not in markdown(run(ENTRIES[:2])[0])
     assert "100.0 ± 0.0" in text
     lines = plain(table).splitlines()
     assert lines[0].split() == ["model", "low", "high", "mean", "gain", "chosen"]
