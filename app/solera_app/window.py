@@ -282,6 +282,7 @@ class Window(QMainWindow):
         if place >= 0:
             self.tabs.setTabText(place, _tab_text(tab.title))
             self.tabs.setTabToolTip(place, tab.title)
+            self._dress(place)  # a run's icon is known when it is read
             if self.tabs.currentIndex() == place:
                 self.tabChanged.emit(tab)
 

@@ -141,7 +141,8 @@ class FrontPlot(Plot):
         points = self._points
         finite = np.isfinite(self._at).all(axis=1)
         front, noise = int(points.front.sum()), int(points.noise.sum())
-        entries = [Entry("front", f"Front of {front:,}, ± 1 SE")]
+        distinct = len(np.unique(self._at[points.front], axis=0))  # a search may come by the same point again
+        entries = [Entry("front", f"Front of {distinct:,}, ± 1 SE")]
         if noise:
             entries.append(Entry("ring", f"Within noise, {noise:,}"))
         entries.append(Entry("dot", f"Dominated, {int(finite.sum()) - front - noise:,}", "plot.dominated"))
