@@ -212,6 +212,17 @@ def variables(value: Value) -> Iterator[Var]:
             return
 
 
+def by_place(value: Value) -> bool:
+    """Whether a value can be another one from tensor to tensor: it holds a curve or rules."""
+    match value:
+        case Curve() | Rules():
+            return True
+        case PerModel(values):
+            return any(by_place(item) for item in values)
+        case _:
+            return False
+
+
 def substitute(value: Value, numbers: Mapping[str, float]) -> Value:
     """The value with the named variables replaced by numbers; others stay."""
     match value:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from solera.errors import FaultsError, InputError, PluginError
 from solera.methods.spec import MethodSpec, Piece
-from solera.params import Curve, ParamSpec, PerModel, Rules, Scalar, Site, Value, resolve, variables
+from solera.params import ParamSpec, PerModel, Scalar, Site, Value, by_place, resolve, variables
 from solera.recipes.checks import COEFFICIENT, check
 from solera.recipes.nodes import CheckpointNode, MethodNode, Node, Recipe, SumNode, ValueType, node_values, upstream
 from solera.recipes.order import by_id, ordered, reachable, reference, suggestion
@@ -59,7 +59,7 @@ class Step:
     def placeless(self) -> bool:
         """Whether it does the same at every tensor, so that it may be fed a whole flat model at once."""
         wants_piece = self.spec is not None and "piece" in self.spec.arguments
-        return self.by_element and not wants_piece and not any(_placed(value) for value in node_values(self.node))
+        return self.by_element and not wants_piece and not any(by_place(value) for value in node_values(self.node))
 
     def params(self, site: Site, numbers: Mapping[str, float]) -> dict[str, Any]:
         """The parameters of a method node at one tensor, defaults filled in."""
@@ -313,13 +313,3 @@ def _typed(value: Scalar, spec: ParamSpec) -> Any:
     if (low is not None and number < low) or (high is not None and number > high):
         raise InputError(f"'{spec.name}' must lie from {low} to {high}; it stands at {number:g}.", param=spec.name)
     return round(number) if spec.kind == "int" else number
-
-
-def _placed(value: Value) -> bool:
-    match value:
-        case Curve() | Rules():
-            return True
-        case PerModel(values):
-            return any(_placed(item) for item in values)
-        case _:
-            return False

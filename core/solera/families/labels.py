@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from solera.families.coords import Coord
-from solera.params import Curve, PerModel, Rules, Value
+from solera.params import by_place
 from solera.recipes.nodes import MethodNode, Recipe, node_values
 
 if TYPE_CHECKING:
@@ -77,16 +77,6 @@ def _affine(recipe: Recipe, methods: Mapping[str, MethodSpec]) -> bool:
     for node in recipe.nodes:
         if isinstance(node, MethodNode) and not methods[node.method].affine:
             return False
-        if any(_varies(value) for value in node_values(node)):
+        if any(by_place(value) for value in node_values(node)):
             return False
     return True
-
-
-def _varies(value: Value) -> bool:
-    match value:
-        case Curve() | Rules():
-            return True
-        case PerModel(values):
-            return any(_varies(item) for item in values)
-        case _:
-            return False
