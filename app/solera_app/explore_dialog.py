@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
@@ -23,35 +23,16 @@ from PySide6.QtWidgets import (
 )
 
 from solera.documents.document import Document
-from solera.params import ParamSpec, Value, Var, encode
+from solera.params import Value, Var, encode
 from solera.recipes.nodes import CheckpointNode
 from solera.recipes.plain import to_plain
-from solera_app.docks.form import Form
+from solera_app.docks.form import Declared, Form
 from solera_app.docks.panel import line, section_title
 from solera_app.theme import font
 
 _FORMS = ("line", "plane", "recipe")
 _TITLES = {"line": "Line", "plane": "Plane", "recipe": "Recipe variables"}
 _CORNERS = {"line": ("From", "To"), "plane": ("Origin", "Along", "Across")}
-
-
-class ExplorerRow(Protocol):
-    """What the dialog needs of an explorer; its manifest entry has it."""
-
-    @property
-    def title(self) -> str:
-        """What a person reads."""
-        ...
-
-    @property
-    def summary(self) -> str:
-        """One sentence."""
-        ...
-
-    @property
-    def params(self) -> Sequence[ParamSpec]:
-        """Declared parameters."""
-        ...
 
 
 class ExploreDialog(QDialog):
@@ -69,7 +50,7 @@ class ExploreDialog(QDialog):
         self,
         document: Document,
         tasks: Sequence[str],
-        explorers: Mapping[str, ExplorerRow],
+        explorers: Mapping[str, Declared],
         form: str = "",
         parent: QWidget | None = None,
     ) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from pyqtgraph.parametertree import Parameter, ParameterTree, registerParameterType
 from pyqtgraph.parametertree.parameterTypes import SimpleParameter, WidgetParameterItem
@@ -14,6 +14,25 @@ from PySide6.QtWidgets import QHeaderView, QWidget
 from solera.params import ParamSpec, PerModel, Value, Var
 from solera_app.docks.fields import field_for
 from solera_app.theme import icon, themes
+
+
+class Declared(Protocol):
+    """What a form and its title need of a contribution; its manifest entry has it."""
+
+    @property
+    def title(self) -> str:
+        """What a person reads."""
+        ...
+
+    @property
+    def summary(self) -> str:
+        """One sentence."""
+        ...
+
+    @property
+    def params(self) -> Sequence[ParamSpec]:
+        """Declared parameters."""
+        ...
 
 
 class _FieldItem(WidgetParameterItem):  # type: ignore[misc]  # pyqtgraph is untyped

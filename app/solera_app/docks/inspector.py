@@ -14,8 +14,8 @@ from solera_app.docks.panel import Empty, Header
 from solera_app.docks.point_page import PointPage
 
 if TYPE_CHECKING:
-    from solera_app.docks.form import Form
-    from solera_app.docks.node_page import MethodRow, NodePage
+    from solera_app.docks.form import Declared, Form
+    from solera_app.docks.node_page import NodePage
 
 
 class Inspector(QWidget):
@@ -79,7 +79,7 @@ class Inspector(QWidget):
         self,
         document: Document,
         id_: str,
-        methods: Mapping[str, MethodRow],
+        methods: Mapping[str, Declared],
         tasks: Sequence[str] = (),
         facts: Sequence[tuple[str, str]] = (),
         state: str = "",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QComboBox, QFormLayout, QLabel, QLineEdit, QPushButton, QVBoxLayout, QWidget
@@ -13,30 +13,11 @@ from solera.documents.commands import Command, SetCoefficient, SetParam, SetReci
 from solera.documents.document import AnyNode, Document, SaveNode, Split, TaskNode
 from solera.params import Curve, Param, ParamSpec, PerModel, Rules, Value, Var
 from solera.recipes.nodes import CheckpointNode, MethodNode, SumNode
-from solera_app.docks.form import Form
+from solera_app.docks.form import Declared, Form
 from solera_app.docks.panel import line, section_title
 from solera_app.docks.subject import Facts, Subject
 
 DTYPES = ("", "float32", "bfloat16", "float16", "float64")
-
-
-class MethodRow(Protocol):
-    """What the inspector needs of a method; its manifest entry has it."""
-
-    @property
-    def title(self) -> str:
-        """What a person reads."""
-        ...
-
-    @property
-    def summary(self) -> str:
-        """One sentence."""
-        ...
-
-    @property
-    def params(self) -> Sequence[ParamSpec]:
-        """Declared parameters."""
-        ...
 
 
 _ICONS: dict[type[Any], str] = {
@@ -135,7 +116,7 @@ class NodePage(QWidget):
         self,
         document: Document,
         node: AnyNode,
-        methods: Mapping[str, MethodRow],
+        methods: Mapping[str, Declared],
         tasks: Sequence[str],
         facts: Sequence[tuple[str, str]],
         state: str,
@@ -165,7 +146,7 @@ class NodePage(QWidget):
                 self.subject.show_subject(icon, node.id, source, state)
                 self._sections(facts=bool(facts))
 
-    def _method(self, node: MethodNode, method: MethodRow | None, icon: str, state: str, facts: bool) -> None:
+    def _method(self, node: MethodNode, method: Declared | None, icon: str, state: str, facts: bool) -> None:
         if method is None:
             self.subject.show_subject(
                 "broken-link", node.method, "Its plugin is not installed; its data are kept.", state
