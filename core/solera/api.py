@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from solera.tasks.scores import Split as Split
     from solera.tasks.scores import aggregate as aggregate
     from solera.tasks.scores import difference as difference
+    from solera.tasks.splits import split_rows as split_rows
     from solera.tasks.task import Evaluator as Evaluator
     from solera.tasks.task import Task as Task
     from solera.tensors import hashing as hashing
@@ -81,6 +82,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "solera.tasks.classification": ("ClassificationTask",),
     "solera.tasks.language": ("LanguageTask",),
     "solera.tasks.scores": ("METRICS", "Column", "Metric", "Score", "Split", "aggregate", "difference"),
+    "solera.tasks.splits": ("split_rows",),
     "solera.tasks.task": ("Evaluator", "Task"),
     "solera.tensors": ("hashing", "reductions", "selection"),
 }  # fmt: skip

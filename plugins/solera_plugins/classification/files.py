@@ -9,11 +9,9 @@ from typing import Annotated, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from solera.api import ClassificationTask, InputError, Param, Seed, Split, TaskError
+from solera.api import ClassificationTask, InputError, Param, Seed, Split, TaskError, split_rows
 
 _NAMES: tuple[Split, ...] = ("train", "selection", "report")
-#: Where a fixed permutation is cut when the file names no splits.
-_SHARES = (0.6, 0.15, 0.25)
 
 
 def classification(
@@ -57,8 +55,4 @@ def _rows(name: str, arrays: dict[str, NDArray[Any]], split: Split) -> NDArray[A
             got = f"the words {', '.join(strange)}" if strange else f"shape {words.shape}"
             raise InputError(f"Task '{name}': 'split' has one of {', '.join(_NAMES)} per sample, not {got}.", task=name)
         return np.flatnonzero(words == split)
-    count = len(arrays["y"])
-    order = Seed(0).child("classification", "splits").numpy().permutation(count)
-    ends = np.round(np.cumsum(_SHARES) * count).astype(int)
-    place = _NAMES.index(split)
-    return np.sort(order[ends[place - 1] if place else 0 : ends[place]])
+    return split_rows(len(arrays["y"]), split, Seed(0).child("classification", "splits"))

@@ -7,11 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-from solera.api import LanguageTask, Param, Seed, Split, TaskError
+from solera.api import LanguageTask, Param, Seed, Split, TaskError, split_rows
 
 _NAMES: tuple[Split, ...] = ("train", "selection", "report")
-#: Where a fixed permutation of the documents is cut when the folder names no splits.
-_SHARES = (0.6, 0.15, 0.25)
 
 
 def language(
@@ -67,10 +65,7 @@ def _line(name: str, path: Path, number: int, line: str) -> dict[str, Any]:
 
 
 def _share(texts: list[str], split: Split) -> list[str]:
-    order = Seed(0).child("language", "splits").numpy().permutation(len(texts))
-    ends = [round(sum(_SHARES[: place + 1]) * len(texts)) for place in range(len(_NAMES))]
-    place = _NAMES.index(split)
-    return [texts[index] for index in sorted(order[ends[place - 1] if place else 0 : ends[place]])]
+    return [texts[row] for row in split_rows(len(texts), split, Seed(0).child("language", "splits"))]
 
 
 def _encoder(name: str, path: Path) -> Any:
