@@ -14,8 +14,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from solera_app.first_paint import FirstPaint
-
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QMainWindow
 
@@ -66,19 +64,30 @@ class Lateness:
 def paint() -> None:
     """Start as ``solera app`` does, and end at the first paint."""
     import solera.cli.main
-    import solera_app.main
+    import solera_app.commands
 
-    class Timed(solera_app.main.Application):
-        def open(self, *arguments: Any) -> None:
-            FirstPaint(self.window, lambda: _painted(self.window))
-            super().open(*arguments)
+    probe = solera_app.commands.probe_display
 
-    solera_app.main.Application = Timed  # type: ignore[misc]  # the command makes its application by this name
+    def probed(meanwhile: Callable[[], object]) -> None:
+        probe(meanwhile)
+        import solera_app.main  # which the command has loaded meanwhile
+        from solera_app.first_paint import FirstPaint
+
+        class Timed(solera_app.main.Application):
+            def open(self, *arguments: Any) -> None:
+                FirstPaint(self.window, lambda: _painted(self.window))
+                super().open(*arguments)
+
+        solera_app.main.Application = Timed  # type: ignore[misc]  # the command makes its application by this name
+
+    solera_app.commands.probe_display = probed  # type: ignore[assignment]  # the command always says what meanwhile
     solera.cli.main.main(["app"])
 
 
 def bare_paint() -> None:
     """The floor: Qt and an empty main window."""
+    from solera_app.first_paint import FirstPaint
+
     qt, window = _bare()
     FirstPaint(window, lambda: _painted(window))
     window.show()
@@ -98,6 +107,8 @@ def _painted(window: QMainWindow) -> None:
 def bare_late(seconds: float) -> None:
     """The floor: the timer in an empty window."""
     from PySide6.QtCore import QTimer
+
+    from solera_app.first_paint import FirstPaint
 
     qt, window = _bare()
     lateness = Lateness()
@@ -142,9 +153,9 @@ class _Session:
         self._timer.start()
 
     def _settled(self) -> bool:
-        from PySide6.QtCore import QThreadPool
+        from solera_app.bridge.background import idle
 
-        return self._desk.workbench is not None and not QThreadPool.globalInstance().activeThreadCount()
+        return self._desk.workbench is not None and idle()
 
     def _look(self) -> None:
         """Ten times a second: begin to measure when all is ready, end when the time is over."""

@@ -78,12 +78,15 @@ class Application:
 
 
 def _warm_up() -> None:
-    """Import what the first job and the first view will need."""
-    import torch
-
+    """Import what the first canvas, the first view and the first job will need: what is nearest first."""
+    import solera_app.canvases.recipe
+    import solera_app.docks.node_page
     import solera_app.extend
 
-    del torch, solera_app
+    del solera_app
+    import torch
+
+    del torch
 
 
 def run(project: Path | None = None, *, examples: Sequence[str] = (), safe_mode: bool = False) -> int:

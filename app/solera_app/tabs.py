@@ -9,7 +9,6 @@ from typing import Any
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
-from solera_app.canvases.recipe import RecipeCanvas
 from solera_app.open_document import OpenDocument
 
 
@@ -95,6 +94,8 @@ class RecipeTab(DocumentTab):
     icon = "recipe"
 
     def __init__(self, opened: OpenDocument, methods: Mapping[str, Any]) -> None:
+        from solera_app.canvases.recipe import RecipeCanvas  # not before the window's first paint
+
         super().__init__(opened)
         self.canvas = RecipeCanvas(opened.history, methods)
         self.canvas.message.connect(self.hinted)
