@@ -123,12 +123,20 @@ class Wiring:
             return "weights"
         if isinstance(node, MethodNode):
             facts = self._methods.get(node.method)
-            if facts is None or facts.takes == "any":
+            if facts is None:
                 return "any"
+            if facts.takes == "any":
+                return "any" if node.base else self._of_the_others(node, port)
             if facts.takes == "weights":
                 return "weights"
             return "any" if facts.base != "none" else "delta"
         return "any"
+
+    def _of_the_others(self, node: MethodNode, port: str) -> PortType:
+        """What the other inputs are, if they agree: weights and deltas are not taken together."""
+        place = port.partition(":")[2]
+        others = {self.result(name) for i, name in enumerate(node.inputs) if name and str(i) != place} - {"any"}
+        return others.pop() if len(others) == 1 else "any"
 
     def refusal(self, source: str, target: str, port: str) -> str | None:
         """Why a connection is refused; see :func:`refusal`."""
