@@ -224,7 +224,8 @@ class RunDesk(QObject):
         tab.setProperty("run", run)
         view.pointSelected.connect(guarded(lambda _, index: self._show_point(tab, index)))
         view.recipeRequested.connect(guarded(self.open_recipe))
-        view.opened.connect(guarded(lambda _: self._show_point(tab, -1) if self._tab is tab else None))
+        view.opened.connect(guarded(lambda _: self._about_run(tab)))
+        view.watch.grew.connect(guarded(lambda _: self._about_run(tab)))
         view.failed.connect(guarded(lambda error: notices().say("error", str(error))))
         self._window.add_tab(tab)
         view.open(file)
@@ -236,6 +237,11 @@ class RunDesk(QObject):
             self._show_point(self._tab, self._tab.view.selected)
         elif tab is None:
             self._window.inspector.show_nothing()
+
+    def _about_run(self, tab: RunTab) -> None:
+        """The run as a whole, while none of its points is chosen: its state and its count change."""
+        if self._tab is tab and tab.view.selected < 0:
+            self._show_point(tab, -1)
 
     def _show_point(self, tab: RunTab, index: int) -> None:
         snapshot = tab.view.snapshot

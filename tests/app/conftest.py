@@ -13,6 +13,7 @@ import pytest
 EXPECTED = (
     r"This plugin does not support (propagateSizeHints|raise|grabbing the keyboard).*",
     r".*QFontDatabase: Cannot find font directory.*",
+    r"Mouse event .* not accepted by receiving widget",  # of QTest, when a widget that was clicked hides itself
 )
 
 
@@ -26,7 +27,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def _leaves_nothing() -> Iterator[None]:
-    """Each test begins in the light theme and ends without a thread of ours."""
+    """Each test begins in the light theme and ends without a thread of ours or a style sheet."""
+    from PySide6.QtWidgets import QApplication
+
     from solera_app.theme import themes
 
     interval = sys.getswitchinterval()
@@ -34,6 +37,9 @@ def _leaves_nothing() -> Iterator[None]:
     themes().apply("light")
     yield
     themes().apply("light")
+    application = QApplication.instance()
+    if isinstance(application, QApplication) and application.styleSheet():
+        application.setStyleSheet("")  # its icons go with the application that wrote them
     sys.setswitchinterval(interval)
     left = [t.name for t in threading.enumerate() if t not in before and t.name.startswith("solera-")]
     assert not left, f"threads left behind: {left}"

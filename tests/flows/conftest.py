@@ -70,6 +70,8 @@ def window(qtbot: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[...
     for handler in [handler for handler in logger.handlers if type(handler).__name__ == "LogHandler"]:
         logger.removeHandler(handler)
     themes().apply("light")
+    if started:
+        started[0].qt.setStyleSheet("")
     sys.setswitchinterval(interval)
 
 

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QImage
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QLabel
 from tests.flows.person import Person
 
 from solera_app import interpolation_tab
@@ -23,6 +25,13 @@ from solera_app.theme import theme
 
 LEFT, PLAIN = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
 LONG = 40_000
+
+
+def facts_shown(person: Person) -> list[tuple[str, str]]:
+    """Lines of label and value that the inspector's point page shows."""
+    point = person.window.inspector.point
+    texts = [label.text() for label in point.findChildren(QLabel) if label.isVisible()]
+    return list(pairwise(texts))
 
 
 # --- the recipe -----------------------------------------------------------------------------------------------------
@@ -110,6 +119,7 @@ def test_a_line_fills_in_live_and_its_points_are_to_be_had(furnished: Person, tm
     assert counts == sorted(counts)
     person.until(lambda: any("Line base to rotated" in row.title for row in person.window.runs.view.rows_model.rows))
 
+    person.until(lambda: ("State", "done") in facts_shown(person))
     plot = person.plot()
     at = plot.position(int(plot.order()[3])).toPoint()
     QTest.mouseMove(plot.canvas.viewport(), QPoint(2, 2))

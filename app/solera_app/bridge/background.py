@@ -3,33 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import lru_cache
 from typing import Any
 
-from PySide6.QtCore import QObject, QRunnable, QThreadPool, Signal
+from PySide6.QtCore import QObject, Qt, Signal
 
 from solera_app.bridge.slots import attempt, guarded, report
 
-
-class _Answer(QObject):
-    done = Signal(object)
-    failed = Signal(object)
+#: Threads that read at once: a slow disk must not hold up every list.
+_THREADS = 4
 
 
-class _Work(QRunnable):
-    def __init__(self, function: Callable[[], Any], answer: _Answer) -> None:
+class _Answers(QObject):
+    """Carries answers to the thread it was made in, which is the window's.
+
+    There is one for the whole process: an object for each piece of work would be thrown away by whichever thread
+    lets go of it last, and Qt's objects must die where they live.
+    """
+
+    ready = Signal(object, object)
+
+    def __init__(self) -> None:
         super().__init__()
-        self._function = function
-        self._answer = answer
+        self.ready.connect(self._call, Qt.ConnectionType.QueuedConnection)
 
-    def run(self) -> None:
-        result, error = attempt(self._function)
-        if error is None:
-            self._answer.done.emit(result)
-        else:
-            self._answer.failed.emit(error)
+    def _call(self, function: Callable[[Any], None], value: Any) -> None:
+        function(value)
 
 
-_alive: set[_Answer] = set()
+@lru_cache(maxsize=1)
+def _answers() -> _Answers:
+    return _Answers()
+
+
+_unanswered: set[Future[None]] = set()
+
+
+def idle() -> bool:
+    """Whether no work is under way."""
+    return all(work.done() for work in _unanswered.copy())
+
+
+@lru_cache(maxsize=1)
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(_THREADS, "aside")
 
 
 def in_background(
@@ -44,14 +62,16 @@ def in_background(
         done: Gets the result.
         failed: Gets the exception; by default it is told as a notice.
     """
-    answer = _Answer()
-    _alive.add(answer)
-    safe_done, safe_failed = guarded(done or (lambda _: None)), failed or report
+    answers = _answers()
+    safe_done, safe_failed = guarded(done or (lambda _: None)), guarded(failed or report)
 
-    def finish(call: Callable[[Any], None], value: Any) -> None:
-        _alive.discard(answer)
-        call(value)
+    def work() -> None:
+        result, error = attempt(function)
+        if error is None:
+            answers.ready.emit(safe_done, result)
+        else:
+            answers.ready.emit(safe_failed, error)
 
-    answer.done.connect(lambda value: finish(safe_done, value))
-    answer.failed.connect(lambda error: finish(safe_failed, error))
-    QThreadPool.globalInstance().start(_Work(function, answer))
+    future = _pool().submit(work)
+    _unanswered.add(future)
+    future.add_done_callback(_unanswered.discard)

@@ -125,6 +125,7 @@ class DragLink:
         self.cancel()
         if not started:
             return
+        self._stage.say("")
         if target is not None:
             if target.refusal is None:
                 self._connect(target)
