@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from importlib.resources import files
+from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from PySide6.QtWidgets import QApplication
@@ -160,13 +161,14 @@ class Stylist:
 
     def __init__(self, app: QApplication) -> None:
         self._app = app
-        self._icons: TemporaryDirectory[str] | None = None
+        self._icons = TemporaryDirectory(prefix="solera-icons-")
         themes().changed.connect(self.restyle)
         self.restyle()
 
     def restyle(self) -> None:
         """Write the icons and set the sheet again."""
-        icons = TemporaryDirectory(prefix="solera-icons-")
-        write_icons(theme(), icons.name)
-        self._app.setStyleSheet(sheet(theme(), icons.name.replace("\\", "/")))
-        self._icons = icons
+        folder = Path(self._icons.name) / theme().name  # one a theme: Qt reads them when it first paints them
+        if not folder.is_dir():
+            folder.mkdir()
+            write_icons(theme(), str(folder))
+        self._app.setStyleSheet(sheet(theme(), folder.as_posix()))

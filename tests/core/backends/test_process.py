@@ -13,6 +13,10 @@ from solera.jobs.queue import JobQueue
 from solera.jobs.spec import JobSpec
 from solera.seeds import Seed
 
+#: Seconds a cancel may take. The promise is one; on a busy machine that is a measurement, so it stands with the heavy
+#: tests, and the others only tell soon from never.
+LATEST = pytest.mark.parametrize("latest", [20.0, pytest.param(1.0, marks=pytest.mark.heavy)])
+
 NAMES = ("add", "fail", "die", "polite", "deaf", "steps", "missing")
 
 
@@ -63,17 +67,18 @@ def test_failures_come_over_with_code_and_traceback(queue):
     assert missing.error["code"] == "input"
 
 
+@LATEST
 @pytest.mark.parametrize("kind", ["polite", "deaf"])
-def test_a_cancel_is_certain_and_within_a_second(queue, kind):
+def test_a_cancel_is_certain_and_within_a_second(queue, kind, latest):
     took: list[float] = []
-    while not took or (min(took) >= 1.0 and len(took) < 5):  # a busy machine may need more than one try
+    while not took or (min(took) >= latest and len(took) < 5):  # a busy machine may need more than one try
         job = queue.submit(JobSpec(kind, kind))
         until(lambda job=job: job.log)
         asked = time.monotonic()
         queue.cancel(job.id)
         assert queue.wait(job.id, 30).state == "cancelled"
         took.append(time.monotonic() - asked)
-    assert min(took) < 1.0
+    assert min(took) < latest
 
 
 def test_a_paused_process_waits(queue):

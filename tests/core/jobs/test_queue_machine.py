@@ -43,7 +43,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.ended = threading.Event()
 
     def teardown(self):
-        assert self.queue.shutdown(5) == ()
+        assert self.queue.shutdown(60) == ()  # a busy machine is slow to start threads
         states: dict[str, JobState] = {}
         while not self.events.empty():
             event = self.events.get()
