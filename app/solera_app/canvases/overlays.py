@@ -144,6 +144,10 @@ class Minimap(_Card):
         if event.buttons() & Qt.MouseButton.LeftButton:
             self.mousePressEvent(event)
 
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        """There already; the canvas below must not get it."""
+        event.accept()
+
 
 class PointerNote(QLabel):
     """A sentence beside the pointer."""

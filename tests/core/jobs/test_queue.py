@@ -24,7 +24,6 @@ from solera.runs.header import RunHeader
 from solera.runs.reader import RunReader
 from solera.runs.writer import RunWriter
 
-
 #: Seconds a cancel may take. The promise is one; on a busy machine that is a measurement, so it stands with the heavy
 #: tests, and the others only tell soon from never.
 LATEST = pytest.mark.parametrize("latest", [20.0, pytest.param(1.0, marks=pytest.mark.heavy)])
