@@ -58,6 +58,7 @@ class FileLock:
         self.what = what
         self._file: int | None = None
         self._stop = threading.Event()
+        self._beating: threading.Thread | None = None
 
     @property
     def held(self) -> bool:
@@ -78,8 +79,10 @@ class FileLock:
         os.ftruncate(file, 0)
         os.pwrite(file, json.dumps(asdict(mine)).encode(), 0)
         self._file, self._stop = file, threading.Event()
-        beat = threading.Thread(target=_beat, args=(self.path, self._stop), name="solera-heartbeat", daemon=True)
-        beat.start()
+        self._beating = threading.Thread(
+            target=_beat, args=(self.path, self._stop), name="solera-heartbeat", daemon=True
+        )
+        self._beating.start()
         return self
 
     def release(self) -> None:
@@ -87,6 +90,8 @@ class FileLock:
         file, self._file = self._file, None
         if file is not None:
             self._stop.set()
+            if self._beating is not None:
+                self._beating.join(1.0)  # it wakes at once, unless its file lies on a network that hangs
             self.path.unlink(missing_ok=True)  # before the lock goes, so that nobody's fresh file is removed
             os.close(file)
 
