@@ -116,8 +116,9 @@ class RecipeDesk(QObject):
         project = bench.project
         if project is None:
             return
-        folders = () if project.read_only else (project.folder, project.recipes_folder)
-        recoveries = left_behind(folders, self._methods)
+        paths = [Path(path) for path in self._desk.session.tabs(project.folder)] or list(project.recipes())[:3]
+        folders = dict.fromkeys((project.folder, project.recipes_folder, *(path.parent for path in paths)))
+        recoveries = () if project.read_only else left_behind(tuple(filter(Path.is_dir, folders)), self._methods)
         for recovery in recoveries:
             opened = OpenDocument(recovery.document, recovery.path, project.folder, modified=True)
             self._show(opened)
@@ -127,7 +128,6 @@ class RecipeDesk(QObject):
             changed = " The file on disk changed since." if recovery.changed_since else ""
             notices().say("warning", f"Recovered unsaved edits of '{opened.name}' from {_ago(recovery.time)}.{changed}")
         recovered = {recovery.path for recovery in recoveries}
-        paths = [Path(path) for path in self._desk.session.tabs(project.folder)] or list(project.recipes())[:3]
         for path in paths:
             if path.exists() and path not in recovered:
                 self.open_path(path)
@@ -201,6 +201,9 @@ class RecipeDesk(QObject):
 
     def _show(self, opened: OpenDocument) -> None:
         self.documents.append(opened)
+        project = self._bench.project
+        if project is not None and opened.path is not None:  # so that a crash finds its journal, wherever it lies
+            self._desk.session.keep_tabs(project.folder, self.open_paths())
         tab = RecipeTab(opened, self._methods)
         canvas = tab.canvas
         canvas.set_library([entry for entry in self._entries if not entry.missing])
