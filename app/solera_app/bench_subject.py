@@ -68,9 +68,9 @@ def paint() -> None:
 
     probe = solera_app.commands.probe_display
 
-    def probed(meanwhile: Callable[[], object]) -> None:
-        probe(meanwhile)
-        import solera_app.main  # which the command has loaded meanwhile
+    def probed(load: Callable[[], object]) -> None:
+        probe(load)
+        import solera_app.main
         from solera_app.first_paint import FirstPaint
 
         class Timed(solera_app.main.Application):
@@ -80,7 +80,7 @@ def paint() -> None:
 
         solera_app.main.Application = Timed  # type: ignore[misc]  # the command makes its application by this name
 
-    solera_app.commands.probe_display = probed  # type: ignore[assignment]  # the command always says what meanwhile
+    solera_app.commands.probe_display = probed  # type: ignore[assignment]  # the command always says what to load
     solera.cli.main.main(["app"])
 
 

@@ -38,11 +38,13 @@ class DisplayError(SoleraError, OSError):
     code = "display"
 
 
-def probe_display(meanwhile: Callable[[], object] = lambda: None) -> None:
-    """Make sure a window can be opened. In a subprocess: Qt aborts the process when it cannot.
+def probe_display(load: Callable[[], object] = lambda: None) -> None:
+    """Make sure a window can be opened: Qt does not raise but aborts the process when it cannot.
+
+    Where an X server answers and Qt's plugin for it loads, nothing is left to abort over. Otherwise a subprocess tries.
 
     Args:
-        meanwhile: Done while the subprocess tries; an import error in it counts for nothing, the probe will name it.
+        load: Imports the window; an import error in it is left to the subprocess to name.
 
     Raises:
         DisplayError: There is no display, or system libraries are missing; the sentence says which packages.
@@ -52,16 +54,39 @@ def probe_display(meanwhile: Callable[[], object] = lambda: None) -> None:
             raise DisplayError(
                 "There is no display (DISPLAY and WAYLAND_DISPLAY are empty), so no window can be opened."
             )
-    probe = subprocess.Popen([sys.executable, "-c", _PROBE], stderr=subprocess.PIPE, text=True)
-    with contextlib.suppress(ImportError):
-        meanwhile()
-    _, said = probe.communicate(timeout=60)
+    if _x_answers():
+        with contextlib.suppress(ImportError):
+            load()
+            return
+    probe = subprocess.run([sys.executable, "-c", _PROBE], capture_output=True, text=True, check=False, timeout=60)
     if probe.returncode:
         raise DisplayError(
-            f"The window cannot be opened ({_reason(said)}). If a library is missing, on Debian or Ubuntu: "
+            f"The window cannot be opened ({_reason(probe.stderr)}). If a library is missing, on Debian or Ubuntu: "
             f"sudo apt install {PACKAGES}.",
-            stderr=said,
+            stderr=probe.stderr,
         )
+
+
+def _x_answers() -> bool:
+    """Whether Qt will use X11, its plugin for that loads with all its libraries, and the server lets us in."""
+    if sys.platform != "linux" or os.environ.get("WAYLAND_DISPLAY") or os.environ.get("QT_QPA_PLATFORM"):
+        return False
+    from ctypes import CDLL, c_void_p
+    from importlib.util import find_spec
+
+    spec = find_spec("PySide6")
+    if spec is None or spec.origin is None:
+        return False
+    try:
+        CDLL(str(Path(spec.origin).parent / "Qt" / "plugins" / "platforms" / "libqxcb.so"))
+        xcb = CDLL("libxcb.so.1")
+    except OSError:
+        return False
+    xcb.xcb_connect.restype = c_void_p
+    connection = c_void_p(xcb.xcb_connect(None, None))
+    refused = xcb.xcb_connection_has_error(connection)
+    xcb.xcb_disconnect(connection)
+    return not refused
 
 
 def _reason(said: str) -> str:
@@ -81,7 +106,7 @@ def register(app: typer.Typer) -> None:
         safe_mode: bool = typer.Option(False, "--safe-mode", help="Load only the plugins that came with Solera."),
     ) -> int:
         """Open the window."""
-        probe_display(meanwhile=lambda: importlib.import_module("solera_app.main"))
+        probe_display(load=lambda: importlib.import_module("solera_app.main"))
         from solera_app.main import run
 
         return run(project, safe_mode=safe_mode)

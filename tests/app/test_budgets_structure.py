@@ -98,10 +98,29 @@ def test_without_a_display_the_benchmark_names_the_package(monkeypatch: pytest.M
 def test_a_window_that_cannot_open_names_cause_and_packages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("solera_app.commands._PROBE", "import ctypes; ctypes.CDLL('libxcb-none.so.9')")
     monkeypatch.setenv("QT_QPA_PLATFORM", "offscreen")
-    done: list[bool] = []
     with pytest.raises(DisplayError, match=r"libxcb-none\.so\.9: cannot open.*libxcb-icccm4"):
-        probe_display(meanwhile=lambda: done.append(True))
-    assert done == [True]
+        probe_display()
+
+
+def test_a_server_that_does_not_answer_is_told_and_nothing_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISPLAY", ":4711")
+    for name in ("WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
+        monkeypatch.delenv(name, raising=False)
+    loaded: list[bool] = []
+    with pytest.raises(DisplayError, match="could not connect to display :4711"):
+        probe_display(load=lambda: loaded.append(True))
+    assert loaded == []
+
+
+def test_an_import_that_fails_is_left_to_the_subprocess(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise ImportError("libGL.so.1: cannot open shared object file")
+
+    monkeypatch.setattr("solera_app.commands._x_answers", lambda: True)
+    monkeypatch.setattr("solera_app.commands._PROBE", "import ctypes; ctypes.CDLL('libGL-none.so.1')")
+    monkeypatch.setenv("DISPLAY", ":4711")
+    with pytest.raises(DisplayError, match=r"libGL-none\.so\.1: cannot open"):
+        probe_display(load=fail)
 
 
 def test_the_readme_names_the_same_packages() -> None:
