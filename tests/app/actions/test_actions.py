@@ -44,7 +44,7 @@ def calls() -> list[str]:
 @pytest.fixture
 def actions(qapp: Any, calls: list[str]) -> Any:
     owner = QObject()
-    made = Actions({row.id: (lambda id_=row.id: calls.append(id_)) for row in ACTIONS}, owner)
+    made = Actions({row.id: (lambda id_=row.id: calls.append(id_)) for row in ACTIONS}, owner)  # type: ignore[misc]
     yield made
     owner.deleteLater()
 

@@ -73,7 +73,7 @@ def test_saving_ends_the_journal_and_the_bullet(qtbot: Any, qapp: Any, tmp_path:
     assert opened.modified
     with qtbot.waitSignal(opened.changed):
         opened.save(tmp_path / "blend.yaml")
-    assert not opened.modified
+    assert bool(opened.modified) is False
     assert opened.name == "blend"
     assert journals(tmp_path) == []
     again = OpenDocument.load(tmp_path / "blend.yaml", {})

@@ -31,7 +31,7 @@ def test_requests_in_between_are_dropped(scorer: PreviewScorer, qtbot: Any) -> N
     scorer.request(first)
     assert begun.wait(5)
     for value in range(1, 50):
-        scorer.request(lambda value=value: scored.append(value) or value)
+        scorer.request(lambda value=value: scored.append(value) or value)  # type: ignore[misc]
     gate.set()
     qtbot.waitUntil(lambda: len(answers) == 2)
     assert answers == [(1, 0), (50, 49)]

@@ -19,7 +19,7 @@ LEFT = Qt.MouseButton.LeftButton
 
 @pytest.fixture
 def toasts(qtbot: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Toasts]:
-    tokens = dict(module.tokens())
+    tokens = dict(module.tokens())  # type: ignore[attr-defined]
     tokens["motion"] = {**tokens["motion"], "toast_stay_ms": 60}
     monkeypatch.setattr(module, "tokens", lambda: tokens)
     window = QMainWindow()
@@ -42,6 +42,7 @@ def test_a_note_goes_an_error_stays_until_closed(toasts: Toasts, qtbot: Any) -> 
     qtbot.waitUntil(lambda: sentences(toasts) == ["The disk is full."])
     close = toasts.showing()[0].findChild(QToolButton)
     assert close.accessibleName()
+    assert close is not None
     QTest.mouseClick(close, LEFT)
     qtbot.waitUntil(lambda: not sentences(toasts))
 
