@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QApplication
 
 from solera.settings import load_settings
 from solera_app.bridge.background import in_background
+from solera_app.bridge.collector import Collector
 from solera_app.desk import Desk
 from solera_app.docks.log import LogHandler
 from solera_app.first_paint import FirstPaint
@@ -44,6 +45,7 @@ class Application:
         self.stylist = Stylist(self.qt)
         self.session = session or SessionStore()
         self.window = Window()
+        Collector(self.window)
         self.desk = Desk(self.window, safe_mode=safe_mode, session=self.session)
         logging.getLogger("solera").addHandler(LogHandler(self.window.log))
 

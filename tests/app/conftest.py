@@ -1,5 +1,7 @@
 """Tests of the window: no display, no message of Qt that is not expected, and nothing left behind."""
 
+import gc
+import itertools
 import os
 import sys
 import threading
@@ -22,6 +24,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.get_closest_marker("qt_log_level_fail") is None:
             item.add_marker(pytest.mark.qt_log_level_fail("WARNING"))
         item.add_marker(pytest.mark.qt_log_ignore(*EXPECTED, extend=True))
+
+
+_generations = itertools.cycle([0] * 19 + [2])
+
+
+@pytest.fixture(autouse=True)
+def _cycles_in_this_thread() -> Iterator[None]:
+    """No thread of a test frees widgets of another (see solera_app.bridge.collector)."""
+    gc.disable()
+    yield
+    gc.collect(next(_generations))
 
 
 @pytest.fixture(autouse=True)

@@ -1,5 +1,6 @@
 """The window with a small real project: two tasks on scikit-learn's digits and the checkpoints that ship."""
 
+import gc
 import logging
 import os
 import shutil
@@ -15,6 +16,15 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 import pytest
 
 NAMES = ("base", "rotated", "inverted")
+
+
+@pytest.fixture(autouse=True)
+def _cycles_in_this_thread() -> Iterator[None]:
+    """No thread of a test frees widgets of another (see solera_app.bridge.collector)."""
+    gc.disable()
+    yield
+    gc.collect()
+    gc.enable()
 
 
 @pytest.fixture

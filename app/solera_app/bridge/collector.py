@@ -1,0 +1,60 @@
+"""Python's cycle collector, kept to the window's thread.
+
+Python collects cycles in whichever thread happens to allocate. A closed tab is such a cycle: if a job's thread frees
+its wrappers while Qt destroys the widgets themselves, the process dies in shiboken's ``releaseWrapper``. So while there
+is a window, the automatic collector is off and a timer of the window's thread collects by the same thresholds.
+"""
+
+from __future__ import annotations
+
+import gc
+from typing import ClassVar
+
+from PySide6.QtCore import QObject, QTimer
+
+#: Milliseconds between two looks at the counts.
+INTERVAL = 100
+
+
+class Collector(QObject):
+    """Collects cycles in the thread it was made in, until its parent is destroyed.
+
+    Args:
+        parent: The window.
+    """
+
+    _alive: ClassVar[int] = 0
+    _automatic: ClassVar[bool] = True
+
+    def __init__(self, parent: QObject) -> None:
+        super().__init__(parent)
+        cls = type(self)
+        if not cls._alive:
+            cls._automatic = gc.isenabled()
+            gc.disable()
+        cls._alive += 1
+        parent.destroyed.connect(_released)
+        self._timer = QTimer(self, interval=INTERVAL)
+        self._timer.timeout.connect(collect)
+        self._timer.start()
+
+    @classmethod
+    def release(cls) -> None:
+        """One window less; with the last one the automatic collector works as before."""
+        cls._alive -= 1
+        if not cls._alive and cls._automatic:
+            gc.enable()
+
+
+def _released() -> None:
+    Collector.release()
+
+
+def collect() -> int:
+    """Collect the oldest generation that is due; returns which one, or -1 for none."""
+    due = [count > threshold > 0 for count, threshold in zip(gc.get_count(), gc.get_threshold(), strict=True)]
+    for generation in (2, 1, 0):
+        if due[generation]:
+            gc.collect(generation)
+            return generation
+    return -1
