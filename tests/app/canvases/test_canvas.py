@@ -281,7 +281,8 @@ def test_every_state_says_its_word_and_is_painted(canvas, theme):
     pictures = {}
     for state in STATES:
         canvas.set_node_state("ties", state, 0.62 if state == "running" else None)
-        pictures[state] = bytes(canvas.grab().toImage().constBits())
+        image = canvas.grab().toImage()  # holds the bits while they are read
+        pictures[state] = bytes(image.constBits())
         word = canvas.picture.items_by_id["ties"].status.word
         assert word == ("" if state == "idle" else "Running 62 %" if state == "running" else state.capitalize())
     assert len(set(pictures.values())) == len(STATES)
