@@ -147,7 +147,7 @@ def test_shapes_that_do_not_match_are_a_fault_with_the_tensors_name(person: Pers
     person.merge()
     person.until(lambda: person.tab.opened.faults)
     assert any(name in fault.message for fault in person.tab.opened.faults)
-    assert person.window.faults.isVisible()
+    person.until(person.window.faults.isVisible)  # a toolbar shows its tools when it is laid out next
     QTest.mouseClick(person.window.run_button, Qt.MouseButton.LeftButton)
     assert name in person.until_toast(name)
     assert not person.desk.workbench.jobs.jobs()
