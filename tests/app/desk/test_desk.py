@@ -15,6 +15,9 @@ from solera_app.docks.log import LogHandler
 from solera_app.main import Application
 from solera_app.theme import theme
 
+#: Many whole windows in one process: shiboken has crashed in this on a loaded machine, so `make test-all` runs it.
+pytestmark = pytest.mark.heavy
+
 
 @pytest.fixture
 def start(qtbot: Any, tmp_path: Path) -> Iterator[Callable[..., Application]]:
