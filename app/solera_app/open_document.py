@@ -124,6 +124,7 @@ class OpenDocument(QObject):
     def discard(self) -> None:
         """Close without saving: the journal is done with."""
         self._timer.stop()
+        self._timer.timeout.disconnect()  # the connection holds this document
         self._journal.clear()
 
     def _on_change(self, _: Document) -> None:

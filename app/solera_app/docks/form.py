@@ -7,9 +7,10 @@ from typing import Any, Protocol
 
 from pyqtgraph.parametertree import Parameter, ParameterTree, registerParameterType
 from pyqtgraph.parametertree.parameterTypes import SimpleParameter, WidgetParameterItem
+from pyqtgraph.widgets.TreeWidget import InvisibleRootItem
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QHeaderView, QWidget
+from PySide6.QtWidgets import QHeaderView, QTreeWidget, QWidget
 
 from solera.params import ParamSpec, PerModel, Value, Var
 from solera_app.docks.fields import field_for
@@ -67,6 +68,31 @@ class _FieldParameter(SimpleParameter):  # type: ignore[misc]  # pyqtgraph is un
         return value
 
 
+class _Tree(ParameterTree):  # type: ignore[misc]  # pyqtgraph is untyped
+    """A parameter tree that keeps no wrapper of its hidden root item.
+
+    Qt frees that item with the tree and cannot tell Python so. A wrapper that outlives it stands for whatever Qt puts
+    at its address next: a style, an action; the first call through it is a crash.
+    """
+
+    def __init__(self, label_width: int) -> None:
+        super().__init__(showHeader=False)
+        self._invRootItem = None
+        self.setFrameShape(ParameterTree.Shape.NoFrame)
+        self.setAlternatingRowColors(False)
+        self.setRootIsDecorated(False)
+        self.setIndentation(0)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.header().setSectionResizeMode(0, QHeaderView.ResizeMode.Fixed)
+        self.header().setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
+        self.header().resizeSection(0, label_width + _PAD)
+        self.setAccessibleName("Parameters")
+
+    def invisibleRootItem(self) -> Any:  # pyqtgraph asks for it by this name
+        return InvisibleRootItem(QTreeWidget.invisibleRootItem(self))
+
+
 #: Pixels a tree puts before the text of its items; the form begins that much to the left.
 _PAD = 3
 
@@ -87,17 +113,8 @@ class Form(QWidget):
 
     def __init__(self, label_width: int = 88) -> None:
         super().__init__()
-        self.tree = ParameterTree(showHeader=False)
-        self.tree.setFrameShape(ParameterTree.Shape.NoFrame)
-        self.tree.setAlternatingRowColors(False)
-        self.tree.setRootIsDecorated(False)
-        self.tree.setIndentation(0)
-        self.tree.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.tree.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.tree.header().setSectionResizeMode(0, QHeaderView.ResizeMode.Fixed)
-        self.tree.header().setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
-        self.tree.header().resizeSection(0, label_width + _PAD)
-        self.tree.setAccessibleName("Parameters")
+        self._label_width = label_width
+        self.tree = _Tree(label_width)
         self.tree.setParent(self)
         self._specs: Sequence[ParamSpec] = ()
         self._root: Any = None
@@ -106,6 +123,9 @@ class Form(QWidget):
         themes().changed.connect(self._recolour)
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: D102 - Qt's name
+        self._place()
+
+    def _place(self) -> None:
         self.tree.setGeometry(-_PAD, 0, self.width() + _PAD, self.height())
 
     def show_specs(
@@ -157,8 +177,13 @@ class Form(QWidget):
                 }
             )
         self._root = Parameter(name="parameters", children=rows)
-        self.tree.clear()
+        self.tree.hide()
+        self.tree.deleteLater()  # a tree that is only cleared leaves its rows behind
+        self.tree = _Tree(self._label_width)
         self.tree.setParameters(self._root, showTop=False)
+        self.tree.setParent(self)
+        self._place()
+        self.tree.show()
         self._root.sigTreeStateChanged.connect(self._told)
         self.setFixedHeight(32 * len(specs) + 6)
 
