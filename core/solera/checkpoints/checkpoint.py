@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 
 from solera.checkpoints.parts import allowed_roots, is_within
 from solera.checkpoints.source import SourceFile
-from solera.checkpoints.tensor_ref import TensorRef
+from solera.checkpoints.tensor_ref import Source, TensorRef
 from solera.errors import CheckpointError
 
 #: Files beside the weights that belong to a model and are carried over to what is made from it. Never code.
@@ -192,6 +193,16 @@ class Checkpoint(Mapping[str, TensorRef]):
         """Give the files back; later reads raise. Not while another thread reads."""
         for file in self._files:
             file.close()
+
+    def with_sources(self, source: Callable[[TensorRef], Source]) -> Checkpoint:
+        """The same checkpoint with its numbers read from elsewhere, or observed; shares the open files with this one.
+
+        Args:
+            source: Gives each tensor's new source; tensors that were tied must stay so.
+        """
+        twin = copy.copy(self)
+        twin._tensors = {n: TensorRef(ref.spec, source(ref), ref.stored_name) for n, ref in self._tensors.items()}
+        return twin
 
     def with_tensors(self, tensors: Mapping[str, TensorRef], strip: str, notes: Sequence[str] = ()) -> Checkpoint:
         """The same checkpoint under a view; shares the open files with this one."""

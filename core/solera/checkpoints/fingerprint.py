@@ -1,7 +1,10 @@
 """The content hash of a checkpoint: the same for the same named tensors, whatever file they lie in.
 
-SHA-256 over one line a tensor, in the order of their names: name, dtype, shape and the SHA-256 of its bytes (row-major,
-little-endian), as JSON. File format, sharding, order, ties, metadata and config do not enter.
+A tensor's digest is a tree of two levels: SHA-256 over the SHA-256 digests of its blocks of 2**18 bytes (row-major,
+little-endian; the last one may be short), one after another. The fingerprint is SHA-256 over a line that names this
+definition and one line a tensor, in the order of their names: name, dtype, shape and digest, as JSON. File format,
+sharding, order, ties, metadata and config do not enter. Blocks may be hashed in any order, so whoever reads the whole
+checkpoint anyway (a merge) gets the fingerprint from the same bytes: see :class:`Fingerprinting`.
 """
 
 from __future__ import annotations
@@ -11,21 +14,27 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import Hashable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 
 from solera.checkpoints.checkpoint import Checkpoint
-from solera.checkpoints.tensor_ref import TensorRef
+from solera.checkpoints.tensor_ref import Source, TensorRef
 from solera.context import Context
 from solera.tensors.specs import ITEM_SIZES
+
+#: What every fingerprint begins with: the definition it follows.
+PREFIX = "sha256-tree:"
+
+#: Bytes of a block. Part of the definition.
+BLOCK = 1 << 18
 
 #: Bytes read at a time.
 CHUNK = 1 << 23
 
-_FORM = re.compile(r"sha256:[0-9a-f]{64}")
+_FORM = re.compile(PREFIX + r"[0-9a-f]{64}")
 
 
 def fingerprint(checkpoint: Checkpoint, *, cache: Path | None = None, context: Context) -> str:
@@ -37,86 +46,217 @@ def fingerprint(checkpoint: Checkpoint, *, cache: Path | None = None, context: C
         context: Is asked whether to stop, and told how far it is, in bytes.
 
     Returns:
-        ``"sha256:"`` and 64 hexadecimal digits.
+        :data:`PREFIX` and 64 hexadecimal digits.
 
     Raises:
         ChangedError: A file changed while it was read.
         Cancelled: The context said so.
     """
-    # Weights in memory may change behind the same identity.
-    place = cache / f"{checkpoint.identity()}.txt" if cache is not None and checkpoint.files else None
-    known = _recall(place)
+    known = known_fingerprint(checkpoint, cache) if cache is not None else ""
     if known:
         return known
-    digests = _digests(checkpoint, context)
-    checkpoint.verify()
-    whole = hashlib.sha256()
-    for name in sorted(checkpoint):
-        spec = checkpoint[name].spec
-        digest = digests[checkpoint.ties.get(name, name)]
-        whole.update((json.dumps([name, spec.dtype, list(spec.shape), digest]) + "\n").encode())
-    result = f"sha256:{whole.hexdigest()}"
-    _remember(place, result)
+    result = Fingerprinting(checkpoint).finish(context)
+    if cache is not None:
+        remember_fingerprint(checkpoint, cache, result)
     return result
 
 
 def known_fingerprint(checkpoint: Checkpoint, cache: Path) -> str:
     """The content hash if it was computed before; empty if not. Reads no tensor."""
-    return _recall(cache / f"{checkpoint.identity()}.txt") if checkpoint.files else ""
-
-
-def _digests(checkpoint: Checkpoint, context: Context) -> dict[str, str]:
-    """The hash of every tensor's bytes, by name; tied ones under their first name only."""
-    names = [name for name in checkpoint if name not in checkpoint.ties]
-    lock, done = Lock(), 0
-
-    def advance(count: int) -> None:
-        nonlocal done
-        context.check()
-        with lock:
-            done += count
-            context.progress(done, checkpoint.nbytes, "B", "fingerprint")
-
-    workers = context.threads or min(4, os.cpu_count() or 1)
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="fingerprint")
-    try:
-        digests = pool.map(lambda name: _digest(checkpoint[name], advance), names)
-        return dict(zip(names, digests, strict=True))
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _digest(ref: TensorRef, advance: Callable[[int], None]) -> str:
-    hasher = hashlib.sha256()
-    itemsize = ITEM_SIZES[ref.dtype]
-    step = CHUNK // itemsize
-    buffer = memoryview(bytearray(min(step, ref.numel) * itemsize))
-    for start in range(0, ref.numel, step):
-        stop = min(start + step, ref.numel)
-        piece = buffer[: (stop - start) * itemsize]
-        ref.read_into(piece, start, stop)
-        hasher.update(piece)
-        advance(piece.nbytes)
-    return hasher.hexdigest()
-
-
-def _recall(place: Path | None) -> str:
-    if place is None:
+    # Weights in memory may change behind the same identity.
+    if not checkpoint.files:
         return ""
     try:
-        text = place.read_text("ascii")
+        text = (cache / f"{checkpoint.identity()}.txt").read_text("ascii")
     except (OSError, ValueError):
         return ""
     return text if _FORM.fullmatch(text) else ""
 
 
-def _remember(place: Path | None, result: str) -> None:
-    """Keep it; a cache that cannot be written only costs time."""
-    if place is None:
+def remember_fingerprint(checkpoint: Checkpoint, cache: Path, result: str) -> None:
+    """Keep a fingerprint for :func:`known_fingerprint`; a cache that cannot be written only costs time."""
+    if not checkpoint.files:
         return
     with suppress(OSError):
-        place.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=place.parent, prefix=".")
+        cache.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(dir=cache, prefix=".")
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
             file.write(result)
-        os.replace(temporary, place)
+        os.replace(temporary, cache / f"{checkpoint.identity()}.txt")
+
+
+class Fingerprinting:
+    """A fingerprint that grows with what is read of a checkpoint, in whatever order and pieces, by any threads.
+
+    Args:
+        checkpoint: What to hash.
+        digests: Digests of tensors that were read before, as :meth:`fresh` gave them.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, digests: Mapping[str, str] | None = None) -> None:
+        self._checkpoint = checkpoint
+        self._digests = dict(digests or {})
+        names = [name for name in checkpoint if name not in checkpoint.ties]
+        self._trees = {name: _Tree(checkpoint[name].nbytes) for name in names if name not in self._digests}
+        self._lock = Lock()
+
+    def watched(self) -> Checkpoint:
+        """The same checkpoint, whose reads are hashed as they are made."""
+        return self._checkpoint.with_sources(self._watch)
+
+    def fresh(self) -> dict[str, str]:
+        """Digests of the tensors that were read to the end since the last call, by name."""
+        done = {name: tree.digest() for name, tree in list(self._trees.items()) if tree.complete}
+        with self._lock:
+            self._digests |= done
+            for name in done:
+                self._trees.pop(name, None)
+        return done
+
+    def finish(self, context: Context) -> str:
+        """Read what was not read yet; the fingerprint.
+
+        Args:
+            context: Is asked whether to stop, and told how far it is, in bytes.
+
+        Raises:
+            ChangedError: A file changed since the checkpoint was opened.
+            Cancelled: The context said so.
+        """
+        self._read_rest(context)
+        self._checkpoint.verify()
+        self.fresh()
+        whole = hashlib.sha256((json.dumps(["solera-fingerprint", 2, BLOCK]) + "\n").encode())
+        for name in sorted(self._checkpoint):
+            spec = self._checkpoint[name].spec
+            digest = self._digests[self._checkpoint.ties.get(name, name)]
+            whole.update((json.dumps([name, spec.dtype, list(spec.shape), digest]) + "\n").encode())
+        return f"{PREFIX}{whole.hexdigest()}"
+
+    def _watch(self, ref: TensorRef) -> Source:
+        tree = self._trees.get(self._checkpoint.ties.get(ref.name, ref.name))
+        return _Watched(ref.source, tree, ITEM_SIZES[ref.dtype]) if tree is not None else ref.source
+
+    def _read_rest(self, context: Context) -> None:
+        pieces = [(name, start, stop) for name, tree in self._trees.items() for start, stop in tree.missing()]
+        total, done, lock = sum(stop - start for _, start, stop in pieces), 0, Lock()
+
+        def read(piece: tuple[str, int, int]) -> None:
+            nonlocal done
+            context.check()
+            name, start, stop = piece
+            ref = self._checkpoint[name]
+            size = ITEM_SIZES[ref.dtype]
+            view = memoryview(bytearray(stop - start))
+            ref.read_into(view, start // size, stop // size)
+            self._trees[name].take(start, view)
+            with lock:
+                done += stop - start
+                context.progress(done, total, "B", "fingerprint")
+
+        pool = ThreadPoolExecutor(context.threads or min(4, os.cpu_count() or 1), thread_name_prefix="fingerprint")
+        try:
+            for _ in pool.map(read, pieces):
+                pass
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+class _Watched:
+    """A source whose bytes are hashed when they are read."""
+
+    __slots__ = ("_itemsize", "_source", "_tree")
+
+    def __init__(self, source: Source, tree: _Tree, itemsize: int) -> None:
+        self._source = source
+        self._tree = tree
+        self._itemsize = itemsize
+
+    @property
+    def key(self) -> Hashable:
+        return self._source.key
+
+    def read_into(self, view: memoryview, start: int, stop: int) -> None:
+        self._source.read_into(view, start, stop)
+        self._tree.take(start * self._itemsize, view)
+
+
+class _Tree:
+    """The digest of one tensor, from pieces that come in any order and may come twice. Safe from any thread."""
+
+    def __init__(self, nbytes: int) -> None:
+        self._nbytes = nbytes
+        self._blocks: list[bytes] = [b""] * -(-nbytes // BLOCK)
+        self._left = len(self._blocks)
+        self._partial: dict[int, _Partial] = {}
+        self._lock = Lock()
+
+    @property
+    def complete(self) -> bool:
+        """Whether every byte was seen."""
+        return self._left == 0
+
+    def digest(self) -> str:
+        """Of all blocks; only when complete."""
+        return hashlib.sha256(b"".join(self._blocks)).hexdigest()
+
+    def missing(self) -> Iterator[tuple[int, int]]:
+        """Runs of bytes of blocks that are not complete, each at most :data:`CHUNK` long."""
+        start = 0
+        for i, block in enumerate([*self._blocks, b"end"]):
+            if i == len(self._blocks) or block or (i * BLOCK - start) >= CHUNK:
+                stop = min(i * BLOCK, self._nbytes)
+                if stop > start:
+                    yield start, stop
+                start = (i + 1 if block else i) * BLOCK
+
+    def take(self, start: int, data: memoryview) -> None:
+        """Hash bytes that lie at ``start``."""
+        while data:
+            i, offset = divmod(start, BLOCK)
+            size = min(BLOCK, self._nbytes - i * BLOCK)
+            part = data[: size - offset]
+            if not self._blocks[i]:
+                if len(part) == size:
+                    self._set(i, hashlib.sha256(part).digest())
+                else:
+                    self._take_part(i, offset, part, size)
+            data, start = data[len(part) :], start + len(part)
+
+    def _take_part(self, i: int, offset: int, part: memoryview, size: int) -> None:
+        with self._lock:
+            partial = self._partial.setdefault(i, _Partial())
+            partial.take(offset, part)
+            if partial.seen < size:
+                return
+        self._set(i, partial.hasher.digest())
+
+    def _set(self, i: int, digest: bytes) -> None:
+        with self._lock:
+            self._partial.pop(i, None)
+            if not self._blocks[i]:
+                self._blocks[i] = digest
+                self._left -= 1
+
+
+class _Partial:
+    """A block that comes in parts; those that come too early wait as copies."""
+
+    def __init__(self) -> None:
+        self.hasher = hashlib.sha256()
+        self.seen = 0
+        self._early: dict[int, bytes] = {}
+
+    def take(self, offset: int, part: memoryview) -> None:
+        if offset > self.seen:
+            if len(part) > len(self._early.get(offset, b"")):
+                self._early[offset] = bytes(part)
+            return
+        new = part[self.seen - offset :]
+        self.hasher.update(new)
+        self.seen += len(new)
+        while ready := [at for at in self._early if at <= self.seen]:
+            for at in ready:
+                rest = self._early.pop(at)[self.seen - at :]
+                self.hasher.update(rest)
+                self.seen += len(rest)

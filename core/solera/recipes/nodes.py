@@ -27,7 +27,7 @@ class CheckpointNode:
         id: Unique in the recipe, an identifier; also its port name on a canvas.
         source: A path (absolute, or relative to the recipe's folder), ``"library:NAME"`` inside a project, or
             ``"memory:KEY"`` for tensors handed over by a script.
-        fingerprint: Content hash it is expected to have (``"sha256:..."``); empty if not pinned.
+        fingerprint: Content hash it is expected to have (``"sha256-tree:..."``); empty if not pinned.
         strip: Prefix or container the declared view removes from names (``"module."``, ``"state_dict/"``).
         note: Free text.
     """

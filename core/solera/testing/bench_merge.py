@@ -73,7 +73,7 @@ def _merge(recipe: Recipe, methods: Any, out: Path) -> tuple[float, float]:
     from solera.execution.plan import plan
     from solera.execution.stream import execute
 
-    known = {node.id: "sha256:" + "0" * 64 for node in recipe.checkpoints}
+    known = {node.id: "sha256-tree:" + "0" * 64 for node in recipe.checkpoints}
     checkpoints = {node.id: open_checkpoint(node.source) for node in recipe.checkpoints}
     wall, cpu = time.perf_counter(), time.process_time()
     execute(plan(recipe, checkpoints, methods), out, QuietContext(), force=True, fingerprints=known)

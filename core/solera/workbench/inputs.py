@@ -161,12 +161,7 @@ class Inputs:
         found: dict[str, str] = {}
         for id_, checkpoint in self.checkpoints(recipe).items():
             found[id_] = fingerprint(checkpoint, cache=self.cache, context=context)
-            if pinned.get(id_, found[id_]) != found[id_]:
-                raise ChangedError(
-                    f"The recipe pins '{id_}' to {pinned[id_]}, but {checkpoint.path} holds {found[id_]}. Point the "
-                    "node at the right checkpoint, or take the fingerprint out of the recipe.",
-                    node=id_, path=str(checkpoint.path), wanted=pinned[id_], got=found[id_],
-                )  # fmt: skip
+            require_pinned(id_, pinned.get(id_, ""), found[id_], checkpoint)
         return found
 
     def anchored(self, recipe: Recipe, folder: Path) -> Recipe:
@@ -269,3 +264,33 @@ class Inputs:
                 remedies = ("Relocate…",) if isinstance(error, NotFoundError) else ()
                 faults.append(Fault(error.code, place, str(error), remedies, {"node": node.id}))
         return found
+
+
+def require_pinned(id_: str, pinned: str, found: str, checkpoint: Checkpoint) -> None:
+    """See whether a checkpoint holds what a recipe pins it to.
+
+    Args:
+        id_: The recipe's node.
+        pinned: The fingerprint it names; empty if none.
+        found: The checkpoint's.
+        checkpoint: What was opened.
+
+    Raises:
+        ChangedError: It holds something else.
+        InputError: The recipe's fingerprint follows a definition that is not computed any more.
+    """
+    from solera.checkpoints.fingerprint import PREFIX
+
+    if pinned in {"", found}:
+        return
+    if not pinned.startswith(PREFIX):
+        raise InputError(
+            f"The recipe pins '{id_}' to {pinned}, which does not follow the definition of fingerprints in use "
+            f"({PREFIX}...). If {checkpoint.path} is the right checkpoint, pin it to {found}.",
+            node=id_, wanted=pinned, got=found,
+        )  # fmt: skip
+    raise ChangedError(
+        f"The recipe pins '{id_}' to {pinned}, but {checkpoint.path} holds {found}. Point the node at the right "
+        "checkpoint, or take the fingerprint out of the recipe.",
+        node=id_, path=str(checkpoint.path), wanted=pinned, got=found,
+    )  # fmt: skip

@@ -108,7 +108,7 @@ def test_dtypes_shards_ties_and_companions(opened, leaves, methods, tmp_path):
     reopened = open_checkpoint(folder)
     assert reopened["model.layers.1.w"].shape == (33, 65)
     card = (folder / "README.md").read_text()
-    assert "sha256:" in card
+    assert "sha256-tree:" in card
     assert str(tmp_path) not in card
     assert str(opened["base"].path) not in card
     summary = cost.summary()

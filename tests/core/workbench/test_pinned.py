@@ -17,8 +17,11 @@ def test_a_pinned_checkpoint_must_hold_what_it_held(bench: Workbench, tmp_path: 
         return bench.jobs.wait(job.id, 60)
 
     out = tmp_path / "other"
-    job = pinned("sha256:" + "0" * 64)
+    job = pinned("sha256-tree:" + "0" * 64)
     assert job.state == "failed"  # type: ignore[attr-defined]
     assert "pins" in job.error["message"]  # type: ignore[attr-defined]
+    job = pinned("sha256:" + "0" * 64)
+    assert job.error["code"] == "input"  # type: ignore[attr-defined]
+    assert f"pin it to {found}" in job.error["message"]  # type: ignore[attr-defined]
     assert not out.exists()
     assert pinned(found).state == "done"  # type: ignore[attr-defined]

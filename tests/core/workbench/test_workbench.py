@@ -50,7 +50,7 @@ def test_a_merge_is_made_recorded_and_listed_with_its_lineage(bench: Workbench) 
     assert (entry.role, entry.dtype, entry.path) == ("made", "float16", bench.project.outputs / "half")
     assert entry.lineage["run"] == result["run"]
     assert set(entry.lineage["inputs"]) == {"a", "b"}
-    assert all(item["fingerprint"].startswith("sha256:") for item in entry.lineage["inputs"].values())
+    assert all(item["fingerprint"].startswith("sha256-tree:") for item in entry.lineage["inputs"].values())
     header = RunReader(result["path"]).header
     assert header.kind == "merge"
     assert header.provenance["plan"]["writes"] > 0
