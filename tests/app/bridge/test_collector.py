@@ -1,6 +1,7 @@
 """Cycles are collected in the window's thread alone while there is a window."""
 
 import gc
+import sys
 import threading
 import weakref
 from collections.abc import Iterator
@@ -73,3 +74,19 @@ def test_nothing_is_collected_before_it_is_due(automatic: None) -> None:
     kept: list[list[object]] = [[] for _ in range(gc.get_threshold()[0] + 50)]
     assert collect() == 0
     assert len(kept) > 50
+
+
+def test_what_an_import_made_is_set_aside_and_later_cycles_are_freed(
+    qtbot: Any, qapp: Any, automatic: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = QObject()
+    Collector(owner)
+    gc.unfreeze()  # what was set aside when it was made
+    monkeypatch.setitem(sys.modules, "a_module_that_is_new", sys)
+    qtbot.waitUntil(lambda: gc.get_freeze_count() > 10_000)
+    freed: list[threading.Thread] = []
+    for _ in range(5000):
+        Knot(freed)
+    qtbot.waitUntil(lambda: len(freed) > 4000)
+    destroy(owner)
+    assert gc.get_freeze_count() == 0
