@@ -61,8 +61,7 @@ def model_stock(case: Case, methods: Methods) -> Made:
     """Model Stock as mergekit and fusion_bench have it."""
     hyper = case.hyper
     params: dict[str, Value] = {"by": "row" if hyper.get("filter_wise") else "tensor"}
-    if "EPS" in hyper:
-        params["compat"] = "fusion_bench"
+    params["compat"] = "fusion_bench" if "EPS" in hyper else "mergekit"
     return Made({"merged": merge("model_stock", case.models, case.base, params, methods)})
 
 

@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 import torch
 from torch import Tensor
 
-from solera.api import Param, method, selection
-from solera_plugins.merging.combining import COMBINE_HELP, Combine, combine
+from solera.api import Param, bricks, method, selection
+from solera_plugins.merging.combining import COMBINE_HELP, ZERO_SIGN_HELP, Combine, ZeroSign, combine
 
 
 @method(
@@ -36,6 +36,7 @@ def breadcrumbs(
         tuple[float, ...], Param(per_model=True, step=0.05, search=(0.0, 1.0), help="Weight of each task vector.")
     ] = (1.0,),
     combine_by: Annotated[Combine, Param(title="Combine by", help=COMBINE_HELP)] = "sum",
+    zero_sign: Annotated[ZeroSign, Param(help=ZERO_SIGN_HELP)] = "majority",
     scope: Annotated[
         Literal["tensor", "row"],
         Param(help="Count over the tensor, or over each row along the last axis (of a 3x3 kernel: 3 numbers)."),
@@ -44,6 +45,9 @@ def breadcrumbs(
         Literal["remove_first", "keep_first"],
         Param(help="Keep a share of what is left without outliers, or take the outliers from what is kept."),
     ] = "remove_first",
+    rescale: Annotated[
+        Literal["none", "l1"], Param(help="Bring each tensor to its former 1-norm (l1), or leave it.")
+    ] = "none",
     compat: Annotated[
         Literal["none", "authors", "mergekit014"],
         Param(
@@ -65,8 +69,10 @@ def breadcrumbs(
         scale: Common factor.
         weight: One number per model.
         combine_by: How the kept entries are put together.
+        zero_sign: What an even vote takes.
         scope: What shares are counted over.
         order: Which goes first.
+        rescale: Whether the loss is made up for.
         compat: Whose counting.
     """
     kept = []
@@ -74,8 +80,9 @@ def breadcrumbs(
         rows = delta.reshape(-1, delta.shape[-1]) if scope == "row" and delta.numel() else delta.reshape(1, -1)
         first, last = middle(rows.shape[1], share, top, order, compat)
         mask = rank_mask(rows, last) & ~rank_mask(rows, first)
-        kept.append(torch.where(mask.view(delta.shape), delta, 0.0))
-    return combine(kept, weight, combine_by) * scale
+        thin = torch.where(mask.view(delta.shape), delta, 0.0)
+        kept.append(bricks.rescale_l1(thin, delta) if rescale == "l1" else thin)
+    return combine(kept, weight, combine_by, zero_sign) * scale
 
 
 def middle(numel: int, density: float, gamma: float, order: str, compat: str) -> tuple[int, int]:

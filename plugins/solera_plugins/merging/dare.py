@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from solera.api import Param, Piece, bricks, method
-from solera_plugins.merging.combining import COMBINE_HELP, Combine, combine
+from solera_plugins.merging.combining import COMBINE_HELP, ZERO_SIGN_HELP, Combine, ZeroSign, combine
 
 Rescale = Literal["inverse", "l1", "none"]
 
@@ -36,6 +36,7 @@ def dare(
         tuple[float, ...], Param(per_model=True, step=0.05, search=(0.0, 1.0), help="Weight of each task vector.")
     ] = (1.0,),
     combine_by: Annotated[Combine, Param(title="Combine by", help=COMBINE_HELP)] = "sum",
+    zero_sign: Annotated[ZeroSign, Param(help=ZERO_SIGN_HELP)] = "majority",
     rescale: Annotated[
         Rescale,
         Param(help="Divide what is kept by the density; or bring each tensor to its former 1-norm (l1); or neither."),
@@ -71,6 +72,7 @@ def dare(
         scale: Common factor.
         weight: One number per model.
         combine_by: How the sparse vectors are put together.
+        zero_sign: What an even vote takes.
         rescale: How the loss is made up for.
         q: What to divide by, per model; 0 for the density.
         strategy: Which are dropped.
@@ -86,7 +88,7 @@ def dare(
         else:
             mask = larger(delta, share)
         sparse.append(rescaled(torch.where(mask, delta, 0.0), delta, divisor or share, rescale))
-    return combine(sparse, weight, combine_by) * scale
+    return combine(sparse, weight, combine_by, zero_sign) * scale
 
 
 def rescaled(kept: Tensor, whole: Tensor, divisor: float, how: Rescale) -> Tensor:

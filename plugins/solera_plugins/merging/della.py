@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from solera.api import InputError, Param, Piece, bricks, method
-from solera_plugins.merging.combining import COMBINE_HELP, Combine, combine
+from solera_plugins.merging.combining import COMBINE_HELP, ZERO_SIGN_HELP, Combine, ZeroSign, combine
 
 Rank = Literal["row", "tensor", "magnitude"]
 
@@ -40,6 +40,7 @@ def della(
         tuple[float, ...], Param(per_model=True, step=0.05, search=(0.0, 1.0), help="Weight of each task vector.")
     ] = (1.0,),
     combine_by: Annotated[Combine, Param(title="Combine by", help=COMBINE_HELP)] = "ties",
+    zero_sign: Annotated[ZeroSign, Param(help=ZERO_SIGN_HELP)] = "majority",
     rank: Annotated[
         Rank,
         Param(help="Chance by rank along the second axis (a vector is a row) or in the tensor, or by size itself."),
@@ -65,6 +66,7 @@ def della(
         scale: Common factor.
         weight: One number per model.
         combine_by: How the sparse vectors are put together.
+        zero_sign: What an even vote takes.
         rank: What a chance depends on.
         rescale: How the loss is made up for.
         seed: Of the masks.
@@ -81,7 +83,7 @@ def della(
         if rescale == "inverse":
             kept = kept / chance.masked_fill(chance == 0, 1.0)
         sparse.append(bricks.rescale_l1(kept, delta) if rescale == "l1" else kept)
-    return combine(sparse, weight, combine_by) * scale
+    return combine(sparse, weight, combine_by, zero_sign) * scale
 
 
 def chances(delta: Tensor, density: float, window: float, rank: Rank) -> Tensor:

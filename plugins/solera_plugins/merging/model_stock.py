@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import combinations
-from math import cos, sqrt
+from math import cos, inf, sqrt
 from typing import Annotated, Literal
 
 import torch
@@ -20,6 +20,7 @@ from solera_plugins.merging.sums import row_sum, weighted_sum
     base="required",
     granularity="tensor",
     inputs=(2, None),
+    version=2,
     paper="Jang et al. 2024, Model Stock: all we need is just a few fine-tuned models",
     url="https://arxiv.org/abs/2403.19522",
 )
@@ -29,28 +30,28 @@ def model_stock(
     by: Annotated[
         Literal["tensor", "row"], Param(help="One angle for each tensor, or for each row along its last axis.")
     ] = "tensor",
-    floor: Annotated[
-        float, Param(0.0, log=True, help="Smallest product of two lengths; shorter changes count as at right angles.")
-    ] = 1e-6,
     compat: Annotated[
-        Literal["none", "fusion_bench"],
-        Param(help="fusion_bench adds 1e-8 to denominators in place of the guards, in its own float32 arithmetic."),
+        Literal["none", "mergekit", "fusion_bench"],
+        Param(
+            help="mergekit takes lengths whose product is below 1e-6 for longer than they are, and goes away from the "
+            "mean; so does fusion_bench, which adds 1e-8 to denominators, in its own float32 arithmetic."
+        ),
     ] = "none",
 ) -> Tensor:
     """Go from the base towards the average by the ratio that minimises the distance to the centre of the models.
 
     ``W = W0 + t mean_i d_i`` with ``t = N c / (1 + (N-1) c)`` and ``c`` the mean cosine over all pairs of task vectors.
-    Where ``c`` comes to ``-1/(N-1)``, as for opposite models, ``t`` has no value and the base is kept; close to it
-    ``t`` is large and negative: the formula is made for models that agree.
+    The formula is made for models that agree: where ``c`` is negative, ``t`` would lead away from the mean, without
+    bounds as ``c`` comes to ``-1/(N-1)`` (opposite models), and the base is kept. Both sources do go there.
 
     Args:
         deltas: Two or more task vectors of one shape.
         by: What an angle belongs to.
-        floor: Smallest product of two lengths.
         compat: Whose guards.
     """
     count = len(deltas)
     mean = weighted_sum(deltas, [1.0 / count] * count)
+    floor, least = (1e-6, -inf) if compat == "mergekit" else (0.0, 0.0)
     if compat == "fusion_bench":
         return mean * fusion_bench_ratio(deltas)
     if by == "row" and deltas[0].dim() > 0:
@@ -61,10 +62,10 @@ def model_stock(
         ]
         cosine = weighted_sum(cosines, [1.0 / len(pairs)] * len(pairs))
         below = 1 + (count - 1) * cosine
-        ratio = torch.where(below > SINGULAR, count * cosine / below, 0.0)
+        ratio = torch.where(below > SINGULAR, count * cosine / below, 0.0).clamp_min(least)
         return mean * ratio.unsqueeze(-1).to(mean.dtype)
     products = bricks.gram(deltas)
-    return mean * stock_ratio(mean_cosine(products, floor), count)
+    return mean * max(stock_ratio(mean_cosine(products, floor), count), least)
 
 
 #: Below this ``1 + (N-1) c`` counts as 0.

@@ -19,7 +19,7 @@ TINY = 1e-8
     title="Multi-SLERP",
     takes="any",
     granularity="tensor",
-    inputs=(2, None),
+    base="optional",
     paper="Goddard et al. 2024, Arcee's MergeKit: a toolkit for merging large language models",
     url="https://arxiv.org/abs/2403.13257",
 )
@@ -29,6 +29,7 @@ def multislerp(
     weight: Annotated[
         tuple[float, ...], Param(0.0, per_model=True, step=0.05, search=(0.0, 1.0), help="Share of each model.")
     ] = (1.0,),
+    normalize: Annotated[bool, Param(help="Divide by the total of the weights, so that lengths are averaged.")] = True,
 ) -> Tensor:
     """Average directions in the plane that touches the sphere at their mean, and lengths apart.
 
@@ -38,15 +39,17 @@ def multislerp(
     models, zeros) the weighted average is taken.
 
     Args:
-        tensors: Two or more of one shape; empty ones give an empty one.
-        weight: Shares; made to total 1.
+        tensors: One or more of one shape; empty ones give an empty one.
+        weight: Shares.
+        normalize: Whether shares are made to total 1; else the result is longer by their total.
 
     Raises:
         InputError: The weights total 0.
     """
     if sum(weight) <= 0:
         raise InputError(f"The weights {list(weight)} must total more than 0.")
-    every, parts = range(len(tensors)), [w / sum(weight) for w in weight]
+    every, total = range(len(tensors)), sum(weight)
+    parts = [w / total for w in weight]
     products = bricks.gram(tensors)
     lengths = [sqrt(products[i][i]) for i in every]
     units = [[products[i][j] / ((lengths[i] * lengths[j]) or 1.0) for j in every] for i in every]
@@ -55,12 +58,12 @@ def multislerp(
         return sqrt(max(sum(c[i] * units[i][j] * c[j] for i in every for j in every), 0.0))
 
     if length(parts) < TINY:
-        return weighted_sum(tensors, parts)
+        return weighted_sum(tensors, parts if normalize else weight)
     pole = [a / length(parts) for a in parts]
     along = sum(parts[i] * units[i][j] * pole[j] for i in every for j in every)
     step = [a - along * p for a, p in zip(parts, pole, strict=True)]
     size = length(step)
     if size >= TINY:
         pole = [cos(size) * p + sin(size) / size * s for p, s in zip(pole, step, strict=True)]
-    scale = sum(a * n for a, n in zip(parts, lengths, strict=True))
+    scale = sum(a * n for a, n in zip(parts, lengths, strict=True)) * (1.0 if normalize else total)
     return weighted_sum(tensors, [scale * p / (n or 1.0) for p, n in zip(pole, lengths, strict=True)])

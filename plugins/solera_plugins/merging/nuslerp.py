@@ -19,6 +19,7 @@ TINY = 1e-8
     title="NuSLERP",
     takes="any",
     granularity="tensor",
+    base="optional",
     inputs=(2, 2),
     promise="tolerance",
     float64=True,
@@ -33,7 +34,8 @@ def nuslerp(
         Param(per_model=True, step=0.05, search=(0.0, 1.0), help="Of each; t is the second's share."),
     ] = (1.0,),
     by: Annotated[
-        Literal["tensor", "row"], Param(help="One angle for each tensor, or for each row along its last axis.")
+        Literal["tensor", "row", "column"],
+        Param(help="One angle for each tensor, for each row along its last axis, or for each column along its first."),
     ] = "tensor",
 ) -> Tensor:
     """Interpolate along the arc between two models, with ``t`` the second's share of the weights.
@@ -49,11 +51,19 @@ def nuslerp(
     Raises:
         InputError: The weights total 0.
     """
-    a, b = tensors
     if abs(sum(weight)) < TINY:
         raise InputError(f"The weights {list(weight)} total 0 and have no share.")
     t = weight[1] / sum(weight)
-    if by == "row" and a.dim() > 0:
+    if by == "column" and tensors[0].dim() > 1:
+        turned = [tensor.transpose(0, -1).contiguous() for tensor in tensors]
+        return arc(turned, t, "row").transpose(0, -1).contiguous()
+    return arc(tensors, t, by)
+
+
+def arc(tensors: list[Tensor], t: float, by: str) -> Tensor:
+    """The point of the arc at ``t``: one arc for the whole tensors, or (by row) for each row along the last axis."""
+    a, b = tensors
+    if by != "tensor" and a.dim() > 0:
         products = [row_sum(x * y).unsqueeze(-1) for x, y in ((a, b), (a, a), (b, b))]
     else:
         products = [torch.tensor(reductions.dot(x, y), dtype=a.dtype) for x, y in ((a, b), (a, a), (b, b))]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor
@@ -27,6 +27,10 @@ def sce(
         float, Param(0.0, 1.0, step=0.05, search=(0.05, 1.0), help="Share of the entries kept: where models vary most.")
     ] = 1.0,
     scale: Annotated[float, Param(step=0.05, search=(0.0, 2.0), help="How far to go along the merged vector.")] = 1.0,
+    compat: Annotated[
+        Literal["none", "mergekit"],
+        Param(help="mergekit: equal shares where the energies total less than 1e-6, as after most light fine-tuning."),
+    ] = "none",
 ) -> Tensor:
     """Keep where the task vectors vary most, weigh each by its energy in the tensor, drop signs of the minority.
 
@@ -40,6 +44,7 @@ def sce(
         deltas: One task vector per model, one whole tensor, any one shape.
         density: Share kept.
         scale: Common factor.
+        compat: Whose guards.
     """
     count = len(deltas)
     if density < 1:
@@ -49,7 +54,10 @@ def sce(
         deltas = [torch.where(chosen, delta, 0.0) for delta in deltas]
     energy = [reductions.dot(delta, delta) for delta in deltas]
     total = sum(energy)
-    weights = [e / total for e in energy] if total > 0 else [1.0 / count] * count
+    least = 1e-6 * deltas[0].numel() if compat == "mergekit" else 0.0
+    weights = [e / total for e in energy] if total > least else [1.0 / count] * count
     signs = bricks.elect_sign(deltas)
+    if compat == "mergekit":  # an even vote is read as plus
+        signs = signs.masked_fill(signs == 0, 1.0)
     kept = [delta * weight for delta, weight in zip(deltas, weights, strict=True)]
     return bricks.disjoint_mean(kept, signs, weights) * scale

@@ -91,18 +91,35 @@ def slow_stock(deltas):
 @settings(max_examples=40, deadline=None)
 def test_model_stock(count, size, seed):
     deltas = [d.double() + 0.7 for d in torch.randn(count, size, generator=torch.Generator().manual_seed(seed))]
-    got = model_stock([d.float() for d in deltas], by="tensor", floor=1e-6, compat="none")
+    got = model_stock([d.float() for d in deltas], by="tensor", compat="mergekit")
     torch.testing.assert_close(got.double(), slow_stock([d.float().double() for d in deltas]), atol=1e-4, rtol=1e-4)
-    rows = model_stock([d.float().view(1, -1) for d in deltas], by="row", floor=1e-6, compat="none")
+    rows = model_stock([d.float().view(1, -1) for d in deltas], by="row", compat="mergekit")
     torch.testing.assert_close(rows.view(-1), got, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.parametrize("compat", ["none", "mergekit"])
 @pytest.mark.parametrize("by", ["tensor", "row"])
-def test_model_stock_guards(by):
-    given_ = {"by": by, "floor": 1e-6, "compat": "none"}
+def test_model_stock_guards(by, compat):
+    given_ = {"by": by, "compat": compat}
     d = torch.tensor([[1.0, -2.0], [0.5, 3.0]])
     torch.testing.assert_close(model_stock([d, d], **given_), d)
     assert model_stock([d, -d], **given_).abs().sum() == 0
     assert model_stock([d * 0, d * 0], **given_).abs().sum() == 0
     assert model_stock([torch.ones(1), -torch.ones(1)], **given_).tolist() == [0.0]
     assert model_stock([torch.zeros(0, 3), torch.zeros(0, 3)], **given_).shape == (0, 3)
+
+
+@pytest.mark.parametrize("by", ["tensor", "row"])
+def test_model_stock_does_not_depend_on_how_small_the_changes_are(by):
+    deltas = [torch.randn(6, 20, generator=torch.Generator().manual_seed(i)) * 0.3 + 0.2 for i in range(3)]
+    made = model_stock(deltas, by=by, compat="none")
+    small = model_stock([d * 2.0**-20 for d in deltas], by=by, compat="none")
+    torch.testing.assert_close(small * 2.0**20, made)
+    assert model_stock([d * 2.0**-20 for d in deltas], by=by, compat="mergekit").norm() * 2.0**20 < 0.1 * made.norm()
+
+
+@pytest.mark.parametrize("by", ["tensor", "row"])
+def test_model_stock_stays_at_the_base_where_models_disagree(by):
+    a, b = torch.tensor([[1.0, 0.2, 0.0]]), torch.tensor([[-1.0, 0.2, 0.1]])
+    assert not model_stock([a, b], by=by, compat="none").any()
+    assert model_stock([a, b], by=by, compat="mergekit").norm() > 2 * ((a + b) / 2).norm()
