@@ -123,6 +123,7 @@ def test_a_line_fills_in_live_and_its_points_are_to_be_had(furnished: Person, tm
     person.until(lambda: any("Line base to rotated" in row.title for row in person.window.runs.view.rows_model.rows))
 
     person.until(lambda: ("State", "done") in facts_shown(person))
+    person.until(lambda: person.plot().order().size >= 9)  # the picture follows the numbers in its own time
     plot = person.plot()
     at = plot.position(int(plot.order()[3])).toPoint()
     QTest.mouseMove(plot.canvas.viewport(), QPoint(2, 2))
