@@ -32,12 +32,8 @@ _generations = itertools.cycle([0] * 19 + [2])
 @pytest.fixture(autouse=True)
 def _cycles_in_this_thread() -> Iterator[None]:
     """No thread of a test frees widgets of another (see solera_app.bridge.collector)."""
-    from PySide6.QtCore import QCoreApplication, QEvent
-
     gc.disable()
     yield
-    # Widgets first, their wrappers after: shiboken does not survive the other order.
-    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
     gc.collect(next(_generations))
 
 

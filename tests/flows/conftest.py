@@ -23,9 +23,6 @@ def _cycles_in_this_thread() -> Iterator[None]:
     """No thread of a test frees widgets of another (see solera_app.bridge.collector)."""
     gc.disable()
     yield
-    qt = sys.modules.get("PySide6.QtCore")
-    if qt is not None:  # widgets first, their wrappers after: shiboken does not survive the other order
-        qt.QCoreApplication.sendPostedEvents(None, qt.QEvent.Type.DeferredDelete)
     gc.collect()
     gc.enable()
 

@@ -23,9 +23,6 @@ from solera_app.run_desk import RunTab
 from solera_app.tabs import RecipeTab
 from solera_app.theme import theme
 
-#: Many whole windows in one process: shiboken has crashed in this on a loaded machine, so `make test-all` runs it.
-pytestmark = pytest.mark.heavy
-
 LEFT, PLAIN = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
 LONG = 40_000
 

@@ -21,9 +21,6 @@ from solera.recipes.nodes import CheckpointNode, MethodNode
 from solera_app.docks.row_view import RowView
 from solera_app.main import Application
 
-#: Many whole windows in one process: shiboken has crashed in this on a loaded machine, so `make test-all` runs it.
-pytestmark = pytest.mark.heavy
-
 LONG = 40_000
 
 

@@ -8,15 +8,13 @@ from typing import Any
 import pytest
 
 from solera.documents.commands import AddNodes
+from solera.events import JobChanged, RunStarted
 from solera.projects.project import Project
 from solera.recipes.nodes import CheckpointNode
 from solera_app.actions.table import ACTIONS
 from solera_app.docks.log import LogHandler
 from solera_app.main import Application
 from solera_app.theme import theme
-
-#: Many whole windows in one process: shiboken has crashed in this on a loaded machine, so `make test-all` runs it.
-pytestmark = pytest.mark.heavy
 
 
 @pytest.fixture
@@ -156,3 +154,44 @@ def test_a_first_start_shows_every_dock_once_a_project_is_open(start: Any, folde
     window = application.window
     assert all(part.isVisible() for part in (window.library_dock, window.inspector_dock, window.bottom_dock))
     assert window.toolbar.isVisible()
+
+
+def test_a_run_comes_to_the_front_only_for_those_who_wait_for_it(
+    start: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = start(folder).desk.runs
+    opened: list[bool] = []
+    monkeypatch.setattr(runs, "open", lambda run, path=None, *, front=True: opened.append(front))
+    runs.await_run("asked")
+    for job in ("stranger", "asked", "asked"):
+        header = {"kind": "explore", "id": job}
+        runs._run_started(RunStarted(job=job, run=job, path=str(folder / "x.h5"), header=header))
+    assert opened == [False, True, False]
+
+
+def test_examples_are_made_one_after_the_other_each_with_its_experiments(
+    start: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = start(folder).desk
+    bench = desk.workbench
+    asked: list[str] = []
+    unfinished: list[Any] = []
+
+    def submit_demo(name: str) -> None:
+        asked.append(name)
+        unfinished.append(type("J", (), {"spec": type("S", (), {"kind": "demo"}), "final": False}))
+
+    def submit(path: Path) -> Any:
+        asked.append(path.name)
+        return type("J", (), {"id": path.name})
+
+    monkeypatch.setattr(bench, "submit_demo", submit_demo)
+    monkeypatch.setattr(bench, "submit", submit)
+    monkeypatch.setattr(bench.jobs, "jobs", lambda: tuple(unfinished))
+    desk.start_example("digits")
+    desk.start_example("prose_code")
+    assert asked == ["digits"]
+    unfinished.clear()
+    result = {"recipes": [], "experiments": ["experiments/line.yaml"]}
+    desk._job_changed(JobChanged(job="j", kind="demo", title="digits", state="done", result=result))
+    assert asked == ["digits", "line.yaml", "prose_code"]
