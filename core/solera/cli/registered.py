@@ -22,7 +22,7 @@ LISTS: dict[str, tuple[Kind, str]] = {
     "architectures": ("architecture", "The network architectures that can be built."),
 }
 
-Name = Annotated[str, typer.Argument(help="One of them, in detail.")]
+Name = Annotated[str, typer.Argument(help="One of them, in detail; or words to search for.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -39,15 +39,15 @@ def _lister(kind: Kind) -> Callable[..., None]:
 
 
 def _list(kind: Kind, name: str, json: bool) -> None:
-    from solera.errors import InputError
     from solera.extend.registry import Registry
     from solera.settings import load_settings
 
     settings = load_settings()
     shelf = Registry.discover(settings.all_plugin_folders, disabled=settings.disabled_plugins).contributions(kind)
+    items = [shelf.describe(item) for item in ([name] if name in shelf else shelf)]
     if name and name not in shelf:
-        raise InputError(f"No {kind} is called '{name}'; known: {', '.join(shelf)}.", name=name)
-    items = [shelf.describe(item) for item in ([name] if name else shelf)]
+        _show_found(kind, name, items, json)
+        return
     if json:
         plain = [_plain(item, shelf.plugin(item.name)) for item in items]
         show_json(plain[0] if name else plain)
@@ -55,6 +55,32 @@ def _list(kind: Kind, name: str, json: bool) -> None:
         _show_one(items[0])
     else:
         show_table(("name", "what it is"), ((item.name, item.summary or item.title) for item in items))
+
+
+def _show_found(kind: Kind, words: str, items: list[Contribution], json: bool) -> None:
+    """What the words find: names, titles, summaries, and the names something else is known by."""
+    from solera.errors import InputError
+
+    found = [(item, hits) for item in items if (hits := _hits(item, words.lower().replace("_", " ").split()))]
+    if not found:
+        raise InputError(
+            f"No {kind} is called '{words}' or says so; known: {', '.join(item.name for item in items)}.", name=words
+        )
+    if json:
+        show_json([item.to_plain() for item, _ in found])
+        return
+    show_table(("name", "what it is"), ((item.name, hit) for item, hits in found for hit in hits))
+
+
+def _hits(item: Contribution, words: list[str]) -> list[str]:
+    """Why something is found by words that all must be there: another name of it with how to get it, or its summary."""
+
+    def says(text: str) -> bool:
+        plain = text.lower().replace("_", " ").replace("-", " ")
+        return all(word.replace("-", " ") in plain for word in words)
+
+    other = [f"{name}: {how}" for name, how in item.also.items() if says(name)]
+    return other or ([item.summary] if says(f"{item.name} {item.title} {item.summary}") else [])
 
 
 def _plain(item: Contribution, plugin: Any) -> dict[str, Any]:
@@ -67,6 +93,8 @@ def _show_one(item: Contribution) -> None:
     show(f"{item.name}: {item.title}")
     if item.summary:
         show(item.summary)
+    for other, how in item.also.items():
+        show(f"also {other}: {how}")
     if item.params:
         show()
         rows = []

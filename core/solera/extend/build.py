@@ -61,7 +61,8 @@ def declared_method(loaded: Any) -> dict[str, Any]:
         return {}
     counts = [loaded.min_inputs] if loaded.max_inputs is None else [loaded.min_inputs, loaded.max_inputs]
     facts = {"takes": loaded.takes, "base": loaded.base, "inputs": counts}
-    return {**facts, "paper": loaded.paper} if loaded.paper else facts
+    told = {"paper": loaded.paper, "also": dict(loaded.also)}
+    return facts | {key: value for key, value in told.items() if value}
 
 
 def build(path: Path, *, write: bool = True) -> tuple[Manifest, bool]:

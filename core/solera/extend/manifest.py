@@ -26,7 +26,7 @@ _OBJECT = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*
 _PLUGIN_KEYS = {"name", "version", "api", "summary", "contributions"}
 _CONTRIBUTION_KEYS = {"kind", "name", "title", "object", "summary", "params", "accepts", "method"}
 _ACCEPTS_KEYS = {"kinds", "coords", "columns_min"}
-_METHOD_KEYS = {"takes", "base", "inputs", "paper"}
+_METHOD_KEYS = {"takes", "base", "inputs", "paper", "also"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,8 @@ class Contribution:
         params: Its parameters, equal to the object's signature (``solera plugin build`` writes them).
         accepts: For a view, which runs it shows: ``kinds``, ``coords`` (numbers of coordinates), ``columns_min``.
         method: For a method, what a canvas must know before it is imported: ``takes``, ``base``, ``inputs`` (fewest
-            and, if there is a limit, most), ``paper``; equal to its declaration (``solera plugin build`` writes it).
+            and, if there is a limit, most), ``paper``, ``also``; equal to its declaration (``solera plugin build``
+            writes it).
     """
 
     kind: Kind
@@ -79,6 +80,12 @@ class Contribution:
     def paper(self) -> str:
         """For a method: its citation."""
         return str(self.method.get("paper", ""))
+
+    @property
+    def also(self) -> Mapping[str, str]:
+        """For a method: other names it is found by, each with the parameters that make it so."""
+        found: Mapping[str, str] = self.method.get("also", {})
+        return found
 
     def to_plain(self) -> dict[str, Any]:
         """As in ``plugin.toml``."""
@@ -201,6 +208,9 @@ def _contribution(entry: Any, place: str, faults: list[Fault]) -> Contribution |
     counts = method.get("inputs", [1])
     if not isinstance(counts, list) or not 1 <= len(counts) <= 2 or not all(isinstance(n, int) for n in counts):
         faults.append(Fault("manifest.inputs", f"{place}.method.inputs", "'inputs' is [fewest] or [fewest, most]."))
+    also = method.get("also", {})
+    if not isinstance(also, Mapping) or not all(isinstance(how, str) for how in also.values()):
+        faults.append(Fault("manifest.also", f"{place}.method.also", "'also' is a table of names and texts."))
     if len(faults) > before:
         return None
     fallback = name.replace("_", " ").replace("-", " ").capitalize()

@@ -69,6 +69,7 @@ class MethodSpec:
         promise: ``"bytes"`` equal bytes whatever the threads and chunks; ``"tolerance"``; ``"none"``.
         paper: Citation, one line. url: Where it can be read. summary: One sentence.
         float64: Whether inputs arrive as float64 instead of float32.
+        also: Other names it is found by, each with the parameters that make it so: ``{"WiSE-FT": "alpha 0.5"}``.
     """
 
     name: str
@@ -89,7 +90,7 @@ class MethodSpec:
     url: str = ""
     summary: str = ""
     float64: bool = False
-    extra: Mapping[str, Any] = field(default_factory=dict)
+    also: Mapping[str, str] = field(default_factory=dict)
 
     def param(self, name: str) -> ParamSpec:
         """The declared parameter of this name.
@@ -134,6 +135,7 @@ def method(
     paper: str = "",
     url: str = "",
     float64: bool = False,
+    also: Mapping[str, str] | None = None,
 ) -> Callable[[MethodFunction], MethodSpec]:
     """Declare a plain function to be a merging method.
 
@@ -153,7 +155,7 @@ def method(
             name=name, title=title or name.replace("_", " ").capitalize(), function=function, params=specs, takes=takes,
             base=base, granularity=granularity, min_inputs=inputs[0], max_inputs=inputs[1], prepare=prepare,
             prepare_when=prepare_when, affine=affine, version=version, promise=promise, paper=paper, url=url,
-            summary=summary, float64=float64,
+            summary=summary, float64=float64, also=dict(also or {}),
         )  # fmt: skip
 
     return declare

@@ -19,6 +19,9 @@ from solera_plugins.merging.combining import COMBINE_HELP, ZERO_SIGN_HELP, Combi
     granularity="tensor",
     paper="Davari & Belilovsky 2024, Model Breadcrumbs: scaling multi-task model merging with sparse masks",
     url="https://arxiv.org/abs/2312.06795",
+    also={
+        "Breadcrumbs TIES": "combine by ties_sum (or ties)",
+    },
 )
 def breadcrumbs(
     deltas: list[Tensor],

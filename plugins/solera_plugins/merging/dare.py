@@ -22,6 +22,12 @@ Rescale = Literal["inverse", "l1", "none"]
     granularity="tensor",
     paper="Yu et al. 2024, Language models are super Mario: absorbing abilities from homologous models as a free lunch",
     url="https://arxiv.org/abs/2311.03099",
+    also={
+        "DARE TIES": "combine by ties_sum (or ties)",
+        "DARE linear": "combine by sum",
+        "DAREx-q": "q: what to divide by, tuned or found by solera.api.darex_q",
+        "Magnitude pruning": "strategy magnitude, rescale none",
+    },
 )
 def dare(
     deltas: list[Tensor],

@@ -22,6 +22,10 @@ Rank = Literal["row", "tensor", "magnitude"]
     granularity="tensor",
     paper="Deep et al. 2024, DELLA-Merging: reducing interference in model merging through magnitude-based sampling",
     url="https://arxiv.org/abs/2406.11617",
+    also={
+        "DELLA linear": "combine by sum",
+        "MAGPRUNE": "one model, combine by sum",
+    },
 )
 def della(
     deltas: list[Tensor],

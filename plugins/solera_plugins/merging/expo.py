@@ -19,6 +19,9 @@ from solera.api import Param, method
     affine=True,
     paper="Zheng et al. 2024, Model extrapolation expedites alignment",
     url="https://arxiv.org/abs/2404.16792",
+    also={
+        "Model extrapolation": "as it is",
+    },
 )
 def expo(
     deltas: list[Tensor],

@@ -35,6 +35,9 @@ def inner_products(passes: Passes, **_: object) -> list[list[float]]:
     prepare_when=lambda params: params["scope"] == "model",
     paper="Pillutla et al. 2022, Robust aggregation for federated learning; Weiszfeld 1937",
     url="https://arxiv.org/abs/1912.13445",
+    also={
+        "RFA (robust federated aggregation)": "weight: how many samples each client trained on",
+    },
 )
 def geometric_median(
     tensors: list[Tensor],

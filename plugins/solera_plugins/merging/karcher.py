@@ -22,6 +22,9 @@ TINY = 1e-12
     granularity="tensor",
     paper="Karcher 1977, Riemannian center of mass and mollifier smoothing",
     url="https://doi.org/10.1002/cpa.3160300502",
+    also={
+        "Fréchet mean on the sphere": "as it is",
+    },
 )
 def karcher(
     tensors: list[Tensor],

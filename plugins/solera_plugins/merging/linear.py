@@ -17,6 +17,14 @@ from solera_plugins.merging.sums import normalised, weighted_sum
     granularity="element",
     paper="Wortsman et al. 2022, Model soups: averaging weights of multiple fine-tuned models",
     url="https://arxiv.org/abs/2203.05482",
+    also={
+        "Uniform soup": "weight left alone",
+        "Run averaging": "one input per run, each the average of its checkpoints",
+        "FedAvg (federated averaging)": "weight: how many samples each client trained on",
+        "Layer-wise interpolation": "weight: a curve over the layers for each model",
+        "LERP": "two models, weight [1 - t, t]",
+        "Sparse model soup": "models pruned with one mask, which the average keeps",
+    },
 )
 def linear(
     tensors: list[Tensor],

@@ -57,6 +57,7 @@ def overlaps(passes: Passes, *, epsilon: float, **_: object) -> list[float]:
     prepare_when=lambda params: params["scope"] == "model",
     paper=_PAPER,
     url=_URL,
+    also={"RAM+ tensor-local (ramplus_tl)": "scope tensor"},
 )
 def ram_plus(
     deltas: list[Tensor],

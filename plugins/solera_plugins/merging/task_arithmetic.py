@@ -19,6 +19,10 @@ from solera_plugins.merging.sums import normalised, weighted_sum
     affine=True,
     paper="Ilharco et al. 2023, Editing models with task arithmetic",
     url="https://arxiv.org/abs/2212.04089",
+    also={
+        "Task negation": "scale below 0 forgets",
+        "Task analogy": "weight [1, 1, -1] for c, b, a: what c has and b has beyond a",
+    },
 )
 def task_arithmetic(
     deltas: list[Tensor],

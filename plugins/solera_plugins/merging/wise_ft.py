@@ -19,6 +19,10 @@ from solera.api import Param, method
     affine=True,
     paper="Wortsman et al. 2022, Robust fine-tuning of zero-shot models",
     url="https://arxiv.org/abs/2109.01903",
+    also={
+        "Layer-wise interpolation": "alpha: a curve over the layers",
+        "Model averaging against the alignment tax (MA)": "alpha: the share of the aligned model",
+    },
 )
 def wise_ft(
     deltas: list[Tensor],

@@ -149,6 +149,17 @@ def test_what_is_registered(capsys: pytest.CaptureFixture[str]) -> None:
     assert "density" in out
 
 
+def test_methods_are_found_by_other_names(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "methods", "uniform soup")
+    assert code == 0
+    assert out.splitlines()[1].split()[0] == "linear"
+    code, out, _ = run(capsys, "methods", "fedavg", "--json")
+    assert code == 0
+    assert [item["name"] for item in json.loads(out)] == ["linear"]
+    code, out, _ = run(capsys, "methods", "task_arithmetic")
+    assert "also Task negation: scale below 0 forgets" in out
+
+
 def test_plugins_are_made_checked_and_switched(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, "plugin", "new", "cli_made", tmp_path)[0] == 0
     assert run(capsys, "plugin", "build", tmp_path / "cli_made", "--check")[0] == 0
