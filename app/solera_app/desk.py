@@ -49,6 +49,7 @@ class Desk(QObject):
         self.bridge: Bridge | None = None
         self.recipes = RecipeDesk(self)
         self.runs = RunDesk(self)
+        self._examples: list[str] = []  # what is made when the one before and its experiments are through
         window.build_actions(self._handlers())
         self._connect()
         self._front(None)
@@ -206,6 +207,7 @@ class Desk(QObject):
             self.bridge.stop()
             self.bridge.deleteLater()
             self.bridge = None
+        self._examples.clear()
         self.workbench.close()
         if self.workbench.project is not None:
             self.workbench.project.close()
@@ -223,10 +225,14 @@ class Desk(QObject):
         self.start_example(name)
 
     def start_example(self, name: str) -> None:
-        """Make an example in the project that is open, as a job."""
-        if self.workbench is not None:
+        """Make an example in the project that is open, as a job; one at a time, each with its experiments."""
+        if self.workbench is None:
+            return
+        self.window.bottom.setCurrentWidget(self.window.jobs)
+        if any(job.spec.kind == "demo" and not job.final for job in self.workbench.jobs.jobs()):
+            self._examples.append(name)
+        else:
             self.workbench.submit_demo(name)
-            self.window.bottom.setCurrentWidget(self.window.jobs)
 
     def show_examples(self) -> None:
         """Put the registered examples on the welcome page."""
@@ -363,6 +369,8 @@ class Desk(QObject):
             self.refresh_library()
         if event.kind == "demo" and event.state == "done" and event.result:
             self._example_made(event.result)
+        if event.kind == "demo" and event.state in {"done", "failed", "cancelled"} and self._examples:
+            self.start_example(self._examples.pop(0))
         self.refresh_actions()
 
     def _example_made(self, result: dict[str, Any]) -> None:
@@ -373,8 +381,9 @@ class Desk(QObject):
         self.recipes.refresh_tasks()
         for path in result["recipes"][:1]:
             self.recipes.open_path(bench.project.folder / path)
-        for path in result["experiments"]:
-            bench.submit(bench.project.folder / path)
+        jobs = [bench.submit(bench.project.folder / path) for path in result["experiments"]]
+        if jobs:
+            self.runs.await_run(jobs[0].id)
 
     def _artifact(self, event: ArtifactMade) -> None:
         self.window.hint(f"Made {event.title or event.path}")

@@ -603,7 +603,7 @@ class RecipeDesk(QObject):
         document = dataclasses.replace(tab.opened.document, recipe=self.anchored(tab.opened))
         dialog = ExploreDialog(document, bench.tasks(), explorers, form, self._window)
         if dialog.exec():
-            bench.submit_explore(dialog.experiment())
+            self._desk.runs.await_run(bench.submit_explore(dialog.experiment()).id)
             self._window.bottom.setCurrentWidget(self._window.jobs)
 
     def interpolate(self) -> None:

@@ -78,6 +78,8 @@ class RunDesk(QObject):
         self._desk = desk
         self._window = desk.window
         self._tab: RunTab | None = None
+        self._awaited: set[str] = set()  # jobs whose run a person asked to see
+        self._followed: RunTab | None = None  # came to the front by itself
         self._listing = QTimer(self, interval=400, singleShot=True)
         self._listing.timeout.connect(guarded(self.refresh))
         window = desk.window
@@ -109,7 +111,11 @@ class RunDesk(QObject):
 
     def _command(self, job: str, what: str) -> None:
         queue = self._bench.jobs
-        {"stop": queue.cancel, "pause": queue.pause, "resume": queue.resume, "retry": queue.retry}[what](job)
+        if what == "next":
+            queue.move(job, 0)
+            self._window.jobs.put_ahead(job)
+        else:
+            {"stop": queue.cancel, "pause": queue.pause, "resume": queue.resume, "retry": queue.retry}[what](job)
 
     # --- the list --------------------------------------------------------------------------------------------------
 
@@ -172,10 +178,21 @@ class RunDesk(QObject):
         bridge.runEnded.connect(guarded(self._run_ended))
         bridge.pointsArrived.connect(guarded(self._points))
 
+    def await_run(self, job: str) -> None:
+        """Bring the run of this job to the front when it begins: a person asked for it just now."""
+        self._awaited.add(job)
+
     def _run_started(self, event: RunStarted) -> None:
-        if event.header.get("kind") == "explore" and not self._is_ground(event):
-            self.open(event.run, path=Path(event.path))
+        if event.header.get("kind") in {"explore", "compare"} and not self._is_ground(event):
+            self.open(event.run, path=Path(event.path), front=event.job in self._awaited or self._follows())
+            if self._tab is not None and self._tab.view.run == event.run:
+                self._followed = self._tab
+            self._awaited.discard(event.job)
         self._listing.start()
+
+    def _follows(self) -> bool:
+        """Whether nobody has turned to anything since a run came to the front: then the next one may, too."""
+        return self._followed is not None and self._followed is self._tab and self._tab.view.selected < 0
 
     def _is_ground(self, event: RunStarted) -> bool:
         """Whether it is the surface beneath an interpolation canvas, which shows it itself."""
@@ -200,8 +217,14 @@ class RunDesk(QObject):
         widgets = (self._window.tabs.widget(place) for place in range(self._window.tabs.count()))
         return [widget for widget in widgets if isinstance(widget, RunTab)]
 
-    def open(self, run: str, path: Path | None = None) -> None:
-        """Show a run in a tab, or bring its tab to the front."""
+    def open(self, run: str, path: Path | None = None, *, front: bool = True) -> None:
+        """Show a run in a tab, or bring its tab to the front.
+
+        Args:
+            run: Its id.
+            path: Its file; the project's by default.
+            front: Whether a new tab comes to the front, or waits behind what a person is busy with.
+        """
         from solera.runs.header import run_path
         from solera.runs.reader import RunReader
         from solera_app.views.host import RunView  # the plots come with it: not before the window's first paint
@@ -209,8 +232,9 @@ class RunDesk(QObject):
         file = path or run_path(self._bench.runs_folder, run)
         for tab in self._run_tabs():
             if tab.property("run") == run:
-                self._window.tabs.setCurrentWidget(tab)
-                self._window.show_tabs()
+                if front:
+                    self._window.tabs.setCurrentWidget(tab)
+                    self._window.show_tabs()
                 return
         shelf = self._bench.registry.views
         classes = {}
@@ -227,7 +251,7 @@ class RunDesk(QObject):
         view.opened.connect(guarded(lambda _: self._about_run(tab)))
         view.watch.grew.connect(guarded(lambda _: self._about_run(tab)))
         view.failed.connect(guarded(lambda error: notices().say("error", str(error))))
-        self._window.add_tab(tab)
+        self._window.add_tab(tab, front=front)
         view.open(file)
 
     def front(self, tab: Tab | None) -> None:

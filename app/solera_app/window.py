@@ -228,12 +228,14 @@ class Window(QMainWindow):
 
     # --- tabs ------------------------------------------------------------------------------------------------------
 
-    def add_tab(self, tab: Tab) -> None:
-        """Show a tab, in front."""
+    def add_tab(self, tab: Tab, *, front: bool = True) -> None:
+        """Add a tab: in front with the focus, or behind what is shown now."""
         place = self.tabs.addTab(tab, _tab_text(tab.title))
         tab.retitled.connect(lambda: self._retitle(tab))
         tab.hinted.connect(self.hint)
         self._dress(place)
+        if not front:
+            return
         self.tabs.setCurrentIndex(place)
         self._leave_welcome()
         self._center.setCurrentWidget(self.tabs)

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from PySide6.QtCore import QPoint, QTimer, Signal
+from PySide6.QtCore import QEvent, QObject, QPoint, QTimer, Signal
 from PySide6.QtWidgets import QApplication, QMenu, QVBoxLayout, QWidget
 
 from solera.events import FINAL_STATES, JobChanged, Progress
@@ -15,6 +15,16 @@ from solera_app.docks.row_view import RowView
 from solera_app.models.rows import Row, RowButton
 from solera_app.theme import tokens
 from solera_app.words import duration, progress_line
+
+#: What a job is called by its kind, and its state in a word.
+_KINDS = {
+    "explore": "Exploration",
+    "compare": "Comparison",
+    "evaluate": "Evaluation",
+    "merge": "Merge",
+    "demo": "Example",
+}
+_STATES = {"running": "", "cancelled": "Stopped"}
 
 _BUTTONS = {
     "queued": (RowButton("stop", "stop", "Cancel this job"),),
@@ -38,13 +48,21 @@ class _Shown:
     error: dict[str, Any] | None = None
     run: str = ""
     took: float = 0.0
+    ahead: int = 0  # how often it was put before all others that wait
+
+    @property
+    def rank(self) -> tuple[int, int, float]:
+        """Where it stands in the list: what runs, what waits in the order it will run, what is over by when it was."""
+        if self.state in {"running", "paused"}:
+            return 0, 0, self.since
+        return (1, -self.ahead, self.since) if self.state == "queued" else (2, 0, -self.since - self.took)
 
 
 class JobsDock(QWidget):
-    """The list of jobs, newest first; order never changes under the pointer.
+    """The list of jobs: what runs, what waits, what is over, newest first; nothing moves under the pointer.
 
     Signals:
-        commanded: Job id and ``"pause"``, ``"resume"``, ``"stop"`` or ``"retry"``.
+        commanded: Job id and ``"pause"``, ``"resume"``, ``"stop"``, ``"retry"`` or ``"next"``.
         opened: Run id, on double click of a job that records one.
         detailsRequested: Sentence and traceback of a failed job.
         busyChanged: Whether any job runs or waits.
@@ -59,7 +77,7 @@ class JobsDock(QWidget):
         super().__init__()
         self.setProperty("role", "dock")
         self._jobs: dict[str, _Shown] = {}
-        self._busy = False
+        self._busy = self._hovered = False
         self.view = RowView("Jobs")
         self._stack = Stack(self.view, Empty("queue", "Nothing is running."))
         column = QVBoxLayout(self)
@@ -70,6 +88,7 @@ class JobsDock(QWidget):
         self.view.customContextMenuRequested.connect(self._menu)
         self._later = QTimer(self, interval=100, singleShot=True)
         self._later.timeout.connect(self._show)
+        self.view.viewport().installEventFilter(self)
 
     @property
     def running(self) -> list[str]:
@@ -81,12 +100,17 @@ class JobsDock(QWidget):
         shown = self._jobs.get(event.job)
         if shown is None:
             shown = _Shown(event.job, event.title, event.kind, event.state, event.time)
-            self._jobs = {event.job: shown, **self._jobs}
+            self._jobs[event.job] = shown
         if event.state in FINAL_STATES:
             shown.took = event.time - shown.since
-        elif event.state == "running" and shown.state == "queued":
-            shown.since = event.time
+        elif event.state != shown.state and (event.state == "queued" or shown.state == "queued"):
+            shown.since, shown.progress = event.time, None
         shown.state, shown.error, shown.run = event.state, event.error, event.run or shown.run
+        self._show()
+
+    def put_ahead(self, job: str) -> None:
+        """A job that waits will run before all others that do."""
+        self._jobs[job].ahead = 1 + max(other.ahead for other in self._jobs.values())
         self._show()
 
     def on_progress(self, event: Progress) -> None:
@@ -98,12 +122,26 @@ class JobsDock(QWidget):
                 self._later.start()
 
     def _show(self) -> None:
-        self.view.rows_model.set_rows([self._row(job) for job in self._jobs.values()])
+        self.view.rows_model.set_rows([self._row(job) for job in self._ordered()])
         self._stack.show_content(bool(self._jobs))
         busy = any(job.state not in FINAL_STATES for job in self._jobs.values())
         if busy != self._busy:
             self._busy = busy
             self.busyChanged.emit(busy)
+
+    def _ordered(self) -> list[_Shown]:
+        """The jobs as they are listed; while the pointer is over the list, only what is new is put in, on top."""
+        ordered = sorted(self._jobs.values(), key=lambda job: job.rank)
+        if not self._hovered:
+            return ordered
+        stay = [self._jobs[row.id] for row in self.view.rows_model.rows if row.id in self._jobs]
+        return [*(job for job in ordered if job not in stay), *stay]
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: D102 - Qt's name
+        if event.type() in {QEvent.Type.Enter, QEvent.Type.Leave}:
+            self._hovered = event.type() is QEvent.Type.Enter
+            self._later.start()
+        return super().eventFilter(watched, event)
 
     def _row(self, job: _Shown) -> Row:
         look = tokens()["states"].get(job.state, {"icon": "queue", "color": "text-3"})
@@ -112,19 +150,18 @@ class JobsDock(QWidget):
             share = job.progress.done / job.progress.total
         middle = {
             "running": progress_line(job.progress) if job.progress else "starting",
-            "paused": "Paused",
-            "queued": "Queued",
-            "done": f"Done in {duration(job.took)}",
-            "failed": str((job.error or {}).get("message", "Failed")).partition("\n")[0],
-            "cancelled": "Stopped",
-            "interrupted": "Interrupted; resume takes it up again",
-        }.get(job.state, job.state)
+            "paused": progress_line(job.progress) if job.progress else "",
+            "done": f"Took {duration(job.took)}",
+            "failed": str((job.error or {}).get("message", "")).partition("\n")[0],
+            "interrupted": "Resume takes it up where it stopped",
+        }.get(job.state, "")
         began = time.strftime("%H:%M", time.localtime(job.since))
+        kind = _KINDS.get(job.kind, job.kind.capitalize())
         return Row(
-            job.job, job.title, f"{job.kind}, started {began}" if job.state != "queued" else f"{job.kind}, waiting",
-            look["icon"] or "queue", look["color"], job.state.capitalize() if job.state != "running" else "",
+            job.job, job.title, kind if job.state == "queued" else f"{kind} · started {began}",
+            look["icon"] or "queue", look["color"], _STATES.get(job.state, job.state.capitalize()),
             look["color"], progress=share, middle=middle, buttons=_BUTTONS.get(job.state, ()),
-            tip=str((job.error or {}).get("message", "")) or f"{job.title}\n{middle}",
+            tip=str((job.error or {}).get("message", "")) or f"{job.title}\n{middle}".strip(),
         )  # fmt: skip
 
     def _pressed(self, job: str, action: str) -> None:
@@ -147,6 +184,8 @@ class JobsDock(QWidget):
         menu = QMenu(self)
         for button in _BUTTONS.get(job.state, ()):
             menu.addAction(button.tip, lambda action=button.action: self._pressed(job.job, action))
+        if job.state == "queued":
+            menu.addAction("Run it next", lambda: self._pressed(job.job, "next"))
         if job.run:
             menu.addAction("Open its run", lambda: self.opened.emit(job.run))
         if job.error:

@@ -3,8 +3,10 @@
 from typing import Any
 
 import pytest
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QEvent, QPoint, Qt
+from PySide6.QtGui import QCursor
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
 
 from solera.events import JobChanged, Progress
 from solera_app.docks.jobs import JobsDock
@@ -20,10 +22,16 @@ def changed(job: str, state: Any, at: float = 100.0, **more: Any) -> JobChanged:
     return JobChanged(job=job, kind="merge", title=f"Merge {job}", state=state, time=at, **more)
 
 
+def hover(jobs: JobsDock, over: bool) -> None:
+    QApplication.sendEvent(jobs.view.viewport(), QEvent(QEvent.Type.Enter if over else QEvent.Type.Leave))
+
+
 @pytest.fixture
 def jobs(shown: Any) -> JobsDock:
     made: JobsDock = shown(JobsDock())
+    QCursor.setPos(made.mapToGlobal(QPoint(-50, -50)))
     made.resize(900, 200)
+    hover(made, False)
     return made
 
 
@@ -38,20 +46,44 @@ def test_every_state_has_words_an_icon_and_its_buttons(jobs: JobsDock, state: st
     assert {button.action for button in shown.buttons} == WANTED[state]
     assert all(button.tip for button in shown.buttons)
     assert shown.icon
-    assert shown.middle
+    assert shown.middle or shown.right
     assert jobs.state_of("a") == state
     assert ("a" in jobs.running) is (state in {"running", "paused"})
     if state == "failed":
         assert shown.middle == "No such file: x."
 
 
-def test_the_newest_is_first_and_stays_in_its_place(jobs: JobsDock) -> None:
-    for name in "abc":
-        jobs.on_job(changed(name, "queued"))
+def listed(jobs: JobsDock) -> str:
+    return "".join(row.id for row in jobs.view.rows_model.rows)
+
+
+def test_what_runs_is_first_then_what_waits_then_what_is_over(jobs: JobsDock) -> None:
+    for at, name in enumerate("abcd"):
+        jobs.on_job(changed(name, "queued", at=100.0 + at))
+    assert listed(jobs) == "abcd"
+    for name in "ab":
+        jobs.on_job(changed(name, "running", at=110.0))
+        jobs.on_job(changed(name, "done", at=122.0 if name == "a" else 130.0))
+    jobs.on_job(changed("c", "running", at=130.0))
+    assert listed(jobs) == "cdba"
+    assert row(jobs, "a").middle == "Took 12 s"
+    assert row(jobs, "a").right == "Done"
+    assert row(jobs, "d").facts == "Merge"
+    jobs.on_job(changed("a", "queued", at=140.0))
+    assert listed(jobs) == "cdab"
+    jobs.put_ahead("a")
+    assert listed(jobs) == "cadb"
+
+
+def test_nothing_moves_under_the_pointer(jobs: JobsDock, qtbot: Any) -> None:
     jobs.on_job(changed("a", "running"))
-    jobs.on_job(changed("b", "done", at=112.0))
-    assert [row.id for row in jobs.view.rows_model.rows] == ["c", "b", "a"]
-    assert row(jobs, "b").middle == "Done in 12 s"
+    jobs.on_job(changed("b", "queued"))
+    hover(jobs, True)
+    jobs.on_job(changed("a", "done", at=101.0))
+    jobs.on_job(changed("c", "queued", at=102.0))
+    assert listed(jobs) == "cab"
+    hover(jobs, False)
+    qtbot.waitUntil(lambda: listed(jobs) == "bca")
 
 
 def test_progress_is_shown_once_for_a_hundred_events(jobs: JobsDock, qtbot: Any) -> None:
