@@ -23,6 +23,7 @@ from threading import Lock
 from solera.checkpoints.checkpoint import Checkpoint
 from solera.checkpoints.tensor_ref import Source, TensorRef
 from solera.context import Context
+from solera.errors import ChangedError, InputError
 from solera.tensors.specs import ITEM_SIZES
 
 #: What every fingerprint begins with: the definition it follows.
@@ -85,6 +86,34 @@ def remember_fingerprint(checkpoint: Checkpoint, cache: Path, result: str) -> No
         os.replace(temporary, cache / f"{checkpoint.identity()}.txt")
 
 
+def require_pinned(id_: str, pinned: str, found: str, checkpoint: Checkpoint) -> None:
+    """See whether a checkpoint holds what a recipe pins it to.
+
+    Args:
+        id_: The recipe's node.
+        pinned: The fingerprint it names; empty if none.
+        found: The checkpoint's.
+        checkpoint: What was opened.
+
+    Raises:
+        ChangedError: It holds something else.
+        InputError: The recipe's fingerprint follows a definition that is not computed any more.
+    """
+    if pinned in {"", found}:
+        return
+    if not pinned.startswith(PREFIX):
+        raise InputError(
+            f"The recipe pins '{id_}' to {pinned}, which does not follow the definition of fingerprints in use "
+            f"({PREFIX}...). If {checkpoint.path} is the right checkpoint, pin it to {found}.",
+            node=id_, wanted=pinned, got=found,
+        )  # fmt: skip
+    raise ChangedError(
+        f"The recipe pins '{id_}' to {pinned}, but {checkpoint.path} holds {found}. Point the node at the right "
+        "checkpoint, or take the fingerprint out of the recipe.",
+        node=id_, path=str(checkpoint.path), wanted=pinned, got=found,
+    )  # fmt: skip
+
+
 class Fingerprinting:
     """A fingerprint that grows with what is read of a checkpoint, in whatever order and pieces, by any threads.
 
@@ -96,12 +125,15 @@ class Fingerprinting:
     def __init__(self, checkpoint: Checkpoint, digests: Mapping[str, str] | None = None) -> None:
         self._checkpoint = checkpoint
         self._digests = dict(digests or {})
-        names = [name for name in checkpoint if name not in checkpoint.ties]
+        # What is computed has the content of what it is computed from: its own bytes need no hashing.
+        names = [] if checkpoint.origins else [name for name in checkpoint if name not in checkpoint.ties]
         self._trees = {name: _Tree(checkpoint[name].nbytes) for name in names if name not in self._digests}
         self._lock = Lock()
 
     def watched(self) -> Checkpoint:
         """The same checkpoint, whose reads are hashed as they are made."""
+        if self._checkpoint.origins:
+            return self._checkpoint
         return self._checkpoint.with_sources(self._watch)
 
     def fresh(self) -> dict[str, str]:
@@ -123,6 +155,10 @@ class Fingerprinting:
             ChangedError: A file changed since the checkpoint was opened.
             Cancelled: The context said so.
         """
+        if self._checkpoint.origins:
+            parts = [Fingerprinting(origin).finish(context) for origin in self._checkpoint.origins]
+            said = json.dumps(["solera-fingerprint", 2, self._checkpoint.salt, *parts])
+            return f"{PREFIX}{hashlib.sha256(said.encode()).hexdigest()}"
         self._read_rest(context)
         self._checkpoint.verify()
         self.fresh()

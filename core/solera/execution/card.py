@@ -17,6 +17,9 @@ from solera.execution.writer import output_error, write_text
 from solera.recipes.nodes import CheckpointNode, Recipe
 from solera.recipes.yaml import dump_recipe
 
+#: Where the metadata of a weights file has the recipe.
+RECIPE_KEY = "solera.recipe"
+
 #: Keys under which configs of the field say in what dtype the weights are.
 _DTYPE_KEYS = ("torch_dtype", "dtype")
 
@@ -62,6 +65,12 @@ def model_card(plan: Plan, title: str, fingerprints: Mapping[str, str], recipe_t
         + (f"\nFree variables stood at:\n{values}\n" if values else "")
         + f"\n## Inputs\n\n| node | name | fingerprint |\n| --- | --- | --- |\n{rows}\n"
     )
+
+
+def recipe_metadata(plan: Plan, fingerprints: Mapping[str, str]) -> dict[str, str]:
+    """What every weights file of a result says of its origin: the recipe, its variables replaced by their numbers."""
+    recipe = portable(plan.program.recipe.with_values(plan.program.numbers), fingerprints, plan)
+    return {RECIPE_KEY: dump_recipe(recipe)}
 
 
 def portable(recipe: Recipe, fingerprints: Mapping[str, str], plan: Plan) -> Recipe:

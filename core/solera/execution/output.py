@@ -1,7 +1,8 @@
 """A result folder that appears all at once: made beside its place, locked, and renamed into it.
 
 The unfinished folder ``.NAME.solera`` lies beside the result. It is held by a lock that dies with its process, so what
-``kill -9`` leaves behind is taken over by the next attempt; whatever else ends the work removes it.
+``kill -9`` leaves behind is taken over by the next attempt: its finished files are kept where a journal says that they
+belong to the same result, the rest is removed.
 """
 
 from __future__ import annotations
@@ -10,13 +11,15 @@ import ctypes
 import errno
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
-from solera.errors import OutputError
+from solera.errors import Cancelled, ChangedError, Interrupted, OutputError, SoleraError
+from solera.execution.journal import Journal
 from solera.locks import FileLock
 
-_LOCK = ".lock"
+_LOCK, _JOURNAL = ".lock", ".journal"
 _EXCHANGE = 2
 _HERE = -100
 
@@ -27,22 +30,35 @@ _OURS = (".safetensors", ".json", ".model", ".txt", ".jinja", ".md", ".bin", ".p
 class Output:
     """A folder to fill, as a context manager that gives the unfinished one.
 
-    Leaving it without an exception puts it in its place; otherwise nothing is left behind.
+    Leaving it without an exception puts it in its place. Leaving it with one keeps the finished files that the journal
+    names, unless a person cancelled or an input changed, and says so in the error; otherwise nothing is left behind.
 
     Args:
         path: The result.
         force: Replace a checkpoint folder that is there.
+        journal: Notes finished files; without one nothing is kept.
+        tell: Takes sentences for a person: what is gone on with, how a replacement is done.
 
     Raises (on entry):
         OutputError: The result exists and may not be replaced, or its parent cannot be written.
         LockedError: Another process is making the same result.
     """
 
-    def __init__(self, path: Path, *, force: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        force: bool = False,
+        journal: Journal | None = None,
+        tell: Callable[[str], None] = lambda text: None,
+    ) -> None:
         self.path = Path(os.path.abspath(path.expanduser()))
         self.folder = self.path.with_name(f".{self.path.name}.solera")
         self._aside = self.path.with_name(f".{self.path.name}.solera-old")
         self._force = force
+        self._journal = journal
+        self._journal_path = self.folder.with_name(self.folder.name + _JOURNAL)
+        self._tell = tell
         self._lock = FileLock(self.folder.with_name(self.folder.name + _LOCK), "output")
 
     def check(self) -> None:
@@ -62,8 +78,7 @@ class Output:
         try:
             self._recover()
             self._check_free()
-            shutil.rmtree(self.folder, ignore_errors=True)
-            self.folder.mkdir()
+            self._begin()
         except OSError as error:
             self._lock.release()
             if isinstance(error, OutputError):
@@ -75,12 +90,54 @@ class Output:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            if kind is None:
+            if error is not None:
+                self._leave(error)
+                return
+            try:
                 self._check_free()
                 self._put_in_place()
+            except OutputError as late:
+                self._leave(late)
+                raise
+            self._remove()
         finally:
-            shutil.rmtree(self.folder, ignore_errors=True)
             self._lock.release()
+
+    def _begin(self) -> None:
+        if self._journal is None:
+            self._remove()
+            self.folder.mkdir()
+        elif self._journal.open(self._journal_path, self.folder):
+            self._tell(
+                f"Going on after {len(self._journal.finished)} of {self._journal.files} files, which an earlier "
+                f"attempt left in {self.folder}."
+            )
+
+    def _leave(self, error: BaseException) -> None:
+        """The work ended early: keep what the same command can go on from, and say so."""
+        journal = self._journal
+        useless = isinstance(error, ChangedError) or (
+            isinstance(error, Cancelled) and not isinstance(error, Interrupted)
+        )
+        if journal is None or not journal.finished or useless:
+            self._remove()
+            if isinstance(error, OutputError):
+                error.message += " Nothing of the result is kept."
+            return
+        journal.clear(self.folder)  # on a full disk the room of half a file is worth having
+        said = (
+            f"{len(journal.finished)} of {journal.files} files are finished and kept in {self.folder}: the same "
+            "command goes on after them; remove that folder to give the room back."
+        )
+        if isinstance(error, SoleraError) and not isinstance(error, Interrupted):
+            error.message += f" {said}"
+            error.fields["kept"] = sorted(journal.finished)
+        else:
+            self._tell(said)
+
+    def _remove(self) -> None:
+        self._journal_path.unlink(missing_ok=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _check_free(self) -> None:
         if not os.path.lexists(self.path):
@@ -112,8 +169,17 @@ class Output:
             if not self.path.exists():
                 os.rename(self.folder, self.path)
             elif not _exchange(self.folder, self.path):
+                self._tell(
+                    f"The disk of {self.path.parent} cannot exchange folders at one stroke; {self.path.name} is "
+                    "replaced by two renames. If the process ends between them, the next merge to this place puts it "
+                    "right."
+                )
                 os.rename(self.path, self._aside)
-                os.rename(self.folder, self.path)
+                try:
+                    os.rename(self.folder, self.path)
+                except OSError:
+                    os.rename(self._aside, self.path)
+                    raise
                 shutil.rmtree(self._aside, ignore_errors=True)
         except OSError as error:
             raise OutputError(

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,17 @@ import torch
 
 from solera.context import Context
 from solera.errors import OutputError
-from solera.execution.card import write_companions
+from solera.events import Logged
+from solera.execution.card import recipe_metadata, write_companions
+from solera.execution.identity import plan_key
+from solera.execution.input_hashes import InputHashes
+from solera.execution.journal import Journal
 from solera.execution.output import Output
 from solera.execution.plan import Plan, piece_bytes
 from solera.execution.prepare import prepare
 from solera.execution.reading import Reader, store
 from solera.execution.targets import Target, restored_name
-from solera.execution.writer import SHARD_BYTES, ShardWriter, lay_out
+from solera.execution.writer import SHARD_BYTES, Shard, ShardWriter, lay_out
 from solera.methods.spec import Piece
 from solera.tensors.specs import ITEM_SIZES, TensorSpec
 
@@ -55,6 +60,7 @@ def execute(
     shard_bytes: int = SHARD_BYTES,
     recipe_text: str = "",
     fingerprints: Mapping[str, str] | None = None,
+    learned: dict[str, str] | None = None,
 ) -> Path:
     """Make the result of a plan.
 
@@ -65,7 +71,9 @@ def execute(
         force: Replace a checkpoint folder that is there.
         shard_bytes: Most bytes of tensors in one file.
         recipe_text: The recipe as written, for the model card.
-        fingerprints: Content hashes of the inputs by node id, where they are known; the others are computed.
+        fingerprints: Content hashes of the inputs by node id, where they are known; the others are made from what the
+            merge reads.
+        learned: Filled with the content hash of every input.
 
     Returns:
         The folder.
@@ -74,24 +82,37 @@ def execute(
         OutputError: It exists, cannot be written, is one of the inputs, or the disk is full.
         NumericError: A weight is NaN or infinite, or a result does not fit its dtype; the tensor is named.
         ChangedError: An input changed while it was read.
-        Cancelled: The context said so. Nothing is left behind.
+        Cancelled: The context said so. Nothing is left behind, unless the program is ending (Interrupted).
+
+    When it is killed, or fails for want of room, its finished files are kept beside the result; the same call goes on
+    after them and gives the same bytes.
     """
     out = Path(out)
     check_output(plan, out, force=force)
-    with Output(out, force=force) as folder:
-        _check_space(folder, plan.writes)
-        metadata = {"format": "pt", **_aliases(plan)}
-        specs = [TensorSpec(t.stored_name, t.shape, t.dtype) for t in plan.targets]
+    hashes = InputHashes(plan, fingerprints or {}, context)
+    specs = [TensorSpec(t.stored_name, t.shape, t.dtype) for t in plan.targets]
+
+    def shards() -> list[Shard]:
+        return lay_out(specs, {"format": "pt", **_aliases(plan), **recipe_metadata(plan, hashes.so_far)}, shard_bytes)
+
+    journal = Journal(plan_key(plan, shards(), context.device), hashes.to_plain(), len(shards()), hashes.agree)
+    with Output(out, force=force, journal=journal, tell=partial(_tell, context)) as folder:
+        _check_space(folder, plan.writes - sum((folder / name).stat().st_size for name in journal.finished))
         with context.reserve(plan.holds, f"merge {out.name}"):
-            writer = ShardWriter(folder, lay_out(specs, metadata, shard_bytes))
+            writer = ShardWriter(folder, shards(), journal.finished, lambda file: journal.add(file, hashes.fresh()))
             try:
-                _Executor(plan, writer, context).run()
+                digests = {id_: journal.digests(id_) for id_ in plan.checkpoints}
+                _Executor(hashes.watched(digests), writer, context).run()
             finally:
                 writer.close()
+        found = hashes.finish()
+        writer.rewrite_headers(shards())
         writer.write_index()
-        write_companions(plan, folder, _fingerprints(plan, fingerprints or {}, context), recipe_text)
+        write_companions(plan, folder, found, recipe_text)
         for checkpoint in plan.checkpoints.values():
             checkpoint.verify()
+    if learned is not None:
+        learned.update(found)
     return out
 
 
@@ -105,18 +126,22 @@ class _Executor:
         # Buffers are reused for chunks, which are small; whole tensors give their memory back.
         self._load = Reader(plan.checkpoints, context.device, keep=plan.chunk == 0)
         self._states: dict[str, Any] = {}
-        self._done = 0
+        self._done = sum(target.nbytes for target in plan.targets if not writer.wants(target.stored_name))
         self._lock = threading.Lock()
 
     def run(self) -> None:
         plan = self._plan
         self._states = prepare(plan.program, plan.targets, self._load, self._context)
-        items = sorted(self._items(), key=lambda work: -work.holds) if plan.chunk == 0 else self._items()
+        items: Iterable[_Work] = self._items()
+        if plan.chunk == 0:
+            items = sorted(items, key=lambda work: (self._writer.order(work.target.stored_name), -work.holds))
         _in_parallel(self._do, items, plan.workers, plan.memory_budget, self._context)
 
     def _items(self) -> Iterator[_Work]:
         plan = self._plan
-        for target in plan.targets:
+        wanted = [target for target in plan.targets if self._writer.wants(target.stored_name)]
+        # File by file: one that is finished survives a kill.
+        for target in sorted(wanted, key=lambda item: self._writer.order(item.stored_name)):
             if not target.computed:
                 yield _Work(target, 0, target.numel, _COPY_BYTES)
                 continue
@@ -203,13 +228,8 @@ def _aliases(plan: Plan) -> dict[str, str]:
     return {**noted, **tied}
 
 
-def _fingerprints(plan: Plan, known: Mapping[str, str], context: Context) -> dict[str, str]:
-    from solera.checkpoints.fingerprint import fingerprint
-
-    return {
-        id_: known.get(id_) or fingerprint(checkpoint, cache=None, context=context)
-        for id_, checkpoint in plan.checkpoints.items()
-    }
+def _tell(context: Context, text: str) -> None:
+    context.emit(Logged(text=text, level="warning"))
 
 
 def check_output(plan: Plan, out: Path, *, force: bool = False) -> None:

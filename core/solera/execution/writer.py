@@ -8,7 +8,8 @@ from __future__ import annotations
 import errno
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,24 +102,45 @@ class ShardWriter:
     Args:
         folder: Where; it exists.
         shards: From :func:`lay_out`.
+        finished: Names of files that are there already and are left as they are.
+        done: Called with each file when all of its tensors are written, by the thread that wrote the last byte.
 
     Raises:
         OutputError: A file cannot be made, or the disk is full.
     """
 
-    def __init__(self, folder: Path, shards: Sequence[Shard]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        shards: Sequence[Shard],
+        finished: Collection[str] = (),
+        done: Callable[[Path], None] | None = None,
+    ) -> None:
         self._folder = folder
         self._shards = shards
+        self._finished = frozenset(finished)
+        self._done = done
         self._places = {name: (i, offset) for i, shard in enumerate(shards) for name, offset in shard.offsets.items()}
-        self._files: list[int] = []
+        self._left = [shard.nbytes - len(shard.header) for shard in shards]
+        self._lock = threading.Lock()
+        self._files: dict[int, int] = {}
         try:
-            for shard in shards:
-                self._files.append(os.open(folder / shard.file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644))
-                os.ftruncate(self._files[-1], shard.nbytes)
-                _put(self._files[-1], memoryview(shard.header), 0)
+            for i, shard in enumerate(shards):
+                if shard.file not in self._finished:
+                    self._files[i] = os.open(folder / shard.file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+                    os.ftruncate(self._files[i], shard.nbytes)
+                    _put(self._files[i], memoryview(shard.header), 0)
         except OSError as error:
             self.close()
             raise output_error(error, folder) from error
+
+    def order(self, name: str) -> int:
+        """Number of the file a tensor lies in; finishing files in this order keeps the most after a kill."""
+        return self._places[name][0]
+
+    def wants(self, name: str) -> bool:
+        """Whether a tensor is still to be written: its file was not there before."""
+        return self._places[name][0] in self._files
 
     def write(self, name: str, byte: int, data: memoryview | bytes) -> None:
         """Put bytes of a tensor in place.
@@ -134,12 +156,34 @@ class ShardWriter:
         shard, offset = self._places[name]
         try:
             _put(self._files[shard], memoryview(data).cast("B"), offset + byte)
+            with self._lock:
+                self._left[shard] -= len(memoryview(data).cast("B"))
+                complete = self._left[shard] == 0
+            if complete and self._done is not None:
+                self._done(self._folder / self._shards[shard].file)
+        except OSError as error:
+            raise output_error(error, self._folder) from error
+
+    def rewrite_headers(self, shards: Sequence[Shard]) -> None:
+        """Put other text into the headers, once what it tells is known.
+
+        Args:
+            shards: As before, but for the text in their headers, which must be as long.
+
+        Raises:
+            OutputError: The disk refuses.
+        """
+        assert [len(new.header) for new in shards] == [len(old.header) for old in self._shards]
+        try:
+            for shard in shards:
+                with (self._folder / shard.file).open("r+b") as file:
+                    file.write(shard.header)
         except OSError as error:
             raise output_error(error, self._folder) from error
 
     def close(self) -> None:
         """Close every file; harmless twice."""
-        for file in self._files:
+        for file in self._files.values():
             os.close(file)
         self._files.clear()
 
@@ -227,11 +271,11 @@ def write_text(path: Path, text: str) -> None:
 def output_error(error: OSError, where: Path) -> OutputError:
     """An operating-system error as a sentence that says what to do."""
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        message = f"The disk is full: {where.parent} has no room for the rest of the result. Nothing was kept of it."
+        message = f"The disk is full: {where.parent} has no room for the rest of the result. Make room there."
     elif error.errno == errno.EFBIG:
         message = (
             f"A file in {where.parent} may not grow so large ({error.strerror}): the system or the disk limits the "
-            "size of files. Raise the limit or choose another disk. Nothing was kept of the result."
+            "size of files. Raise the limit or choose another disk."
         )
     else:
         message = f"{where.parent} cannot be written ({error.strerror or error}). Choose another folder."

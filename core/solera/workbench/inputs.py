@@ -155,7 +155,7 @@ class Inputs:
         Raises:
             ChangedError: A checkpoint that the recipe pins by its hash holds something else.
         """
-        from solera.checkpoints.fingerprint import fingerprint
+        from solera.checkpoints.fingerprint import fingerprint, require_pinned
 
         pinned = {node.id: node.fingerprint for node in recipe.checkpoints if node.fingerprint}
         found: dict[str, str] = {}
@@ -264,33 +264,3 @@ class Inputs:
                 remedies = ("Relocate…",) if isinstance(error, NotFoundError) else ()
                 faults.append(Fault(error.code, place, str(error), remedies, {"node": node.id}))
         return found
-
-
-def require_pinned(id_: str, pinned: str, found: str, checkpoint: Checkpoint) -> None:
-    """See whether a checkpoint holds what a recipe pins it to.
-
-    Args:
-        id_: The recipe's node.
-        pinned: The fingerprint it names; empty if none.
-        found: The checkpoint's.
-        checkpoint: What was opened.
-
-    Raises:
-        ChangedError: It holds something else.
-        InputError: The recipe's fingerprint follows a definition that is not computed any more.
-    """
-    from solera.checkpoints.fingerprint import PREFIX
-
-    if pinned in {"", found}:
-        return
-    if not pinned.startswith(PREFIX):
-        raise InputError(
-            f"The recipe pins '{id_}' to {pinned}, which does not follow the definition of fingerprints in use "
-            f"({PREFIX}...). If {checkpoint.path} is the right checkpoint, pin it to {found}.",
-            node=id_, wanted=pinned, got=found,
-        )  # fmt: skip
-    raise ChangedError(
-        f"The recipe pins '{id_}' to {pinned}, but {checkpoint.path} holds {found}. Point the node at the right "
-        "checkpoint, or take the fingerprint out of the recipe.",
-        node=id_, path=str(checkpoint.path), wanted=pinned, got=found,
-    )  # fmt: skip
