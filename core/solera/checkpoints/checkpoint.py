@@ -43,12 +43,17 @@ class Checkpoint(Mapping[str, TensorRef]):
         container: The container of a nested file that holds the model (``"state_dict/"``), as its format guesses it;
             what :func:`open_checkpoint` looks into unless told otherwise.
         notes: Sentences for a person about what was left out.
+        origins: What its numbers are computed from, if they lie in no file; its content hash is made of theirs.
+        salt: What else decides those numbers.
 
     Args:
         digest: Hash of the headers, part of the identity.
         tensors: The tensors by name, in file order.
         files: The files they lie in.
     """
+
+    origins: tuple[Checkpoint, ...] = ()
+    salt: str = ""
 
     def __init__(
         self,
