@@ -84,5 +84,6 @@ class InputHashes:
         for id_, growing in self._growing.items():
             self._known[id_] = growing.finish(self._context)
         for node in self._plan.program.recipe.checkpoints:
-            require_pinned(node.id, node.fingerprint, self._known[node.id], self._plan.checkpoints[node.id])
+            if node.id in self._known:
+                require_pinned(node.id, node.fingerprint, self._known[node.id], self._plan.checkpoints[node.id])
         return dict(self._known)

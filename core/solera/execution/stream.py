@@ -21,7 +21,7 @@ import torch
 from solera.context import Context
 from solera.errors import OutputError
 from solera.events import Logged
-from solera.execution.card import recipe_metadata, write_companions
+from solera.execution.card import write_companions
 from solera.execution.identity import plan_key
 from solera.execution.input_hashes import InputHashes
 from solera.execution.journal import Journal
@@ -29,10 +29,11 @@ from solera.execution.output import Output
 from solera.execution.plan import Plan, piece_bytes
 from solera.execution.prepare import prepare
 from solera.execution.reading import Reader, store
-from solera.execution.targets import Target, restored_name
-from solera.execution.writer import SHARD_BYTES, Shard, ShardWriter, lay_out
+from solera.execution.result import result_shards
+from solera.execution.targets import Target
+from solera.execution.writer import SHARD_BYTES, ShardWriter
 from solera.methods.spec import Piece
-from solera.tensors.specs import ITEM_SIZES, TensorSpec
+from solera.tensors.specs import ITEM_SIZES
 
 #: Bytes of an integer tensor that are copied at a time.
 _COPY_BYTES = 4 << 20
@@ -90,23 +91,19 @@ def execute(
     out = Path(out)
     check_output(plan, out, force=force)
     hashes = InputHashes(plan, fingerprints or {}, context)
-    specs = [TensorSpec(t.stored_name, t.shape, t.dtype) for t in plan.targets]
-
-    def shards() -> list[Shard]:
-        return lay_out(specs, {"format": "pt", **_aliases(plan), **recipe_metadata(plan, hashes.so_far)}, shard_bytes)
-
-    journal = Journal(plan_key(plan, shards(), context.device), hashes.to_plain(), len(shards()), hashes.agree)
+    shards = result_shards(plan, hashes.so_far, shard_bytes)
+    journal = Journal(plan_key(plan, shards, context.device), hashes.to_plain(), len(shards), hashes.agree)
     with Output(out, force=force, journal=journal, tell=partial(_tell, context)) as folder:
         _check_space(folder, plan.writes - sum((folder / name).stat().st_size for name in journal.finished))
         with context.reserve(plan.holds, f"merge {out.name}"):
-            writer = ShardWriter(folder, shards(), journal.finished, lambda file: journal.add(file, hashes.fresh()))
+            writer = ShardWriter(folder, shards, journal.finished, lambda file: journal.add(file, hashes.fresh()))
             try:
                 digests = {id_: journal.digests(id_) for id_ in plan.checkpoints}
                 _Executor(hashes.watched(digests), writer, context).run()
             finally:
                 writer.close()
         found = hashes.finish()
-        writer.rewrite_headers(shards())
+        writer.rewrite_headers(result_shards(plan, found, shard_bytes))
         writer.write_index()
         write_companions(plan, folder, found, recipe_text)
         for checkpoint in plan.checkpoints.values():
@@ -216,16 +213,6 @@ def _settle(pending: dict[Future[None], int], context: Context) -> None:
         del pending[future]
         future.result()
     context.check()
-
-
-def _aliases(plan: Plan) -> dict[str, str]:
-    """Other names of tensors that are written once, as the files' headers note them: alias -> stored name."""
-    stored = {target.name: target.stored_name for target in plan.targets}
-    names = set(stored.values())
-    noted = {alias: name for alias, name in plan.reference.metadata.items() if name in names and alias not in names}
-    reference = plan.reference
-    tied = {restored_name(reference, reference[alias]): stored[name] for alias, name in plan.ties.items()}
-    return {**noted, **tied}
 
 
 def _tell(context: Context, text: str) -> None:
