@@ -7,6 +7,8 @@ VENV   ?= .venv
 TORCH_INDEX ?=
 DEMO   ?= demo-project
 PYTEST_FLAGS ?=
+# Processes that share the tests; each file's tests stay together.
+WORKERS ?= 2
 
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.solera-installed
@@ -43,10 +45,10 @@ types: $(STAMP)
 	$(BIN)/mypy tests
 
 test: lint types
-	$(BIN)/python tests/run.py -m "not heavy and not gl and not gpu" $(PYTEST_FLAGS)
+	$(BIN)/python tests/run.py -n $(WORKERS) --dist loadfile -m "not heavy and not gl and not gpu" $(PYTEST_FLAGS)
 
 test-all: lint types
-	$(BIN)/python tests/run.py $(PYTEST_FLAGS)
+	$(BIN)/python tests/run.py -n $(WORKERS) --dist loadfile $(PYTEST_FLAGS)
 
 bench: $(STAMP)
 	$(BIN)/solera bench all

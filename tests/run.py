@@ -39,7 +39,7 @@ def main() -> int:
     if why:
         print(f"\n*** TESTS OF THE WINDOW ARE SKIPPED ***\n{why}\n", file=sys.stderr)
         arguments += ["-p", "no:pytest-qt"]
-    environ = os.environ | {"QT_QPA_PLATFORM": os.environ.get("QT_QPA_PLATFORM", "offscreen")}
+    environ = {"QT_QPA_PLATFORM": "offscreen", "OMP_NUM_THREADS": "1"} | dict(os.environ)
     code = subprocess.call(arguments, cwd=Path(__file__).parents[1], env=environ)
     if why:
         print(f"\n*** TESTS OF THE WINDOW WERE SKIPPED ***\n{why}\n", file=sys.stderr)
