@@ -34,7 +34,9 @@ if TYPE_CHECKING:
     from solera.landscapes.explorer import Extent as Extent
     from solera.landscapes.explorer import History as History
     from solera.landscapes.explorer import Space as Space
+    from solera.methods import anchoring as anchoring
     from solera.methods import bricks as bricks
+    from solera.methods.darex import darex_q as darex_q
     from solera.methods.greedy import GreedySoup as GreedySoup
     from solera.methods.greedy import greedy_soup as greedy_soup
     from solera.methods.spec import MethodSpec as MethodSpec
@@ -73,7 +75,8 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "solera.extend.example": ("Example", "ExampleFolder"),
     "solera.extend.manifest": ("API_VERSION",),
     "solera.landscapes.explorer": ("Ask", "Explorer", "Extent", "History", "Space"),
-    "solera.methods": ("bricks",),
+    "solera.methods": ("anchoring", "bricks"),
+    "solera.methods.darex": ("darex_q",),
     "solera.methods.greedy": ("GreedySoup", "greedy_soup"),
     "solera.methods.spec": ("MethodSpec", "Passes", "Piece", "method"),
     "solera.models.architecture": ("Architecture",),

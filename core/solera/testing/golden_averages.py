@@ -9,6 +9,7 @@ import torch
 
 from solera.methods.greedy import greedy_soup
 from solera.params import PerModel, Rules, Value
+from solera.testing.golden_formulas import zscl_losses
 from solera.testing.golden_recipes import find, merge
 from solera.testing.goldens import Case, Made, Methods, Tensors, Unsupported
 
@@ -97,13 +98,13 @@ def _scorer(case: Case) -> Callable[[Tensors], float]:
 
 
 def zscl(case: Case, methods: Methods) -> Made:
-    """ZSCL's weight ensemble and its variant that is pulled back to the start, as weighted averages."""
+    """ZSCL: the weight ensemble and its variant that is pulled back to the start, as weighted averages; the losses."""
     if str(case.facts.get("called", "")).startswith("merge_we"):
         pull = 1.0
     elif "alpha" in case.hyper:
         pull = float(case.hyper["alpha"])
     else:
-        raise Unsupported("losses are no merging method")
+        return zscl_losses(case)
     weights = [1.0] + [0.0] * len(case.models)
     for n in range(1, len(weights)):
         weights = [pull * (n * w + (i == n)) / (n + 1) + (1 - pull) * (i == 0) for i, w in enumerate(weights)]

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from solera.params import PerModel, Rules, Value
-from solera.testing import golden_averages, golden_masks, golden_sparse, golden_spectral
+from solera.testing import golden_averages, golden_formulas, golden_masks, golden_sparse, golden_spectral
 from solera.testing.golden_recipes import added, change, merge, vectors
 from solera.testing.goldens import Case, Made, Methods, Runner, Tensors, Unsupported
 
@@ -77,6 +77,8 @@ def _ties_authors(hyper: Mapping[str, Any], models: int) -> tuple[dict[str, Valu
         case "topk":
             share = float(hyper["reset_thresh"])
             params["density"] = share / 100 if share > 1 else share
+        case "nf":
+            params |= {"density": float(hyper["reset_thresh"]), "share": "energy"}
         case "none":
             params["density"] = 1.0
         case other:
@@ -158,6 +160,8 @@ RUNNERS: dict[str, Runner] = {
     "checkpoint_average": golden_averages.soups,
     "sparse_soup": golden_averages.soups,
     "zscl": golden_averages.zscl,
+    "darex_q": golden_formulas.darex_q,
+    "darex_adamr": golden_formulas.adamr,
     "karcher": golden_averages.karcher,
     "model_stock": golden_averages.model_stock,
     "variance_corrected": golden_averages.variance_corrected,

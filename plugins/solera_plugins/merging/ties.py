@@ -17,6 +17,7 @@ from solera_plugins.merging.trimming import (
     Elect,
     Norm,
     Progress,
+    Share,
     cut,
     find_cuts,
     rescaled,
@@ -41,10 +42,10 @@ class Survey:
 
 def survey(
     passes: Passes, *, density: tuple[float, ...], weight: tuple[float, ...], elect: Elect, zero_sign: str,
-    compat: Compat, **_: object,
+    compat: Compat, share: Share = "count", **_: object,
 ) -> Survey:  # fmt: skip
     """Go over the model as often as the parameters ask for."""
-    cuts = find_cuts(passes, density, compat)
+    cuts = find_cuts(passes, density, compat, share)
     norms = squared_norms(passes, cuts, elect)
     balance = 0
     if elect != "none" and zero_sign == "majority":
@@ -95,6 +96,9 @@ def ties(
         Norm,
         Param(help="Bring each trimmed tensor to its former 1-norm, 2-norm or largest magnitude."),
     ] = "none",
+    share: Annotated[
+        Share, Param(help="The density is a share of the entries, or of the squared norm that the largest make up.")
+    ] = "count",
     compat: Annotated[
         Compat,
         Param(help="Whose counting: ours is exact; 'authors' keep one more and all ties, and read no sign as minus."),
@@ -121,6 +125,7 @@ def ties(
         zero_sign: The sign where the vote is even.
         merge: How agreeing changes are put together.
         rescale: Which norm trimming shall leave as it was.
+        share: What the density is a share of.
         compat: Whose counting to follow.
         state: What :func:`survey` found over the model.
         piece: Which tensor this is.
@@ -131,7 +136,9 @@ def ties(
     if rescale != "none" and scope == "model":
         raise InputError("TIES rescales tensors trimmed on their own: set scope to 'tensor', or rescale to 'none'.")
     name = piece.name if piece else ""
-    cuts = state.cuts if state else [cut(delta, p, compat, name) for delta, p in zip(deltas, density, strict=True)]
+    cuts = (
+        state.cuts if state else [cut(delta, p, compat, name, share) for delta, p in zip(deltas, density, strict=True)]
+    )
     trimmed = [Progress(at).trim(delta, name) for delta, at in zip(deltas, cuts, strict=True)]
     trimmed = [rescaled(entry, delta, rescale) for entry, delta in zip(trimmed, deltas, strict=True)]
     kept = [entry * w for entry, w in zip(trimmed, weight, strict=True)]

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import torch
 from torch import Tensor
 
 from solera.api import Passes, bricks, reductions, selection
+from solera_plugins.merging.energy import energy_counts
 
 Compat = Literal["none", "authors", "mergelm"]
+Share = Literal["count", "energy"]
 Norm = Literal["none", "l1", "l2", "linf"]
 Elect = Literal["mass", "count", "normfrac", "normmass", "none"]
 
@@ -26,10 +28,12 @@ class Cut:
     Attributes:
         threshold: The magnitude.
         ties: How many entries of exactly that magnitude stay, by tensor; None keeps all.
+        end: Name and size of a tensor whose last entry stays whatever its magnitude; an empty name is none.
     """
 
     threshold: float
     ties: dict[str, int] | None = field(default_factory=dict)
+    end: tuple[str, int] = ("", 0)
 
 
 #: Nothing is trimmed; everything is.
@@ -42,6 +46,7 @@ class Progress:
     def __init__(self, cut: Cut) -> None:
         self._cut = cut
         self._left = dict(cut.ties or {})
+        self._seen = 0
 
     def trim(self, delta: Tensor, name: str) -> Tensor:
         """The task vector with 0 where it is trimmed; a whole tensor, or the next piece of it."""
@@ -56,6 +61,10 @@ class Progress:
             places = (delta.abs() == threshold).reshape(-1).nonzero()[:left, 0]
             kept.view(-1)[places] = delta.reshape(-1)[places]
             self._left[name] = left - places.numel()
+        if self._cut.end[1] and name == self._cut.end[0]:
+            self._seen += delta.numel()
+            if self._seen == self._cut.end[1]:
+                kept.view(-1)[-1] = delta.reshape(-1)[-1]
         return kept
 
 
@@ -68,8 +77,10 @@ def keep_count(numel: int, density: float, compat: Compat) -> int:
     return max(int(numel * density), 1) if density > 0 and numel > 0 else 0
 
 
-def cut(delta: Tensor, density: float, compat: Compat, name: str) -> Cut:
+def cut(delta: Tensor, density: float, compat: Compat, name: str, share: Share = "count") -> Cut:
     """The cut of one tensor on its own."""
+    if share == "energy":
+        return find_cuts([(name, [delta])], (density,), compat, share)[0]
     numel, count = delta.numel(), keep_count(delta.numel(), density, compat)
     if count in {0, numel}:
         return WHOLE if count else NOTHING
@@ -86,15 +97,22 @@ def _cut(threshold: float, wanted: int, ties: int, compat: Compat, name: str) ->
     return Cut(threshold, None if compat != "none" or wanted == ties else {name: wanted})
 
 
-def find_cuts(passes: Passes, density: tuple[float, ...], compat: Compat) -> list[Cut]:
-    """The cut of every model: two passes for the thresholds, a third if equal magnitudes must be told apart."""
+def find_cuts(passes: Passes, density: tuple[float, ...], compat: Compat, share: Share = "count") -> list[Cut]:
+    """The cut of every model: two passes for the thresholds, a third if equal magnitudes must be told apart.
+
+    A share of the squared norm takes two passes more; with it the authors' code keeps exactly as many as reach the
+    share, and the last entry of the vector besides.
+    """
+    reached = energy_counts(passes, density) if share == "energy" else None
+    end = ("", 0)
     selects = [selection.StreamingSelect(1) for _ in density]
     numels = [0] * len(density)
-    for _, deltas in passes:
+    for name, deltas in passes:
         for i, delta in enumerate(deltas):
             selects[i].add(delta)
             numels[i] += delta.numel()
-    counts = [keep_count(numel, share, compat) for numel, share in zip(numels, density, strict=True)]
+        end = (name, deltas[0].numel() + (end[1] if end[0] == name else 0))
+    counts = reached or [keep_count(numel, part, compat) for numel, part in zip(numels, density, strict=True)]
     partly = [i for i, count in enumerate(counts) if 0 < count < numels[i]]
     for i in partly:
         selects[i].k = counts[i]  # how many are wanted is known only now that they are counted
@@ -109,11 +127,11 @@ def find_cuts(passes: Passes, density: tuple[float, ...], compat: Compat) -> lis
     left = {}
     for i in partly:
         wanted = counts[i] - selects[i].above
-        cuts[i] = _cut(selects[i].threshold, wanted, selects[i].ties, compat, "")
+        cuts[i] = _cut(selects[i].threshold, wanted, selects[i].ties, compat if reached is None else "none", "")
         if cuts[i].ties is not None:
             left[i] = wanted
     _share_ties(passes, cuts, left)
-    return cuts
+    return [replace(cut, end=end) for cut in cuts] if reached is not None and compat == "authors" else cuts
 
 
 def _share_ties(passes: Passes, cuts: list[Cut], left: dict[int, int]) -> None:

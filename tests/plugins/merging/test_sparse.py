@@ -135,3 +135,28 @@ def test_combinations_are_what_the_names_say(name):
     for how, numbers in want.items():
         given_ = defaults(name, 2, density=1.0, scale=1.0, combine_by=how, **extra)
         assert METHODS[name].function(deltas, **given_).tolist() == numbers
+
+
+def slow_energy_trim(row, share):
+    """The largest entries, one after the other, until their squares reach the share."""
+    total, reached, kept = sum(x * x for x in row), 0.0, set()
+    for i in sorted(range(len(row)), key=lambda i: (-abs(row[i]), i)):
+        if share <= 0 or reached >= share * total:
+            break
+        reached += row[i] ** 2
+        kept.add(i)
+    return [x if i in kept else 0.0 for i, x in enumerate(row)]
+
+
+@given(
+    row=st.lists(st.integers(-8, 8).map(lambda i: i / 8), min_size=1, max_size=14),
+    share=st.sampled_from([0.0, 0.2, 0.5, 0.75, 0.9]), size=st.integers(1, 5),
+)  # fmt: skip
+@settings(max_examples=80, deadline=None)
+def test_ties_by_a_share_of_the_norm(run, row, share, size):
+    want, vector = torch.tensor(slow_energy_trim(row, share)), torch.tensor(row)
+    given_ = {"density": share, "share": "energy", "elect": "none", "merge": "sum"}
+    torch.testing.assert_close(run("ties")([vector], **given_), want)
+    cut = len(row) // 2
+    made = run("ties").over([{"a": vector[:cut], "b": vector[cut:]}], size=size, scope="model", **given_)
+    torch.testing.assert_close(torch.cat([made["a"], made["b"]]), want)
