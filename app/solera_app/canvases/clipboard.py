@@ -11,7 +11,9 @@ from solera.documents.commands import AddNodes
 from solera.documents.document import AnyNode, Document, Position, SaveNode, TaskNode
 from solera.errors import Fault, InputError
 from solera.params import Param, ParamSpec, Value, decode, encode
-from solera.recipes.nodes import CheckpointNode, MethodNode, SumNode, Term
+from solera.recipes.join import renamed_view
+from solera.recipes.nodes import CheckpointNode, MethodNode, StackNode, SumNode, Term, TokensNode
+from solera.recipes.plain_views import stack_from_plain, stack_to_plain, tokens_from_plain, tokens_to_plain
 from solera_app.canvases.faces import COEFFICIENT, Catalogue
 
 VERSION = 1
@@ -37,6 +39,10 @@ def _plain(node: AnyNode) -> dict[str, Any]:
             values = {key: encode(value) for key, value in params.items()}
             plain |= {"kind": "method", "method": method, "inputs": list(inputs), "base": base}
             plain |= {"params": values, "note": note}
+        case StackNode(note=note):
+            plain |= {"kind": "stack", **stack_to_plain(node), "note": note}
+        case TokensNode(note=note):
+            plain |= {"kind": "tokens", **tokens_to_plain(node), "note": note}
         case SaveNode(source=source, folder=folder, dtype=dtype):
             plain |= {"kind": "save", "source": source, "folder": folder, "dtype": dtype}
         case TaskNode(source=source, task=task, split=split):
@@ -113,6 +119,10 @@ def _node(plain: Mapping[str, Any], catalogue: Catalogue) -> AnyNode:
             params = {key: _value(item, specs.get(key)) for key, item in plain.get("params", {}).items()}
             inputs = tuple(str(name) for name in plain.get("inputs", ()))
             return MethodNode(id_, str(plain["method"]), inputs, str(plain.get("base", "")), params, note)
+        case "stack":
+            return stack_from_plain(id_, plain, note, [])
+        case "tokens":
+            return tokens_from_plain(id_, plain, note, [])
         case "save":
             return SaveNode(
                 id_, str(plain.get("source", "")), str(plain.get("folder", "")), str(plain.get("dtype", ""))
@@ -146,6 +156,8 @@ def _rewired(node: AnyNode, name: Callable[[str], str]) -> AnyNode:
             return replace(node, inputs=kept, base=name(base) if base else "")
         case SumNode(terms=terms):
             return replace(node, terms=tuple(replace(term, node=new) for term in terms if (new := name(term.node))))
+        case StackNode() | TokensNode():
+            return renamed_view(node, name)
         case SaveNode(source=source) | TaskNode(source=source):
             return replace(node, source=name(source) if source else "")
         case _:

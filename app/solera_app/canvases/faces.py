@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 from solera.documents.document import AnyNode, Document, SaveNode, TaskNode
 from solera.documents.links import Wiring
 from solera.params import Curve, Param, ParamSpec, PerModel, Rules, Value, Var
-from solera.recipes.nodes import CheckpointNode, MethodNode, SumNode
+from solera.recipes.nodes import CheckpointNode, MethodNode, Part, StackNode, SumNode, TokensNode, upstream
 
 Kind = Literal["checkpoint", "sum", "method", "save", "task"]
 PortShape = Literal["weights", "delta", "scores", "any"]
@@ -160,6 +160,8 @@ def faces(document: Document, catalogue: Catalogue) -> dict[str, Face]:
                 )  # fmt: skip
             case SumNode():
                 made[node.id] = _sum_face(node, titles, wiring, node.id in fed, output)
+            case StackNode() | TokensNode():
+                made[node.id] = _view_face(node, titles, node.id in fed, output)
             case MethodNode():
                 made[node.id] = _method_face(node, titles, wiring, catalogue, node.id in fed, output)
             case SaveNode():
@@ -193,6 +195,30 @@ def _sum_face(node: SumNode, titles: Mapping[str, str], wiring: Wiring, fed: boo
         node.id, "sum", titles[node.id], "", tuple(ports), _out(kind, fed, output), fields, "", node.note,
         "A sum of its inputs, each times its coefficient.", is_output=output,
     )  # fmt: skip
+
+
+def _view_face(node: StackNode | TokensNode, titles: Mapping[str, str], fed: bool, output: bool) -> Face:
+    """A stack of layers says at each port which layers it takes; neither kind is edited on a canvas."""
+    if isinstance(node, StackNode):
+        rows = [(f"part:{i}", part.node, _chosen(part)) for i, part in enumerate(node.parts)]
+        about = "Layers chosen from its inputs, numbered anew."
+    else:
+        rows = [(f"model:{i}", name, "") for i, name in enumerate(upstream(node))]
+        about = "The first input's weights with embedding and head laid out for another vocabulary."
+    ports = tuple(
+        PortFace(port, f"{titles.get(name, name)}{label}", "weights", name, bool(name)) for port, name, label in rows
+    )
+    foot = f"vocabulary: {node.vocabulary}" if isinstance(node, TokensNode) else ""
+    return Face(
+        node.id, "sum", titles[node.id], "", ports, _out("weights", fed, output), (), foot, node.note, about,
+        is_output=output,
+    )  # fmt: skip
+
+
+def _chosen(part: Part) -> str:
+    if part.layers is None:
+        return f", {part.names}" if part.names else ""
+    return f", layers {part.layers[0]}–{part.layers[1] - 1}"
 
 
 def _method_face(
@@ -304,6 +330,10 @@ def title_of(node: AnyNode, catalogue: Catalogue) -> str:
             return node.task or node.id
         case SumNode():
             return _numbered("Sum", "sum", node.id)
+        case StackNode():
+            return _numbered("Stack", "stack", node.id)
+        case TokensNode():
+            return _numbered("Tokens", "tokens", node.id)
         case MethodNode():
             card = catalogue.get(node.method)
             return _numbered(card.title if card else node.method, node.method, node.id)

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QComboBox, QFormLayout, QLabel, QLineEdit, QPushBu
 from solera.documents.commands import Command, SetCoefficient, SetParam, SetRecipe, SetSink
 from solera.documents.document import AnyNode, Document, SaveNode, Split, TaskNode
 from solera.params import Curve, Param, ParamSpec, PerModel, Rules, Value, Var
-from solera.recipes.nodes import CheckpointNode, MethodNode, SumNode
+from solera.recipes.nodes import CheckpointNode, MethodNode, StackNode, SumNode, TokensNode
 from solera_app.docks.form import Declared, Form
 from solera_app.docks.panel import line, section_title
 from solera_app.docks.subject import Facts, Subject
@@ -22,6 +22,7 @@ DTYPES = ("", "float32", "bfloat16", "float16", "float64")
 
 _ICONS: dict[type[Any], str] = {
     CheckpointNode: "checkpoint", SumNode: "add", MethodNode: "merge", SaveNode: "save", TaskNode: "task",
+    StackNode: "merge", TokensNode: "merge",
 }  # fmt: skip
 
 _SPLITS: tuple[Split, ...] = ("selection", "report", "train")
@@ -139,6 +140,10 @@ class NodePage(QWidget):
                 _retitle(self.per_model, "Coefficients")
                 self.models.show_specs(specs, values, prefix=f"{node.id}_c")
                 self._sections(models=bool(terms), facts=bool(facts))
+            case StackNode() | TokensNode():
+                about = "Stack of layers" if isinstance(node, StackNode) else "Layout of tokens"
+                self.subject.show_subject(icon, node.id, about, state)
+                self._sections(facts=bool(facts))
             case SaveNode() | TaskNode():
                 self._show_sink(node, icon, tasks, state, bool(facts))
             case CheckpointNode(source=source):

@@ -45,6 +45,8 @@ class Checkpoint(Mapping[str, TensorRef]):
         notes: Sentences for a person about what was left out.
         origins: What its numbers are computed from, if they lie in no file; its content hash is made of theirs.
         salt: What else decides those numbers.
+        whole: Whether reading a part of a tensor costs as much as reading all of it.
+        held: Bytes of memory that reading takes for each element of the tensor being read.
 
     Args:
         digest: Hash of the headers, part of the identity.
@@ -54,6 +56,8 @@ class Checkpoint(Mapping[str, TensorRef]):
 
     origins: tuple[Checkpoint, ...] = ()
     salt: str = ""
+    whole: bool = False
+    held: int = 0
 
     def __init__(
         self,

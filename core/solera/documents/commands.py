@@ -20,7 +20,8 @@ from solera.documents.document import (
 )
 from solera.errors import InputError
 from solera.params import Value
-from solera.recipes.nodes import CheckpointNode, MethodNode, SumNode, Term
+from solera.recipes.join import renamed_view
+from solera.recipes.nodes import CheckpointNode, MethodNode, StackNode, SumNode, Term, TokensNode
 
 
 class Command(Protocol):
@@ -127,6 +128,8 @@ def _without(node: AnyNode, gone: set[str]) -> AnyNode:
             )
         case SumNode(terms=terms):
             return replace(node, terms=tuple(term for term in terms if term.node not in gone))
+        case StackNode() | TokensNode():
+            return renamed_view(node, lambda name: "" if name in gone else name)
         case SaveNode(source=source) | TaskNode(source=source) if source in gone:
             return replace(node, source="")
         case _:
@@ -165,6 +168,9 @@ def _connected(node: AnyNode, port: str, source: str) -> AnyNode:
             index = _index(terms, place, node.id)
             moved = replace(terms[index], node=source)
             return replace(node, terms=(*terms[:index], moved, *terms[index + 1 :]))
+        case StackNode(parts=parts), "part":
+            index = _index(parts, place, node.id)
+            return replace(node, parts=(*parts[:index], replace(parts[index], node=source), *parts[index + 1 :]))
         case ((SaveNode() | TaskNode()), "source"):
             return replace(node, source=source)
         case _:
@@ -207,6 +213,9 @@ class Disconnect(_Step):
             case SumNode(terms=terms), "term":
                 index = _index(terms, place, node.id)
                 changed = replace(node, terms=terms[:index] + terms[index + 1 :])
+            case StackNode(parts=parts), "part":
+                index = _index(parts, place, node.id)
+                changed = replace(node, parts=parts[:index] + parts[index + 1 :])
             case ((SaveNode() | TaskNode()), "source"):
                 changed = replace(node, source="")
             case _:
@@ -326,6 +335,8 @@ def _renamed(node: AnyNode, name: _Namer) -> AnyNode:
         case SumNode():
             terms = tuple(replace(term, node=name(term.node)) for term in node.terms)
             return replace(node, id=name(node.id), terms=terms)
+        case StackNode() | TokensNode():
+            return replace(renamed_view(node, name), id=name(node.id))
         case SaveNode() | TaskNode():
             return replace(node, id=name(node.id), source=name(node.source))
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from solera.recipes.nodes import CheckpointNode, MethodNode, Node, Recipe, SumNode, upstream
+from solera.recipes.nodes import CheckpointNode, MethodNode, Node, Recipe, StackNode, SumNode, TokensNode, upstream
 
 Position = tuple[float, float]
 Split = Literal["train", "selection", "report"]
@@ -131,7 +131,8 @@ def links(document: Document) -> tuple[Link, ...]:
 def ports(node: AnyNode) -> tuple[tuple[str, str], ...]:
     """The input ports of a node and what each is connected to (empty if free), top to bottom.
 
-    Names: ``"base"``, ``"input:0"`` ..., ``"term:0"`` ..., ``"source"``.
+    Names: ``"base"``, ``"input:0"`` ..., ``"term:0"`` ..., ``"part:0"`` ... (of a stack), ``"model:0"`` ... (of a
+    layout of tokens), ``"source"``.
     """
     match node:
         case CheckpointNode():
@@ -140,6 +141,10 @@ def ports(node: AnyNode) -> tuple[tuple[str, str], ...]:
             return (("base", base), *((f"input:{i}", name) for i, name in enumerate(inputs)))
         case SumNode(terms=terms):
             return tuple((f"term:{i}", term.node) for i, term in enumerate(terms))
+        case StackNode(parts=parts):
+            return tuple((f"part:{i}", part.node) for i, part in enumerate(parts))
+        case TokensNode():
+            return tuple((f"model:{i}", name) for i, name in enumerate(upstream(node)))
         case SaveNode(source=source) | TaskNode(source=source):
             return (("source", source),)
 

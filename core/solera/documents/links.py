@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Literal, Protocol
 
 from solera.documents.document import AnyNode, Document, SaveNode, TaskNode, sources
-from solera.recipes.nodes import CheckpointNode, MethodNode, SumNode
+from solera.recipes.nodes import CheckpointNode, MethodNode, StackNode, SumNode, TokensNode
 from solera.recipes.types import TOTAL_TOLERANCE
 
 PortType = Literal["weights", "delta", "any"]
@@ -91,7 +91,7 @@ class Wiring:
 
     def _infer(self, node: AnyNode) -> PortType:
         match node:
-            case CheckpointNode():
+            case CheckpointNode() | StackNode() | TokensNode():
                 return "weights"
             case SumNode(terms=terms):
                 kinds = [self._results.get(term.node, "any") for term in terms]
@@ -119,7 +119,7 @@ class Wiring:
     def wanted(self, target: str, port: str) -> PortType:
         """What a port accepts now; see :func:`port_type`."""
         node = self._nodes[target]
-        if isinstance(node, (SaveNode, TaskNode)) or port == "base":
+        if isinstance(node, (SaveNode, TaskNode, StackNode, TokensNode)) or port == "base":
             return "weights"
         if isinstance(node, MethodNode):
             facts = self._methods.get(node.method)
@@ -147,6 +147,8 @@ class Wiring:
             return "Save and task nodes have no weights to hand on."
         if isinstance(to, CheckpointNode):
             return "A checkpoint takes no input; it is read from disk."
+        if isinstance(to, TokensNode):
+            return "Which models lend a vocabulary is said in the recipe's file."
         if target in self.above(source):
             return f"That would go in a circle: '{source}' already depends on '{target}'."
         if isinstance(to, MethodNode):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from solera.execution.program import Program, Step
 from solera.params import variables
-from solera.recipes.nodes import CheckpointNode, MethodNode, SumNode, upstream
+from solera.recipes.nodes import CheckpointNode, MethodNode, StackNode, SumNode, TokensNode, upstream
 
 
 def affine_in_variables(program: Program) -> bool:
@@ -20,7 +20,7 @@ def affine_in_variables(program: Program) -> bool:
 def _affine(step: Step, varying: set[str]) -> bool:
     node = step.node
     match node:
-        case CheckpointNode():
+        case CheckpointNode() | StackNode() | TokensNode():
             return True
         case SumNode(terms=terms):
             return not any(term.node in varying and any(variables(term.coefficient)) for term in terms)

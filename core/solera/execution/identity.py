@@ -29,9 +29,8 @@ def plan_key(plan: Plan, shards: Sequence[Shard], device: str) -> str:
         device: torch device.
     """
     program = plan.program
-    specs = {step.spec.name: step.spec for step in program.steps if step.spec is not None}
-    meaning = semantic_hash(program.recipe, specs, {id_: id_ for id_ in plan.checkpoints})
-    loose = any(spec.promise != "bytes" for spec in specs.values())
+    meaning = semantic_hash(program.recipe, program.methods, {id_: id_ for id_ in plan.checkpoints})
+    loose = any(spec.promise != "bytes" for spec in program.methods.values())
     told = [
         ENGINE,
         meaning,

@@ -56,9 +56,10 @@ def materialise(
     """
     context = context or QuietContext(device)
     program = compile_recipe(recipe, methods, checkpoints, numbers)
-    reference = checkpoints[program.reference]
-    targets, ties = find_targets(reference, _used(program, checkpoints), recipe.dtype)
-    load = Reader(checkpoints, device)
+    leaves = program.leaves(checkpoints)
+    reference = leaves[program.reference]
+    targets, ties = find_targets(reference, leaves, recipe.dtype)
+    load = Reader(leaves, device)
     states = prepare(program, targets, load, context)
     made: dict[str, Tensor] = {}
     for target in targets:
@@ -72,10 +73,6 @@ def materialise(
         else:
             made[target.name] = reference[target.name].read().to(device)
     return {name: made[ties.get(name, name)] for name in reference}
-
-
-def _used(program: Program, checkpoints: Mapping[str, Checkpoint]) -> dict[str, Checkpoint]:
-    return {node.id: checkpoints[node.id] for node in program.recipe.checkpoints}
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,13 +125,13 @@ class Materialiser:
     ) -> None:
         self._context = context or QuietContext(device)
         self._device = device
-        self._checkpoints = checkpoints
         self.layout = layout
         self.coords = tuple(var.name for var in recipe.variables)
         program = compile_recipe(recipe, methods, checkpoints, free=True)
         self.affine = affine_in_variables(program)
         self._program = program
-        self._spans = _spans(layout, checkpoints[program.reference], _used(program, checkpoints), recipe.dtype)
+        self._checkpoints = program.leaves(checkpoints)
+        self._spans = _spans(layout, self._checkpoints[program.reference], self._checkpoints, recipe.dtype)
         self._numel = max((span.stop for span in self._spans), default=0)
         self._shown = [span for span in self._spans if span.start < layout.numel]
         self._dtypes = {span.target.dtype for span in self._shown}

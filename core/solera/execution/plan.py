@@ -65,7 +65,12 @@ class Plan:
     @property
     def reference(self) -> Checkpoint:
         """The checkpoint that lends names, dtypes, integer tensors and config."""
-        return self.checkpoints[self.program.reference]
+        return self.leaves[self.program.reference]
+
+    @property
+    def leaves(self) -> dict[str, Checkpoint]:
+        """What is loaded, by node id: checkpoints, and views of some."""
+        return self.program.leaves(self.checkpoints)
 
     def summary(self) -> dict[str, Any]:
         """JSON-ready, for ``check``, ``--dry-run`` and the window."""
@@ -115,13 +120,13 @@ def plan(
         recipe = replace(recipe, dtype=dtype)
     program = compile_recipe(recipe, methods, checkpoints, numbers)
     used = {node.id: checkpoints[node.id] for node in program.recipe.checkpoints}
-    reference = used[program.reference]
-    targets, ties = find_targets(reference, used, recipe.dtype)
-    chunk, workers, holds = _fit(program, used, targets, memory_budget, threads or min(os.cpu_count() or 1, 8))
+    leaves = program.leaves(used)
+    targets, ties = find_targets(leaves[program.reference], leaves, recipe.dtype)
+    chunk, workers, holds = _fit(program, leaves, targets, memory_budget, threads or min(os.cpu_count() or 1, 8))
     kept = {target.name for target in targets} | set(ties)
-    dropped = sorted({name for other in used.values() for name in other if name not in kept})
+    dropped = sorted({name for other in leaves.values() for name in other if name not in kept})
     return Plan(
-        program, used, targets, ties, _reads(program, used, targets), holds, sum(target.nbytes for target in targets),
+        program, used, targets, ties, _reads(program, leaves, targets), holds, sum(target.nbytes for target in targets),
         chunk, workers, memory_budget, tuple(dropped),
     )  # fmt: skip
 
@@ -145,7 +150,8 @@ def piece_bytes(program: Program, used: Mapping[str, Checkpoint], numel: int) ->
         peak = max(peak, live + _own(step))
         live -= len(step.frees)
     buffers = len(used) * (4 + widest)  # a raw and a wide one per checkpoint, reused
-    return int(numel * (buffers + 4 * peak + 8) * (_HOLES if program.whole else 1.0))
+    below = sum(checkpoint.held for checkpoint in used.values())
+    return int(numel * ((buffers + 4 * peak + 8) * (_HOLES if program.whole else 1.0) + below))
 
 
 def _own(step: Step) -> int:

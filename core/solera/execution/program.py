@@ -13,13 +13,26 @@ from typing import Any
 
 from torch import Tensor
 
+from solera.checkpoints.checkpoint import Checkpoint
 from solera.errors import FaultsError, InputError, PluginError
 from solera.methods.spec import MethodSpec, Piece
 from solera.params import ParamSpec, PerModel, Scalar, Site, Value, by_place, resolve, variables
 from solera.recipes.checks import COEFFICIENT, check
-from solera.recipes.nodes import CheckpointNode, MethodNode, Node, Recipe, SumNode, ValueType, node_values, upstream
+from solera.recipes.hashes import semantic_hash
+from solera.recipes.nodes import (
+    VIEWS,
+    CheckpointNode,
+    MethodNode,
+    Node,
+    Recipe,
+    SumNode,
+    ValueType,
+    node_values,
+    upstream,
+)
 from solera.recipes.order import by_id, ordered, reachable, reference, suggestion
 from solera.recipes.types import infer_types
+from solera.recipes.views import has_views, open_views
 
 #: ``load(checkpoint id, tensor name, start, stop)`` -> float32, flat, contiguous; not to be changed.
 Load = Callable[[str, str, int, int], Tensor]
@@ -151,20 +164,34 @@ class Program:
 
     Attributes:
         recipe: Without the nodes its output does not need.
-        steps: In running order, the output last.
-        reference: Id of the checkpoint that lends names, dtypes, integer tensors and config.
+        steps: In running order, the output last. A view (a stack, a layout of tokens) is loaded like a checkpoint; what
+            lies below it is not among them.
+        reference: Id of the checkpoint or view that lends names, dtypes, integer tensors and config.
         numbers: What the free variables stand at.
+        views: The opened views, by node id.
+        methods: Every method it uses, those below views too, by name.
     """
 
     recipe: Recipe
     steps: tuple[Step, ...]
     reference: str
     numbers: Mapping[str, float] = field(default_factory=dict)
+    views: Mapping[str, Checkpoint] = field(default_factory=dict)
+    methods: Mapping[str, MethodSpec] = field(default_factory=dict)
+
+    def leaves(self, checkpoints: Mapping[str, Checkpoint]) -> dict[str, Checkpoint]:
+        """What the steps load, by node id: checkpoints and views.
+
+        Args:
+            checkpoints: The opened checkpoints by node id.
+        """
+        ids = [step.id for step in self.steps if isinstance(step.node, CheckpointNode)]
+        return {id_: self.views[id_] if id_ in self.views else checkpoints[id_] for id_ in ids}
 
     @cached_property
     def whole(self) -> bool:
         """Whether some step needs whole tensors."""
-        return not all(step.by_element for step in self.steps)
+        return not all(step.by_element for step in self.steps) or any(view.whole for view in self.views.values())
 
     @cached_property
     def prepared(self) -> tuple[Step, ...]:
@@ -232,7 +259,7 @@ class Program:
 def compile_recipe(
     recipe: Recipe,
     methods: Mapping[str, MethodSpec],
-    checkpoints: Mapping[str, Any],
+    checkpoints: Mapping[str, Checkpoint],
     numbers: Mapping[str, float] | None = None,
     *,
     free: bool = False,
@@ -248,16 +275,17 @@ def compile_recipe(
 
     Raises:
         FaultsError: The recipe has faults, or the checkpoints do not fit each other.
-        InputError: A variable is unknown, or has no value.
+        InputError: A variable is unknown or has no value, or one below a view is left free.
     """
     recipe = reachable(recipe)
     faults = check(recipe, methods, checkpoints)
     if faults:
         raise FaultsError(f"recipe {recipe.name}" if recipe.name else "recipe", faults)
     values = _numbers(recipe, numbers or {}, free=free)
-    types = infer_types(recipe, methods)
-    nodes = by_id(recipe)
-    from_output = Recipe((nodes[recipe.output], *recipe.nodes), recipe.output)
+    flat, views = _without_views(recipe, methods, checkpoints, values)
+    types = infer_types(flat, methods)
+    nodes = by_id(flat)
+    from_output = Recipe((nodes[flat.output], *flat.nodes), flat.output)
     order = ordered(from_output)
     varying: set[str] = set()
     steps: list[Step] = []
@@ -269,7 +297,33 @@ def compile_recipe(
         spec = methods[node.method] if isinstance(node, MethodNode) else None
         inputs = node.inputs if isinstance(node, MethodNode) else ()
         steps.append(Step(node, types[node.id], tuple(types[name] for name in inputs), spec, node.id in varying, frees))
-    return Program(recipe, tuple(steps), reference(recipe), values)
+    used = {node.method: methods[node.method] for node in recipe.nodes if isinstance(node, MethodNode)}
+    return Program(recipe, tuple(steps), reference(flat), values, views, used)
+
+
+def _without_views(
+    recipe: Recipe,
+    methods: Mapping[str, MethodSpec],
+    checkpoints: Mapping[str, Checkpoint],
+    numbers: Mapping[str, float],
+) -> tuple[Recipe, dict[str, Checkpoint]]:
+    """The recipe with views as checkpoints, and the opened views."""
+    if not has_views(recipe):
+        return recipe, {}
+
+    def computed(part: Recipe, leaves: Mapping[str, Checkpoint]) -> Checkpoint:
+        from solera.execution.computed import ComputedCheckpoint
+
+        known = {var.name: numbers[var.name] for var in part.variables if var.name in numbers}
+        if len(known) < len(part.variables):
+            free = next(var.name for var in part.variables if var.name not in known)
+            raise InputError(f"The variable '{free}' stands below a stack of layers and needs a value.", variable=free)
+        program = compile_recipe(part, methods, leaves, known)
+        return ComputedCheckpoint(program, leaves, semantic_hash(part, methods, {id_: id_ for id_ in leaves}))
+
+    flat, leaves = open_views(recipe, checkpoints, computed)
+    ids = {node.id for node in recipe.nodes if isinstance(node, VIEWS)}
+    return flat, {id_: leaf for id_, leaf in leaves.items() if id_ in ids}
 
 
 def _numbers(recipe: Recipe, given: Mapping[str, float], *, free: bool) -> dict[str, float]:

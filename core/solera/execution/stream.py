@@ -121,7 +121,7 @@ class _Executor:
         self._writer = writer
         self._context = context
         # Buffers are reused for chunks, which are small; whole tensors give their memory back.
-        self._load = Reader(plan.checkpoints, context.device, keep=plan.chunk == 0)
+        self._load = Reader(plan.leaves, context.device, keep=plan.chunk == 0)
         self._states: dict[str, Any] = {}
         self._done = sum(target.nbytes for target in plan.targets if not writer.wants(target.stored_name))
         self._lock = threading.Lock()
@@ -145,7 +145,7 @@ class _Executor:
             size = plan.chunk or max(target.numel, 1)
             for start in range(0, target.numel, size):
                 stop = min(start + size, target.numel)
-                yield _Work(target, start, stop, piece_bytes(plan.program, plan.checkpoints, stop - start))
+                yield _Work(target, start, stop, piece_bytes(plan.program, plan.leaves, stop - start))
 
     def _do(self, work: _Work) -> None:
         if work.target.computed:

@@ -13,7 +13,17 @@ from collections.abc import Mapping, Sequence
 
 from solera.params import Value
 from solera.recipes.join import join, unused
-from solera.recipes.nodes import CheckpointNode, MethodNode, Node, Recipe, SumNode, Term, ValueType
+from solera.recipes.nodes import (
+    CheckpointNode,
+    MethodNode,
+    Node,
+    Recipe,
+    StackNode,
+    SumNode,
+    Term,
+    TokensNode,
+    ValueType,
+)
 from solera.recipes.order import by_id, ordered, reachable
 from solera.recipes.types import TOTAL_TOLERANCE
 
@@ -88,7 +98,7 @@ def identifier(text: str) -> str:
 
 def _kind(node: Node, found: Mapping[str, ValueType]) -> ValueType | None:
     match node:
-        case CheckpointNode():
+        case CheckpointNode() | StackNode() | TokensNode():
             return "weights"
         case MethodNode(inputs=inputs, base=base):
             return "weights" if base else found.get(inputs[0]) if inputs else None

@@ -5,11 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from solera.errors import Fault
+from solera.errors import Fault, FaultsError
 from solera.params import ParamSpec, PerModel, Value, Var, decode, encode, variables
-from solera.recipes.nodes import CheckpointNode, MethodNode, Node, Recipe, SumNode, node_values, upstream
+from solera.recipes.nodes import (
+    CheckpointNode,
+    MethodNode,
+    Node,
+    Recipe,
+    StackNode,
+    SumNode,
+    TokensNode,
+    node_values,
+    upstream,
+)
 from solera.recipes.order import by_id, find_method, node_fault, ordered, reachable, reference, suggestion
 from solera.recipes.types import infer_types
+from solera.recipes.views import has_views, open_views
 from solera.tensors.specs import FLOATING
 
 if TYPE_CHECKING:
@@ -73,8 +84,26 @@ def _check_node(node: Node, recipe: Recipe, methods: Mapping[str, MethodSpec], f
             _check_sum(node, faults)
         case MethodNode():
             _check_method(node, methods, faults)
+        case StackNode():
+            _check_stack(node, faults)
+        case TokensNode(node="") | TokensNode(vocabulary=""):
+            faults.append(node_fault("recipe.unconnected", node.id, "tokens", "It lays out the tokens of nothing."))
         case _:
             pass
+
+
+def _check_stack(node: StackNode, faults: list[Fault]) -> None:
+    if not node.parts:
+        faults.append(node_fault("recipe.empty", node.id, "stack", "The stack has no parts.", "connect an input"))
+    for i, part in enumerate(node.parts):
+        if not part.node:
+            faults.append(
+                node_fault("recipe.unconnected", node.id, f"stack[{i}]", "This part is connected to nothing.")
+            )
+    rests = [part for part in node.parts if part.layers is None and not part.names]
+    if len(rests) > 1 or (rests and any(part.layers for part in node.parts)):
+        message = "At most one part gives whatever no other does, and none beside parts with layers."
+        faults.append(node_fault("recipe.stack", node.id, "stack", message, "give each part layers or names"))
 
 
 def _check_sum(node: SumNode, faults: list[Fault]) -> None:
@@ -150,17 +179,39 @@ def _check_variables(recipe: Recipe, faults: list[Fault]) -> None:
 
 
 def _check_checkpoints(recipe: Recipe, checkpoints: Mapping[str, Checkpoint], faults: list[Fault]) -> None:
+    missing = [node for node in reachable(recipe).checkpoints if node.id not in checkpoints]
+    for node in missing:
+        message = f"The checkpoint '{node.source}' has not been opened."
+        faults.append(node_fault("recipe.not-open", node.id, "checkpoint", message))
+    if has_views(recipe):
+        if not missing and not faults:
+            _check_views(recipe, checkpoints, faults)
+        return
+    _check_fit(recipe, checkpoints, faults)
+
+
+def _check_views(recipe: Recipe, checkpoints: Mapping[str, Checkpoint], faults: list[Fault]) -> None:
+    """What is computed below a view must fit as what is computed from it."""
+
+    def computed(part: Recipe, leaves: Mapping[str, Checkpoint]) -> Checkpoint:
+        _check_fit(part, leaves, faults)
+        return leaves[reference(part)]
+
+    try:
+        flat, leaves = open_views(recipe, checkpoints, computed)
+    except FaultsError as error:
+        faults.extend(error.faults)
+        return
+    _check_fit(flat, leaves, faults)
+
+
+def _check_fit(recipe: Recipe, checkpoints: Mapping[str, Checkpoint], faults: list[Fault]) -> None:
     from solera.checkpoints.compare import compatible
 
-    needed = reachable(recipe).checkpoints
-    for node in needed:
-        if node.id not in checkpoints:
-            message = f"The checkpoint '{node.source}' has not been opened."
-            faults.append(node_fault("recipe.not-open", node.id, "checkpoint", message))
     first = reference(recipe)
     if first not in checkpoints:
         return
-    for node in needed:
+    for node in reachable(recipe).checkpoints:
         if node.id in checkpoints and node.id != first:
             for fault in compatible(checkpoints[first], checkpoints[node.id]):
                 place = f"nodes.{node.id}"

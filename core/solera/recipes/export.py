@@ -8,7 +8,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from solera.params import Curve, PerModel, Rules, Value, Var, encode
-from solera.recipes.nodes import CheckpointNode, MethodNode, Node, Recipe, SumNode, Term
+from solera.recipes.nodes import (
+    CheckpointNode,
+    MethodNode,
+    Node,
+    Part,
+    Recipe,
+    StackNode,
+    SumNode,
+    Term,
+    TokenRow,
+    TokensNode,
+)
 from solera.recipes.order import ordered, reachable
 from solera.recipes.yaml import dump_recipe
 
@@ -76,6 +87,33 @@ def _expression(node: Node, names: Mapping[str, str]) -> str:
             arguments += [f"base={names[base]}"] if base else []
             arguments += [f"{key}={_literal(params[key])}" for key in sorted(params)]
             return f"solera.merge({', '.join(arguments)})"
+        case StackNode(parts=parts, layers=layers):
+            chosen = ", ".join(_part(part, names) for part in parts)
+            return f"solera.stack([{chosen}]{f', layers={layers!r}' if layers else ''})"
+        case TokensNode():
+            return _tokens(node, names)
+
+
+def _part(part: Part, names: Mapping[str, str]) -> str:
+    if part.layers is None and not part.names:
+        return names[part.node]
+    return f"({names[part.node]}, {part.layers if part.layers else part.names!r})"
+
+
+def _tokens(node: TokensNode, names: Mapping[str, str]) -> str:
+    arguments = [names[node.node], names.get(node.vocabulary, repr(node.vocabulary))]
+    arguments += [f"among=[{', '.join(names[name] for name in node.among)}]"] if node.among else []
+    rows = ", ".join(f"{token!r}: {_row(row, names)}" for token, row in sorted(node.rows.items()))
+    arguments += [f"rows={{{rows}}}"] if rows else []
+    arguments += [f"multiple={node.multiple}"] if node.multiple != 1 else []
+    return f"solera.tokens({', '.join(arguments)})"
+
+
+def _row(row: TokenRow, names: Mapping[str, str]) -> str:
+    given = [f"'node': {names[row.node]}"] if row.node else []
+    given += [f"'token': {row.token!r}"] if row.token is not None else []
+    given += [f"'{key}': True" for key in ("zero", "force") if getattr(row, key)]
+    return f"{{{', '.join(given)}}}"
 
 
 def _sum(terms: tuple[Term, ...], names: Mapping[str, str]) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from solera.errors import InputError
 from solera.params import PerModel, Value, encode
-from solera.recipes.nodes import CheckpointNode, MethodNode, Node, Recipe, SumNode
+from solera.recipes.nodes import CheckpointNode, MethodNode, Node, Recipe, StackNode, SumNode, TokensNode
 from solera.recipes.order import ordered, reachable
 from solera.recipes.yaml import dump_recipe
 
@@ -32,7 +32,7 @@ def semantic_hash(recipe: Recipe, methods: Mapping[str, MethodSpec], fingerprint
     Args:
         recipe: A recipe without faults.
         methods: The registered methods.
-        fingerprints: Content hash of each checkpoint, by node id.
+        fingerprints: Content hash of each checkpoint, by node id; of a layout of tokens, that of its tokenizers.
 
     Raises:
         InputError: The fingerprint of a checkpoint or a method is missing.
@@ -61,6 +61,16 @@ def _meaning(
             params = {param.name: _value(_filled(node, param.name, param.default)) for param in spec.params}
             inputs = [hashes[name] for name in node.inputs]
             return ["method", node.method, spec.version, hashes.get(node.base, ""), inputs, params]
+        case StackNode(parts=parts):
+            return ["stack", node.layers, [[hashes[part.node], part.layers, part.names] for part in parts]]
+        case TokensNode():
+            rows = {
+                token: [hashes.get(row.node, ""), row.token, row.zero, row.force] for token, row in node.rows.items()
+            }
+            vocabulary = hashes.get(node.vocabulary, node.vocabulary)
+            tokenizers = fingerprints.get(node.id, "")
+            lenders = [hashes[name] for name in node.among]
+            return ["tokens", hashes[node.node], vocabulary, tokenizers, lenders, rows, node.multiple]
 
 
 def _filled(node: MethodNode, name: str, default: Any) -> Value | None:

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 from solera.errors import InputError
-from solera.recipes.nodes import CheckpointNode, MethodNode, Node, Recipe, SumNode, upstream
+from solera.recipes.nodes import (
+    UNION,
+    CheckpointNode,
+    MethodNode,
+    Node,
+    Recipe,
+    StackNode,
+    SumNode,
+    TokensNode,
+    upstream,
+)
 from solera.recipes.order import ordered, reachable
 
 
@@ -66,3 +76,24 @@ def _renamed(node: Node, names: Mapping[str, str]) -> Node:
             moved = tuple(names[name] for name in inputs)
             params = {key: node.params[key] for key in sorted(node.params)}
             return replace(node, inputs=moved, base=names[base] if base else "", params=params)
+        case StackNode() | TokensNode():
+            return renamed_view(node, lambda name: names[name])
+
+
+def renamed_view(node: StackNode | TokensNode, name: Callable[[str], str]) -> StackNode | TokensNode:
+    """A view of other nodes; what ``name`` gives an empty id for is left out.
+
+    Args:
+        node: The view; it keeps its own id.
+        name: The new id of an old one.
+    """
+    if isinstance(node, StackNode):
+        return replace(node, parts=tuple(replace(part, node=new) for part in node.parts if (new := name(part.node))))
+    rows = {
+        token: replace(row, node=name(row.node)) if row.node else row
+        for token, row in sorted(node.rows.items())
+        if not row.node or name(row.node)
+    }
+    vocabulary = node.vocabulary if node.vocabulary in {"", UNION} else name(node.vocabulary)
+    among = tuple(new for old in node.among if (new := name(old)))
+    return replace(node, node=name(node.node) if node.node else "", vocabulary=vocabulary, among=among, rows=rows)

@@ -1,4 +1,4 @@
-"""The recipe: a frozen graph of three kinds of node. Pure data; nothing here opens a file or knows a tensor.
+"""The recipe: a frozen graph of few kinds of node. Pure data; nothing here opens a file or knows a tensor.
 
 Types (see :mod:`solera.recipes.types`): a checkpoint is *Weights*; a difference of Weights is a *Delta*; a method
 takes Weights or Deltas, as it declares. A recipe may be incomplete or wrong (a canvas edits it in that state);
@@ -83,7 +83,92 @@ class MethodNode:
     note: str = ""
 
 
-Node = CheckpointNode | SumNode | MethodNode
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What a stack takes from one node.
+
+    Attributes:
+        node: Which.
+        layers: First layer and the one after the last; None for whatever no other part gives.
+        names: A glob over names of tensors: those are taken, layers or not.
+    """
+
+    node: str
+    layers: tuple[int, int] | None = None
+    names: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StackNode:
+    """Weights whose layers are chosen layers of others, numbered anew from 0.
+
+    Tensors before the layers (embeddings) come from the first part with layers, those after them (final norm, head)
+    from the last. Config and tokenizer are those of the first part; its number of layers is mended.
+
+    Attributes:
+        id: Unique in the recipe.
+        parts: In the order of the result.
+        layers: What stands before a layer's number (``"model.layers."``); empty is the longest numbered list.
+        note: Free text.
+    """
+
+    id: str
+    parts: tuple[Part, ...] = ()
+    layers: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRow:
+    """Where the row of one token comes from, said outright.
+
+    Attributes:
+        node: The node that lends it; empty with ``zero``, or where the usual rule holds.
+        token: Which of that node's tokens, as text or id; None for the same text.
+        zero: Zeros.
+        force: It replaces the row also of a node that has the token.
+    """
+
+    node: str = ""
+    token: str | int | None = None
+    zero: bool = False
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TokensNode:
+    """Weights with embedding and head laid out anew for another vocabulary.
+
+    A row a node lacks is that of the only node that has it, else of the first in ``among``, else the mean of those that
+    have it; zeros if none has.
+
+    Attributes:
+        id: Unique in the recipe.
+        node: Whose weights.
+        vocabulary: Id of the node whose tokenizer the result has, or ``"union"``: that of the first in ``among``, and
+            what tokens the others have beside.
+        among: Ids of the nodes that lend rows, in order.
+        rows: Tokens whose rows are said outright; tokens that the vocabulary lacks are added to it.
+        multiple: Rows are filled up to a multiple of this, with the mean of the others.
+        note: Free text.
+    """
+
+    id: str
+    node: str
+    vocabulary: str
+    among: tuple[str, ...] = ()
+    rows: Mapping[str, TokenRow] = field(default_factory=dict)
+    multiple: int = 1
+    note: str = ""
+
+
+#: The value of ``TokensNode.vocabulary`` that is no node.
+UNION = "union"
+
+Node = CheckpointNode | SumNode | MethodNode | StackNode | TokensNode
+
+#: Nodes that show other weights under other names or in another layout, and compute nothing.
+VIEWS = (StackNode, TokensNode)
 
 
 def upstream(node: Node) -> tuple[str, ...]:
@@ -95,6 +180,17 @@ def upstream(node: Node) -> tuple[str, ...]:
             return tuple(term.node for term in terms if term.node)
         case MethodNode(inputs=inputs, base=base):
             return tuple(name for name in (base, *inputs) if name)
+        case StackNode(parts=parts):
+            return tuple(part.node for part in parts if part.node)
+        case TokensNode():
+            return token_sources(node)
+
+
+def token_sources(node: TokensNode) -> tuple[str, ...]:
+    """Ids of the nodes whose tokenizer or rows a node needs, its own first, each once."""
+    vocabulary = () if node.vocabulary == UNION else (node.vocabulary,)
+    lenders = (row.node for row in node.rows.values())
+    return tuple(dict.fromkeys(name for name in (node.node, *node.among, *vocabulary, *lenders) if name))
 
 
 def node_values(node: Node) -> Iterator[Value]:

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from solera.errors import Fault, PluginError
-from solera.recipes.nodes import CheckpointNode, MethodNode, Node, Recipe, SumNode, upstream
+from solera.recipes.nodes import CheckpointNode, MethodNode, Node, Recipe, StackNode, SumNode, TokensNode, upstream
 
 if TYPE_CHECKING:
     from solera.methods.spec import MethodSpec
@@ -74,14 +74,15 @@ def reachable(recipe: Recipe) -> Recipe:
 def reference(recipe: Recipe) -> str:
     """Id of the checkpoint that lends the output its names, order, dtypes, integer tensors and config.
 
-    A method's base, or its first input; a sum's first term; followed down to a checkpoint. Empty if there is none.
+    A method's base, or its first input; a sum's first term; followed down to a checkpoint, or to a view (a stack, a
+    layout of tokens), which is opened as one. Empty if there is none.
     """
     nodes = by_id(recipe)
     id_, seen = recipe.output, set[str]()
     while id_ in nodes and id_ not in seen:
         seen.add(id_)
         match nodes[id_]:
-            case CheckpointNode():
+            case CheckpointNode() | StackNode() | TokensNode():
                 return id_
             case SumNode(terms=terms):
                 id_ = terms[0].node if terms else ""

@@ -8,8 +8,26 @@ from typing import TYPE_CHECKING, Any
 from solera.errors import Fault
 from solera.params import ParamSpec, Value, decode, encode
 from solera.recipes.checks import COEFFICIENT
-from solera.recipes.nodes import RECIPE_VERSION, CheckpointNode, MethodNode, Node, Recipe, SumNode, Term
+from solera.recipes.nodes import (
+    RECIPE_VERSION,
+    CheckpointNode,
+    MethodNode,
+    Node,
+    Recipe,
+    StackNode,
+    SumNode,
+    Term,
+    TokensNode,
+)
 from solera.recipes.order import find_method, node_fault, suggestion
+from solera.recipes.plain_views import (
+    STACK_KEYS,
+    TOKENS_KEYS,
+    stack_from_plain,
+    stack_to_plain,
+    tokens_from_plain,
+    tokens_to_plain,
+)
 
 if TYPE_CHECKING:
     from solera.methods.spec import MethodSpec
@@ -18,6 +36,7 @@ _KEYS = ("solera", "name", "note", "nodes", "output", "dtype")
 _CHECKPOINT_KEYS = ("checkpoint", "fingerprint", "strip", "note")
 _SUM_KEYS = ("sum", "note")
 _METHOD_KEYS = ("method", "base", "inputs", "note")
+_KINDS = ("checkpoint", "sum", "method", "stack", "tokens")
 
 
 def to_plain(recipe: Recipe) -> dict[str, Any]:
@@ -47,6 +66,10 @@ def _node_to_plain(node: Node) -> dict[str, Any]:
                 plain["base"] = node.base
             plain["inputs"] = list(node.inputs)
             plain |= {key: encode(node.params[key]) for key in sorted(node.params)}
+        case StackNode():
+            plain = stack_to_plain(node)
+        case TokensNode():
+            plain = tokens_to_plain(node)
     return {**plain, "note": node.note} if node.note else plain
 
 
@@ -88,10 +111,10 @@ def _node(id_: str, entry: Any, methods: Mapping[str, MethodSpec], faults: list[
     if not isinstance(entry, Mapping):
         faults.append(node_fault("recipe.node", id_, "", f"A node is a mapping, not {_kind(entry)}."))
         return None
-    kinds = [key for key in ("checkpoint", "sum", "method") if key in entry]
+    kinds = [key for key in _KINDS if key in entry]
     if len(kinds) != 1:
         got = " and ".join(f"'{key}'" for key in kinds) or f"{', '.join(map(str, entry)) or 'nothing'}"
-        message = f"A node has exactly one of 'checkpoint', 'sum' and 'method'; this one has {got}."
+        message = f"A node has exactly one of {', '.join(map(repr, _KINDS))}; this one has {got}."
         faults.append(node_fault("recipe.node", id_, "", message))
         return None
     place = f"nodes.{id_}"
@@ -106,6 +129,12 @@ def _node(id_: str, entry: Any, methods: Mapping[str, MethodSpec], faults: list[
         case "sum":
             _unknown(entry, _SUM_KEYS, place, faults)
             return SumNode(id_, _terms(entry["sum"], f"{place}.sum", faults), note)
+        case "stack":
+            _unknown(entry, STACK_KEYS, place, faults)
+            return stack_from_plain(id_, entry, note, faults)
+        case "tokens":
+            _unknown(entry, TOKENS_KEYS, place, faults)
+            return tokens_from_plain(id_, entry, note, faults)
         case _:
             return _method(id_, entry, note, methods, faults)
 

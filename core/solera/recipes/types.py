@@ -12,7 +12,18 @@ from typing import TYPE_CHECKING
 
 from solera.errors import Fault
 from solera.params import Value, Var
-from solera.recipes.nodes import CheckpointNode, MethodNode, Node, Recipe, SumNode, Term, ValueType
+from solera.recipes.nodes import (
+    CheckpointNode,
+    MethodNode,
+    Node,
+    Recipe,
+    StackNode,
+    SumNode,
+    Term,
+    TokensNode,
+    ValueType,
+    upstream,
+)
 from solera.recipes.order import find_method, node_fault, ordered
 
 if TYPE_CHECKING:
@@ -56,6 +67,17 @@ def _type_of(
         case MethodNode():
             spec = find_method(methods, node)
             return None if spec is None else _method_type(node, spec, found, faults)
+        case StackNode() | TokensNode():
+            return _view_type(node, found, faults)
+
+
+def _view_type(node: Node, found: Mapping[str, ValueType], faults: list[Fault]) -> ValueType | None:
+    for name in dict.fromkeys(upstream(node)):
+        if found.get(name) == "delta":
+            message = f"'{name}' is a delta; layers and tokens are those of weights."
+            faults.append(node_fault("recipe.type", node.id, "", message, f"add it to a base: base + {name}"))
+            return None
+    return "weights" if all(name in found for name in upstream(node)) else None
 
 
 def _sum_type(node: SumNode, found: Mapping[str, ValueType], faults: list[Fault]) -> ValueType | None:

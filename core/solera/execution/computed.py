@@ -1,0 +1,125 @@
+"""Computed weights where a checkpoint would do: what lies below a stack of layers, piece by piece as it is read."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Hashable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from solera.checkpoints.checkpoint import Checkpoint
+from solera.checkpoints.tensor_ref import TensorRef
+from solera.context import Context, QuietContext
+from solera.execution.plan import piece_bytes
+from solera.execution.prepare import prepare
+from solera.execution.reading import Reader, store
+from solera.execution.targets import Target, find_targets
+from solera.methods.spec import Piece
+from solera.tensors.specs import TensorSpec
+
+if TYPE_CHECKING:
+    from solera.execution.program import Program
+
+
+class ComputedCheckpoint(Checkpoint):
+    """The result of a program as a checkpoint: float32, or rounded to what it would be saved in where that decides.
+
+    Thread rule: as a checkpoint. A read of a part of a tensor whose method needs all of it computes all of it; what was
+    computed last is kept by each thread.
+
+    Args:
+        program: What is computed, ready to run.
+        leaves: The checkpoints it reads, by node id.
+        key: Equal for equal numbers.
+    """
+
+    def __init__(self, program: Program, leaves: Mapping[str, Checkpoint], key: str) -> None:
+        self.program = program
+        self.leaves = leaves
+        reference = leaves[program.reference]
+        self._targets, ties = find_targets(reference, leaves)
+        self._load = Reader(leaves, keep=program.whole)
+        self._states: dict[str, Any] | None = None
+        self._lock = threading.Lock()
+        self._local = threading.local()
+        self.salt = hashlib.sha256(key.encode()).hexdigest()
+        self.origins = tuple(leaves.values())
+        self.whole = program.whole
+        self.held = piece_bytes(program, leaves, 1)
+        exact = program.recipe.dtype != ""  # the result is rounded once, at the end
+        made = {target.name: self._ref(target, reference, exact) for target in self._targets}
+        tensors = {}
+        for name in reference:
+            ref = made[ties.get(name, name)]
+            tensors[name] = TensorRef(TensorSpec(name, ref.shape, ref.dtype), ref.source)
+        digest = "\0".join([self.salt, *(leaf.identity() for leaf in leaves.values())])
+        super().__init__(
+            program.recipe.output, tensors, format="computed", digest=hashlib.sha256(digest.encode()).hexdigest(),
+            folder=reference.folder, metadata={},
+        )  # fmt: skip
+        self.config = dict(reference.config)
+
+    def _ref(self, target: Target, reference: Checkpoint, exact: bool) -> TensorRef:
+        if not target.computed:
+            return reference[target.name]
+        dtype = "float32" if exact else target.source_dtype
+        return TensorRef(TensorSpec(target.name, target.shape, dtype), _Computed(self, target, dtype))
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files of what it is computed from."""
+        return tuple(dict.fromkeys(file for leaf in self.leaves.values() for file in leaf.files))
+
+    def verify(self) -> None:
+        """See whether the inputs are still those that were opened. Raises as :meth:`Checkpoint.verify`."""
+        for leaf in self.leaves.values():
+            leaf.verify()
+
+    def close(self) -> None:
+        """Nothing: the inputs stay open."""
+
+    def compute(self, target: Target, start: int, stop: int) -> torch.Tensor:
+        """Elements of a tensor, flat float32; not to be changed."""
+        with torch.no_grad():
+            if not self.program.whole:
+                piece = Piece(target.name, start)
+                return self._evaluated(target, piece, stop, None).reshape(-1)
+            kept = getattr(self._local, "kept", None)
+            if kept is None or kept[0] != target.name:
+                whole = self._evaluated(target, Piece(target.name), target.numel, target.shape).reshape(-1)
+                self._local.kept = kept = (target.name, whole)
+            found: torch.Tensor = kept[1][start:stop]
+            if stop == target.numel:
+                self._local.kept = None
+            return found
+
+    def _evaluated(self, target: Target, piece: Piece, stop: int, shape: tuple[int, ...] | None) -> torch.Tensor:
+        return self.program.evaluate(self._load, piece, stop, shape, target.depth, self._prepared(QuietContext()))
+
+    def _prepared(self, context: Context) -> dict[str, Any]:
+        with self._lock:
+            if self._states is None:
+                self._states = prepare(self.program, self._targets, self._load, context)
+            return self._states
+
+
+class _Computed:
+    """The elements of one computed tensor."""
+
+    __slots__ = ("checkpoint", "dtype", "target")
+
+    def __init__(self, checkpoint: ComputedCheckpoint, target: Target, dtype: str) -> None:
+        self.checkpoint = checkpoint
+        self.target = target
+        self.dtype = dtype
+
+    @property
+    def key(self) -> Hashable:
+        return (id(self.checkpoint), self.target.name)
+
+    def read_into(self, view: memoryview, start: int, stop: int) -> None:
+        found = self.checkpoint.compute(self.target, start, stop)
+        view[:] = store(found, self.dtype, self.target.name).contiguous().view(torch.uint8).numpy().data
