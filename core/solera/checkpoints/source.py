@@ -10,7 +10,7 @@ import stat
 import threading
 import weakref
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from solera.errors import ChangedError, CheckpointError, NotFoundError
@@ -39,6 +39,9 @@ class FileIdentity:
 class SourceFile:
     """A regular file that is read at positions, from any thread.
 
+    It is the same file as long as size, time and inode are; on network and user-space file systems whose inodes change
+    while a file is open, which is noticed, size and time alone.
+
     The descriptor is opened at the first read, and again at the first one after :meth:`rest`, so that hundreds of
     shards can be listed without holding hundreds of descriptors.
 
@@ -65,6 +68,7 @@ class SourceFile:
         self._descriptor: int | None = None
         self._release: weakref.finalize[..., SourceFile] | None = None
         self._closed = False
+        self._inodes = True
 
     @property
     def size(self) -> int:
@@ -80,7 +84,7 @@ class SourceFile:
         """
         descriptor = self._open()
         try:
-            self._check(FileIdentity.of(os.fstat(descriptor)))
+            self._check(FileIdentity.of(os.fstat(descriptor)), opened=True)
             while view:
                 count = self._read_some(descriptor, view, offset)
                 if count == 0:
@@ -105,10 +109,12 @@ class SourceFile:
             ChangedError: It is not, or it is gone.
         """
         try:
-            status = self.path.stat()
+            now = FileIdentity.of(self.path.stat())
         except OSError:
             raise self._changed("it is gone") from None
-        self._check(FileIdentity.of(status))
+        if now.inode != self.identity.inode and self._descriptor is not None:
+            self._check(FileIdentity.of(os.fstat(self._descriptor)), opened=True)  # tells whether inodes mean anything
+        self._check(now)
 
     def rest(self) -> None:
         """Give the descriptor back until the next read. Not while another thread reads."""
@@ -150,11 +156,21 @@ class SourceFile:
         view[: len(data)] = data
         return len(data)
 
-    def _check(self, now: FileIdentity) -> None:
+    def _check(self, now: FileIdentity, *, opened: bool = False) -> None:
+        if opened and now.inode != self.identity.inode and not self._replaced(now.inode):
+            self._inodes = False  # the open file has another number than its name has: they are made up as one asks
+        if not self._inodes:
+            now = replace(now, inode=self.identity.inode)
         if now.size < self.identity.size:
             raise self._changed(f"it was {self.identity.size} bytes long and is now {now.size}")
         if now != self.identity:
             raise self._changed("it was written to or replaced")
+
+    def _replaced(self, inode: int) -> bool:
+        try:
+            return self.path.stat().st_ino == inode
+        except OSError:
+            return True
 
     def _changed(self, how: str) -> ChangedError:
         return ChangedError(

@@ -49,6 +49,11 @@ class Journal:
     _path: Path | None = None
     _lock: Lock = field(default_factory=Lock)
 
+    @property
+    def decidable(self) -> bool:
+        """Whether a later attempt can tell if inputs whose times changed hold what they held."""
+        return all(item["fingerprint"] for item in self.inputs.values())
+
     def open(self, path: Path, folder: Path) -> bool:
         """Take up what an earlier attempt left, or begin anew with an empty folder.
 

@@ -31,7 +31,8 @@ class Output:
     """A folder to fill, as a context manager that gives the unfinished one.
 
     Leaving it without an exception puts it in its place. Leaving it with one keeps the finished files that the journal
-    names, unless a person cancelled or an input changed, and says so in the error; otherwise nothing is left behind.
+    names, unless a person cancelled or an input changed whose fingerprint was not known, and says so in the error;
+    otherwise nothing is left behind.
 
     Args:
         path: The result.
@@ -116,10 +117,9 @@ class Output:
     def _leave(self, error: BaseException) -> None:
         """The work ended early: keep what the same command can go on from, and say so."""
         journal = self._journal
-        useless = isinstance(error, ChangedError) or (
-            isinstance(error, Cancelled) and not isinstance(error, Interrupted)
-        )
-        if journal is None or not journal.finished or useless:
+        changed = isinstance(error, ChangedError) and not (journal and journal.decidable)
+        cancelled = isinstance(error, Cancelled) and not isinstance(error, Interrupted)
+        if journal is None or not journal.finished or changed or cancelled:
             self._remove()
             if isinstance(error, OutputError):
                 error.message += " Nothing of the result is kept."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -154,15 +154,30 @@ class Inputs:
 
         Raises:
             ChangedError: A checkpoint that the recipe pins by its hash holds something else.
+            InputError: The recipe pins it by a definition that is not in use any more.
         """
-        from solera.checkpoints.fingerprint import fingerprint, require_pinned
+        from solera.checkpoints.fingerprint import fingerprint
 
-        pinned = {node.id: node.fingerprint for node in recipe.checkpoints if node.fingerprint}
-        found: dict[str, str] = {}
+        return self._pinned(recipe, lambda checkpoint: fingerprint(checkpoint, cache=self.cache, context=context))
+
+    def known_fingerprints(self, recipe: Recipe) -> dict[str, str]:
+        """Content hash of each checkpoint the output needs, by node id, where it is known; reads no tensor.
+
+        Raises:
+            ChangedError: A checkpoint that the recipe pins by its hash holds something else.
+            InputError: The recipe pins it by a definition that is not in use any more.
+        """
+        from solera.checkpoints.fingerprint import known_fingerprint
+
+        return self._pinned(recipe, lambda checkpoint: known_fingerprint(checkpoint, self.cache))
+
+    def remember_fingerprints(self, recipe: Recipe, found: Mapping[str, str]) -> None:
+        """Keep content hashes that were made elsewhere, by node id."""
+        from solera.checkpoints.fingerprint import remember_fingerprint
+
         for id_, checkpoint in self.checkpoints(recipe).items():
-            found[id_] = fingerprint(checkpoint, cache=self.cache, context=context)
-            require_pinned(id_, pinned.get(id_, ""), found[id_], checkpoint)
-        return found
+            if found.get(id_):
+                remember_fingerprint(checkpoint, self.cache, found[id_])
 
     def anchored(self, recipe: Recipe, folder: Path) -> Recipe:
         """The recipe with paths that mean the same from anywhere: relative to the project if inside it, else absolute.
@@ -243,6 +258,18 @@ class Inputs:
             for checkpoint in self._open.values():
                 checkpoint.close()
             self._open.clear()
+
+    def _pinned(self, recipe: Recipe, make: Callable[[Checkpoint], str]) -> dict[str, str]:
+        from solera.checkpoints.fingerprint import require_pinned
+
+        pins = {node.id: node.fingerprint for node in recipe.checkpoints}
+        found: dict[str, str] = {}
+        for id_, checkpoint in self.checkpoints(recipe).items():
+            made = make(checkpoint)
+            if made:
+                require_pinned(id_, pins.get(id_, ""), made, checkpoint)
+                found[id_] = made
+        return found
 
     def _anchor(self, source: str, folder: Path) -> str:
         if not source or source.startswith((LIBRARY, MEMORY)):

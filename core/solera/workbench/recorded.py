@@ -60,7 +60,7 @@ def reused(reader: RunReader, context: Context) -> dict[str, Any]:
 
 
 def recipe_facts(bench: Bench, recipe: Recipe, fingerprints: Mapping[str, str]) -> dict[str, Any]:
-    """What a run's provenance says of a recipe."""
+    """What a run's provenance says of a recipe; without the semantic hash where a fingerprint is not known yet."""
     from solera.recipes.hashes import semantic_hash, textual_hash
     from solera.recipes.yaml import dump_recipe
 
@@ -69,9 +69,11 @@ def recipe_facts(bench: Bench, recipe: Recipe, fingerprints: Mapping[str, str]) 
     return {
         "recipe": dump_recipe(recipe),
         "textual_hash": textual_hash(recipe),
-        "semantic_hash": semantic_hash(recipe, bench.registry.methods, fingerprints),
+        "semantic_hash": semantic_hash(recipe, bench.registry.methods, fingerprints)
+        if set(checkpoints) <= set(fingerprints)
+        else "",
         "inputs": {
-            id_: {"name": checkpoints[id_].name, "source": sources[id_], "fingerprint": fingerprints[id_]}
-            for id_ in fingerprints
+            id_: {"name": checkpoint.name, "source": sources[id_], "fingerprint": fingerprints.get(id_, "")}
+            for id_, checkpoint in checkpoints.items()
         },
     }

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from solera.errors import Fault, FaultsError, InputError
 from solera.extend.registry import Registry
 from solera.jobs.job import Job
-from solera.jobs.lanes import CPU, detect_lanes
+from solera.jobs.lanes import CPU, detect_lanes, device_of
 from solera.jobs.ledger import MemoryLedger
 from solera.jobs.queue import JobQueue
 from solera.jobs.records import JobRecords
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from solera.execution.plan import Plan
     from solera.tasks.scores import Score
     from solera.tasks.task import Task
+    from solera.workbench.rates import Expected
 
 
 class Workbench:
@@ -142,6 +143,31 @@ class Workbench:
             numbers=numbers, dtype=dtype, memory_budget=memory_budget or MEMORY_BUDGET,
         )  # fmt: skip
 
+    def expected(self, plan: Plan, *, device: str = "", numbers: Mapping[str, float] | None = None) -> Expected:
+        """How long a merge will take: by former ones of its kind on this machine, else by making a small part of it.
+
+        Args:
+            plan: From :meth:`plan`.
+            device: torch device; empty takes the settings'.
+            numbers: What was planned with.
+        """
+        from solera.execution.plan import plan as plan_again
+        from solera.workbench.merging import rates
+        from solera.workbench.rates import calibrate
+
+        where = device_of(self.lanes(device))
+        known = rates().expected(plan, where)
+        if known is not None:
+            return known
+
+        def again(checkpoints: Mapping[str, Checkpoint]) -> Plan:
+            return plan_again(
+                plan.program.recipe, checkpoints, self.registry.methods, numbers=numbers,
+                memory_budget=plan.memory_budget, threads=self.settings.threads,
+            )  # fmt: skip
+
+        return calibrate(plan, where, again)
+
     def task(self, name: str) -> Task:
         """A task of the project, or a registered kind that needs no parameters.
 
@@ -205,6 +231,7 @@ class Workbench:
         numbers: Mapping[str, float] | None = None,
         memory_budget: int = 0,
         device: str = "",
+        shard_bytes: int = 0,
     ) -> Job:
         """Queue a merge.
 
@@ -216,12 +243,14 @@ class Workbench:
             numbers: Values of free variables.
             memory_budget: Bytes it may hold; 0 is the default.
             device: torch device; empty takes the settings'.
+            shard_bytes: Most bytes of tensors in one file; 0 is the default.
         """
         from solera.recipes.plain import to_plain
 
         where = (self.project.outputs if self.project else Path.cwd()) / Path(out).expanduser()
         args: dict[str, Any] = {"recipe": to_plain(recipe), "out": str(where.absolute())}
-        extra = {"dtype": dtype, "force": force, "numbers": dict(numbers or {}), "memory_budget": memory_budget}
+        extra: dict[str, Any] = {"dtype": dtype, "force": force, "numbers": dict(numbers or {})}
+        extra |= {"memory_budget": memory_budget, "shard_bytes": shard_bytes}
         args |= {key: value for key, value in extra.items() if value}
         title = f"Merge {recipe.name or recipe.output or 'recipe'} to {where.name}"
         return self.jobs.submit(JobSpec("merge", title, args, self.lanes(device)))
