@@ -360,14 +360,18 @@ def _run_lines(snapshot: Snapshot) -> list[tuple[str, str]]:
 
 def _about(snapshot: Snapshot) -> dict[str, list[tuple[str, str]]]:
     """A run as a whole: what it found, how it was made, from what."""
+    from solera_app.views.facts import points_done
+
     header, provenance = snapshot.header, snapshot.header.provenance
     state = "running" if snapshot.state not in FINAL_STATES else snapshot.state
     planned = f" of {header.planned:,}" if header.planned else ""
+    reported = int(snapshot.report.sum()) if header.kind == "explore" else 0
     found = [line.strip() for line in snapshot.summary.split(";") if line.strip()]
     explorer = dict(header.experiment.get("explorer", {})).get("name", "")
     made = [
         ("State", state),
-        ("Points", f"{len(snapshot.points):,}{planned}"),
+        ("Points", f"{points_done(snapshot):,}{planned}"),
+        ("Scored again", f"{reported:,} on the report split" if reported else ""),
         ("Explorer", str(explorer)),
         ("Tasks", ", ".join(map(str, header.experiment.get("tasks", ())))),
         ("Seed", str(header.experiment.get("seed", 0))),

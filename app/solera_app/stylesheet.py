@@ -95,7 +95,9 @@ QAbstractItemView { background: @window; border: none; outline: none; selection-
 QAbstractItemView[role="page"] { background: @canvas; }
 QTableView { background: @base; gridline-color: @line; }
 QHeaderView::section { background: @window; color: @text-2; border: none; border-bottom: 1px solid @line;
-  padding: 6px 8px; }
+  padding: 8px 8px 6px 8px; }
+QHeaderView::up-arrow, QHeaderView::down-arrow { subcontrol-origin: margin; subcontrol-position: top center;
+  top: 2px; width: 9px; height: 7px; }
 QScrollArea { border: none; background: @window; }
 QScrollBar:vertical { background: transparent; width: 10px; margin: 0; }
 QScrollBar::handle:vertical { background: @line-strong; border-radius: 3px; min-height: 24px; margin: 2px; }

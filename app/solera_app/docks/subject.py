@@ -20,6 +20,7 @@ class Subject(QWidget):
         self.picture.setFixedSize(18, 18)
         self.name = QLabel(wordWrap=True)
         self.name.setFont(font("body", "semibold"))
+        self.name.setMinimumWidth(1)
         self.state = QLabel()
         self.state.setProperty("tone", "accent")
         self.about = QLabel(wordWrap=True)
@@ -79,6 +80,7 @@ class Facts(QWidget):
             label.setProperty("tone", "2")
             label.setFixedWidth(width)
             text = QLabel(value, wordWrap=True)
+            text.setMinimumWidth(1)  # a long name gives way to the dock's width
             text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
             if name:
                 self._form.addRow(label, text)

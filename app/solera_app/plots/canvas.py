@@ -122,6 +122,7 @@ class Canvas(Stage):
         if self.equal and x1 > x0 and y1 > y0:
             scale = min(width / (x1 - x0), height / (y1 - y0))
             rect = QRectF(left, self.margin_top, scale * (x1 - x0), scale * (y1 - y0))
+            rect.translate((width - rect.width()) // 2, 0)  # what is left over is left on both sides
         self._x_ticks = self._fitting_x_ticks(rect.width(), caption)
         self.window_rect = rect
         self.set_window(rect, self.shown)
@@ -232,7 +233,8 @@ class Canvas(Stage):
         painter.drawText(QPointF(max(start, line.left()), line.top() + caption.ascent()), title)
         if self.y.title:
             painter.save()
-            painter.translate(2 + caption.ascent(), rect.center().y())
+            edge = rect.left() - self._own_left if self.equal else 0.0  # a window of equal scales stands in the middle
+            painter.translate(edge + 2 + caption.ascent(), rect.center().y())
             painter.rotate(-90)
             title = caption.elidedText(self.y.title, Qt.TextElideMode.ElideMiddle, self.height() - 8)
             half = caption.horizontalAdvance(title) / 2

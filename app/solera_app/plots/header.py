@@ -38,7 +38,7 @@ class Header(QWidget):
 
     def sizeHint(self) -> QSize:
         """One line or two."""
-        return QSize(300, 20 if self.compact else 42)
+        return QSize(300, 20 if self.compact else 46 if self._controls_width() else 42)
 
     def minimumSizeHint(self) -> QSize:
         """The texts elide; the controls do not."""
@@ -89,17 +89,17 @@ class Header(QWidget):
         state_width = QFontMetricsF(medium).horizontalAdvance(self.state) if self.state else 0.0
         head = font("label" if self.compact else "heading", "semibold")
         metrics, small = QFontMetricsF(head), font("small")
-        row = 20.0
+        row, lift = 20.0, 4.0 if self._controls_width() and not self.compact else 0.0  # level with the controls
         if self.state:
             painter.setFont(medium)
             painter.setPen(theme().colour(self.state_token))
-            box = QRectF(room - state_width - (4 if self._controls_width() else 0), 0, state_width + 1, row)
+            box = QRectF(room - state_width - (4 if lift else 0), lift, state_width + 1, row)
             painter.drawText(box, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight, self.state)
         free = room - (state_width + 20 if self.state else 0)
         title = metrics.elidedText(self.title, Qt.TextElideMode.ElideMiddle, free)
         painter.setFont(head)
         painter.setPen(theme().colour("text"))
-        painter.drawText(QRectF(0, 0, free, row), Qt.AlignmentFlag.AlignVCenter, title)
+        painter.drawText(QRectF(0, lift, free, row), Qt.AlignmentFlag.AlignVCenter, title)
         painter.setFont(small)
         painter.setPen(theme().colour("text-3"))
         caption = QFontMetricsF(small)
@@ -107,7 +107,7 @@ class Header(QWidget):
             start = metrics.horizontalAdvance(title) + 8
             box = QRectF(start, 0, max(free - start, 0), row)
         else:
-            box = QRectF(0, 23, room, caption.height() + 2)
+            box = QRectF(0, 30 if lift else 23, self.width(), caption.height() + 2)  # below the controls
         text = caption.elidedText(self.subtitle, Qt.TextElideMode.ElideMiddle, box.width())
         painter.drawText(box, Qt.AlignmentFlag.AlignVCenter, text)
 

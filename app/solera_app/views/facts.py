@@ -162,7 +162,9 @@ def points_done(snapshot: Snapshot) -> int:
 def sample_words(snapshot: Snapshot, shown: Sequence[ColumnFacts]) -> str:
     """``"n = 300"``: samples behind each score, and of how many if fewer were taken."""
     places = [column.place for column in shown]
-    rows = snapshot.search if snapshot.header.kind == "explore" else slice(None)
+    rows: Any = snapshot.search if snapshot.header.kind == "explore" else slice(None)
+    if snapshot.header.kind == "compare" and snapshot.report.any():
+        rows = snapshot.report  # what a comparison says; the others chose variables
     counts = snapshot.points.counts[rows][:, places] if places else np.empty((0, 0))
     taken = counts[counts > 0]
     have = [column.count for column in shown if column.count]

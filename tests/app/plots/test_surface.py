@@ -58,6 +58,16 @@ def test_both_axes_share_one_scale(plot: SurfacePlot) -> None:
     assert right.x() - origin.x() == pytest.approx(origin.y() - up.y(), rel=1e-6)
 
 
+def test_what_is_left_over_is_left_on_both_sides(plot: SurfacePlot) -> None:
+    plot.resize(1600, 400)
+    plot.canvas.arrange()
+    rect = plot.canvas.window_rect
+    before = rect.left() - plot.canvas._own_left
+    behind = plot.canvas.width() - plot.canvas.margin_right - rect.right()
+    assert before > 100
+    assert before == pytest.approx(behind, abs=2)
+
+
 def test_a_click_chooses_the_nearest_grid_point_and_enter_activates_it(plot: SurfacePlot, qtbot: QtBot) -> None:
     wanted = 3 * XS.size + 40
     at = plot.canvas.point(XS[40], YS[3]).toPoint()

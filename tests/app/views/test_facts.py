@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from solera_app.run_desk import _about
 from solera_app.views.facts import (
     columns,
     coordinate_title,
@@ -68,3 +69,12 @@ def test_values_in_their_metrics_form() -> None:
     assert format_value(0.9322, 0.0061, "accuracy") == "93.2 ± 0.6 %"
     assert format_value(2.957, 0.0093, "loss") == "2.957 ± 0.009"
     assert format_value(2.957, 0.0093) == "2.957 ± 0.009"
+
+
+def test_a_run_counts_what_was_planned_and_what_was_scored_again(snapshots: dict[str, Snapshot]) -> None:
+    run = snapshots["search"]
+    lines = dict(_about(run)["Run"])
+    assert lines["Points"].startswith(f"{int(run.search.sum()):,}")
+    assert lines.get("Scored again", "") == (
+        f"{int(run.report.sum()):,} on the report split" if run.report.any() else ""
+    )

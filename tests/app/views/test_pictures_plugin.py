@@ -171,8 +171,55 @@ def test_the_table_names_splits_and_marks_what_is_within_noise(qtbot: QtBot, sna
     assert "within noise" in view.header.subtitle
 
 
+def shown_rows(view: Any) -> list[str]:
+    sorted_ = view.view.model()
+    split = view.model.titles().index("Split")
+    return [sorted_.index(row, split).data() for row in range(sorted_.rowCount())]
+
+
+def test_a_comparison_shows_its_report_first_and_the_rest_when_asked(
+    qtbot: QtBot, snapshots: dict[str, Snapshot]
+) -> None:
+    run = snapshots["comparison"]
+    view = made(qtbot, "table", run)
+    titles = view.model.titles()
+    assert shown_rows(view) == ["report"] * 3
+    assert view.view.isColumnHidden(titles.index("Split"))
+    assert "report split" in view.header.subtitle
+    view.select(1)  # a row that is not shown
+    assert not view.view.selectionModel().hasSelection()
+    view.split.choose("search")
+    view.redraw()
+    assert shown_rows(view) == ["selection"] * 2
+    assert "selection split" in view.header.subtitle
+    view.split.choose("all")
+    view.redraw()
+    assert sorted(shown_rows(view)) == ["report"] * 3 + ["selection"] * 2
+    assert not view.view.isColumnHidden(titles.index("Split"))
+    for metric, hidden in (("cross_entropy", False), ("accuracy", True)):
+        if view.scores.findData(metric) >= 0:
+            view.scores.choose("cross_entropy")
+            view.redraw()
+            place = next(place for place, title in enumerate(titles) if metric.replace("_", "-") in title)
+            assert view.view.isColumnHidden(place) is hidden
+
+
+def test_a_search_shows_all_its_rows(qtbot: QtBot, snapshots: dict[str, Snapshot]) -> None:
+    view = made(qtbot, "table", snapshots["search"])
+    assert len(shown_rows(view)) == len(snapshots["search"].points)
+
+
+def test_titles_leave_the_figures_narrow(qtbot: QtBot, snapshots: dict[str, Snapshot]) -> None:
+    view = made(qtbot, "table", snapshots["comparison"])
+    score = view.model.titles().index("Rotated cross-entropy (nats)")
+    assert view.model.headerData(score, Qt.Orientation.Horizontal) == "rotated\ncross-entropy (nats)"
+    assert view.view.columnWidth(score) < view.view.fontMetrics().horizontalAdvance("Rotated cross-entropy (nats)")
+
+
 def test_the_table_sorts_by_number_and_a_row_tells_its_point(qtbot: QtBot, snapshots: dict[str, Snapshot]) -> None:
     view = made(qtbot, "table", snapshots["comparison"])
+    view.split.choose("all")
+    view.redraw()
     view.view.sortByColumn(view.model.titles().index("Inverted cross-entropy (nats)"), Qt.SortOrder.AscendingOrder)
     with qtbot.waitSignal(view.pointSelected) as told:
         view.view.selectRow(0)

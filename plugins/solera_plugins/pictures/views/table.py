@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from PySide6.QtGui import QFont
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QVBoxLayout, QWidget
 
 from solera_app.extend import (
+    Chooser,
     ColumnFacts,
     Header,
     RunHeader,
@@ -26,6 +28,8 @@ from solera_app.extend import (
     subtitle,
 )
 
+_ALL = "all"
+_MEASURED = 200  # rows that a column's width is taken from
 _SORT = Qt.ItemDataRole.UserRole
 _Index = QModelIndex | QPersistentModelIndex
 
@@ -98,17 +102,32 @@ class PointsModel(QAbstractTableModel):
         """Titles; the direction of a score as tooltip."""
         if orientation != Qt.Orientation.Horizontal:
             return None
-        if role == Qt.ItemDataRole.DisplayRole:
-            return self.titles()[section]
         score = section - self._lead()
+        if role == Qt.ItemDataRole.DisplayRole:
+            return self._in_two_lines(self._columns[score]) if score >= 0 else self._titles[section]
         if role == Qt.ItemDataRole.ToolTipRole and score >= 0:
             return f"{self._columns[score].axis}. Medium weight: the best, and what is within noise of it."
         if role == Qt.ItemDataRole.TextAlignmentRole:
             return int(_alignment(section >= self._lead() - len(self._coords) or section == 0))
         return None
 
+    @staticmethod
+    def _in_two_lines(column: ColumnFacts) -> str:
+        """The title of a score over two lines: its figures are narrow."""
+        unit = f" ({column.unit})" if column.unit else ""
+        return f"{column.task}\n{column.metric.title.lower()}{unit}" if column.task else f"{column.short}{unit}"
+
+    def score_at(self, section: int) -> ColumnFacts | None:
+        """The score that a column of the table shows; None for what leads."""
+        score = section - self._lead()
+        return self._columns[score] if 0 <= score < len(self._columns) else None
+
     def _lead(self) -> int:
         return 2 + int(self._named) + len(self._coords)
+
+    def phase_of(self, row: int) -> str:
+        """What a point was scored for: ``"search"`` or ``"report"``."""
+        return "" if self._snapshot is None else str(self._snapshot.points.phase[row])
 
     def split_of(self, row: int) -> str:
         """The split a point was scored on."""
@@ -160,8 +179,34 @@ class PointsModel(QAbstractTableModel):
         return f"{self._columns[score].short}, {self.split_of(row)} split, n = {count:,}{note}"
 
 
+class _Rows(QSortFilterProxyModel):
+    """The points of one phase of a run, sorted."""
+
+    def __init__(self, model: PointsModel) -> None:
+        super().__init__(model)
+        self._model = model
+        self._phase = _ALL
+        self.setSourceModel(model)
+        self.setSortRole(_SORT)
+
+    def show_phase(self, phase: str) -> None:
+        """``"report"``, ``"search"`` or all."""
+        if phase != self._phase:
+            self.beginFilterChange()
+            self._phase = phase
+            self.endFilterChange(QSortFilterProxyModel.Direction.Rows)
+
+    def filterAcceptsRow(self, source_row: int, source_parent: _Index) -> bool:
+        """Whether the point is of the phase shown."""
+        return self._phase in (_ALL, self._model.phase_of(source_row))
+
+
 class TableView(View):
-    """The table of a run's points."""
+    """The table of a run's points.
+
+    A comparison shows first what it says: the report split, in the metric that was compared. The rows that variables
+    were chosen on, and the other scores, are a choice away.
+    """
 
     title = "Table"
     icon = "table"
@@ -169,9 +214,12 @@ class TableView(View):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.header, self.model, self.view = Header(), PointsModel(self), QTableView()
-        self._sorted = QSortFilterProxyModel(self)
-        self._sorted.setSourceModel(self.model)
-        self._sorted.setSortRole(_SORT)
+        self.split, self.scores = Chooser("Rows shown"), Chooser("Scores shown")
+        for chooser in (self.split, self.scores):
+            chooser.chosen.connect(lambda _: self._choose())
+            self.header.add_control(chooser)
+            chooser.hide()
+        self._sorted = _Rows(self.model)
         self.view.setModel(self._sorted)
         self.view.setSortingEnabled(True)
         self.view.sortByColumn(0, Qt.SortOrder.AscendingOrder)
@@ -204,6 +252,8 @@ class TableView(View):
     def restart(self) -> None:
         """Another run: nothing is kept."""
         self._fitted = ""
+        self.split.clear()
+        self.scores.clear()
         self.model.beginResetModel()
         self.model._snapshot = None
         self.model.endResetModel()
@@ -213,22 +263,71 @@ class TableView(View):
         snapshot = self.snapshot
         if snapshot is None:
             return
-        doubt = " · ≈ within noise of the best of its split" if snapshot.header.kind == "compare" else ""
-        doubt += noise_words(snapshot, self.columns())
-        self.header.set_title(snapshot.header.title, subtitle(snapshot, self.columns()) + doubt)
         self.header.set_state(*state_words(snapshot))
         self.model.show(snapshot)
+        self._offer(snapshot)
+        self._choose()
         if self._fitted != snapshot.header.id and len(snapshot.points):
             self._fitted = snapshot.header.id
-            self.view.resizeColumnsToContents()
+            self._fit_columns()
+
+    def _offer(self, snapshot: Snapshot) -> None:
+        """Say which rows and which scores there are to choose among; nothing where there is no choice."""
+        compared = snapshot.header.kind == "compare"
+        if not self.split.count() and snapshot.report.any() and snapshot.search.any():
+            first = "report" if compared else _ALL
+            rows = [("report", "Report split"), ("search", "Selection split"), (_ALL, "All rows")]
+            self.split.set_entries(rows, first)
+            self.split.show()
+        metrics = {column.metric.name: column.metric.title for column in self.columns()}
+        if not self.scores.count() and len(metrics) > 1:
+            wanted = str(snapshot.header.experiment.get("metric", "")) if compared else _ALL
+            self.scores.set_entries([*metrics.items(), (_ALL, "All scores")], wanted if wanted in metrics else _ALL)
+            self.scores.show()
+
+    def _choose(self) -> None:
+        """Show the rows and the columns chosen."""
+        self._sorted.show_phase(self.split.key or _ALL)
+        if self.snapshot is not None:
+            self.header.set_title(self.snapshot.header.title, self._facts(self.snapshot))
+        for section in range(self.model.columnCount()):
+            score = self.model.score_at(section)
+            shown = score is None or self.scores.key in ("", _ALL, score.metric.name)
+            one_split = self.model.titles()[section] == "Split" and self.split.key not in ("", _ALL)
+            self.view.setColumnHidden(section, one_split or not shown)
+
+    def _facts(self, snapshot: Snapshot) -> str:
+        """The line below the title, of the rows shown."""
+        columns = self.columns()
+        doubt = noise_words(snapshot, columns)
+        if snapshot.header.kind == "compare":
+            doubt = f" · ≈ within noise of the best of its split{doubt}"
+            if self.split.key == "search":
+                snapshot = replace(snapshot, points=snapshot.points.rows(snapshot.search))
+                columns = tuple(replace(column, split="selection") for column in columns)
+        return subtitle(snapshot, columns) + doubt
+
+    def _fit_columns(self) -> None:
+        """As wide as title and figures; Qt's own way leaves room for a sort mark beside every title."""
+        metrics = self.view.fontMetrics()
+        rows = range(min(self.model.rowCount(), _MEASURED))
+        for section in range(self.model.columnCount()):
+            title = str(self.model.headerData(section, Qt.Orientation.Horizontal))
+            cells = [str(self.model.data(self.model.index(row, section)) or "") for row in rows]
+            widest = max(metrics.horizontalAdvance(text) for text in (*title.split("\n"), *cells))
+            self.view.setColumnWidth(section, widest * 21 // 20 + 20)  # medium weight is a little wider
 
     def show_selected(self, index: int) -> None:
         """Select the point's row."""
         if self.snapshot is None or not 0 <= index < len(self.snapshot.points):
             self.view.clearSelection()
             return
+        place = self._sorted.mapFromSource(self.model.index(index, 0))
+        if not place.isValid():  # of a split that is not shown
+            self.view.clearSelection()
+            return
         self.view.selectionModel().blockSignals(True)
-        self.view.selectRow(self._sorted.mapFromSource(self.model.index(index, 0)).row())
+        self.view.selectRow(place.row())
         self.view.selectionModel().blockSignals(False)
         self.view.viewport().update()
 
