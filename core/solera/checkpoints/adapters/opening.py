@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 
 def open_delta(
     base: Checkpoint, adapter: str | Path | Adapter, *, formats: Mapping[str, Format] | None = None
-) -> Checkpoint:
+) -> AdaptedCheckpoint:
     """The change an adapter makes to its base: ``adapted - base``, a tensor for every one of the base's.
 
     Floating tensors are float32, zeros where the adapter changes nothing; what it adds is not rounded to the base's
@@ -41,7 +41,7 @@ def open_delta(
 
 def open_adapted(
     base: Checkpoint, adapter: str | Path | Adapter, *, dtype: str = "", formats: Mapping[str, Format] | None = None
-) -> Checkpoint:
+) -> AdaptedCheckpoint:
     """The base with an adapter merged into it, as peft's ``merge_and_unload`` would give it.
 
     Computed in float32 and rounded once. Config, tokenizer and names are the base's.
@@ -61,7 +61,7 @@ def open_adapted(
 
 def _on(
     base: Checkpoint, source: str | Path | Adapter, mode: Mode, dtype: str, formats: Mapping[str, Format] | None
-) -> Checkpoint:
+) -> AdaptedCheckpoint:
     adapter = source if isinstance(source, Adapter) else open_adapter(source, formats=formats)
     fits, notes = fit(adapter, base)
     for note in notes:
