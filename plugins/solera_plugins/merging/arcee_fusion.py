@@ -45,6 +45,11 @@ def arcee_fusion(
     Args:
         tensors: The base and the other model, one whole tensor of each, float64; empty ones give an empty one.
         compat: Whose arithmetic.
+
+    Pitfalls:
+        - A row's divergence depends on all of its numbers, so a long row (a bias, an embedding of one token) stands or
+        falls together.
+        - mergekit draws its quantiles at random for tensors above a million entries; these are exact.
     """
     base, other = tensors
     if not base.numel():

@@ -38,6 +38,13 @@ def checkpoint_average(
         tensors: One per checkpoint, the earliest first, any one shape.
         last: How many.
         every: Stride.
+
+    Paper:
+        all checkpoints of a run, about ten; no choice by scores.
+
+    Pitfalls:
+        - Independent runs with their own random heads cannot be averaged: freeze one head for all.
+        - Early checkpoints, from before training settled, pull the average back: take the last few.
     """
     chosen = sorted(range(len(tensors) - 1, -1, -every)[: last or len(tensors)])
     return weighted_sum([tensors[i] for i in chosen], [1.0 / len(chosen)] * len(chosen))

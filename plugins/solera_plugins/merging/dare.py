@@ -84,6 +84,15 @@ def dare(
         strategy: Which are dropped.
         seed: Of the masks.
         piece: Which tensor this is.
+
+    Paper:
+        drop rates of 0.9 and more for supervised fine-tuning, without loss while changes are small.
+
+    Pitfalls:
+        - Where changes are large (a range beyond about 0.005), dropping most of them breaks the model.
+        - Masks are a function of seed, tensor name and model: renaming tensors or reordering models draws others.
+        - Scaling to the former 1-norm, as mergekit does, differs from dividing by the density where few entries
+        survive.
     """
     sparse = []
     for i, (delta, share, divisor) in enumerate(zip(deltas, density, q, strict=True)):

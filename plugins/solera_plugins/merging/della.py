@@ -78,6 +78,13 @@ def della(
 
     Raises:
         InputError: A chance would lie outside 0 to 1.
+
+    Paper:
+        drop rate 0.3, window 0.14, scale 1.1 (README of the released code).
+
+    Pitfalls:
+        - mergekit's epsilon is half of this window.
+        - The chances must lie within 0 and 1, so a density near either end wants a narrow window.
     """
     sparse = []
     for i, (delta, share, spread) in enumerate(zip(deltas, density, window, strict=True)):

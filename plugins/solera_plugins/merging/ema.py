@@ -41,6 +41,9 @@ def ema(
         tensors: One per checkpoint, the earliest first, any one shape.
         decay: What is kept at each.
         start: Where it begins.
+
+    Pitfalls:
+        - A long memory counts early checkpoints too: with few checkpoints take the debiased form or a lower decay.
     """
     count = len(tensors)
     shares = [decay ** (count - 1 - i) for i in range(count)]

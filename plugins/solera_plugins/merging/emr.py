@@ -57,6 +57,10 @@ def emr(
 
     Raises:
         InputError: There is no such model.
+
+    Pitfalls:
+        - The unified vector alone is no good model of any task: masks and scales belong to it.
+        - A model for one task is as large as the base; only its mask is small.
     """
     unified = elected(deltas)
     if task == 0:

@@ -38,5 +38,11 @@ def expo(
     Args:
         deltas: The aligned model less the base, any shape.
         alpha: How far beyond.
+
+    Paper:
+        alpha chosen on held-out data.
+
+    Pitfalls:
+        - Too far is quickly worse than not at all, and how far that is differs from model to model.
     """
     return deltas[0] * (1.0 + alpha)

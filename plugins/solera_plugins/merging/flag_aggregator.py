@@ -37,7 +37,8 @@ def inner_products(passes: Passes, **_: object) -> list[list[float]]:
     prepare=inner_products,
     prepare_when=lambda params: params["scope"] == "model",
     promise="tolerance",
-    paper="Almasi et al. 2024, Flag aggregator: scalable distributed training under failures and augmented losses",
+    paper="Almasi et al. 2023, Flag aggregator: scalable distributed training under failures and augmented losses using "
+    "convex optimization",
     url="https://arxiv.org/abs/2302.05865",
 )
 def flag_aggregator(
@@ -87,6 +88,12 @@ def flag_aggregator(
 
     Raises:
         InputError: The rank is larger than the number of models.
+
+    Paper:
+        one step from a random subspace; the released code returns normalised directions.
+
+    Pitfalls:
+        - A subspace knows no sign: opposite models span it alike, and cancel in the mean.
     """
     count = len(deltas)
     if rank > count:

@@ -68,6 +68,9 @@ def geometric_median(
 
     Raises:
         InputError: The weights total 0.
+
+    Pitfalls:
+        - Half of the weight or more can carry it anywhere.
     """
     if sum(weight) <= 0:
         raise InputError(f"The weights {list(weight)} of a geometric median must total more than 0.")

@@ -52,6 +52,10 @@ def karcher(
 
     Raises:
         InputError: The weights total 0.
+
+    Pitfalls:
+        - For models near each other it is the average, up to what averaging loses in length.
+        - Opposite directions have no mean; where they cancel the first model decides.
     """
     if sum(weight) <= 0:
         raise InputError(f"The weights {list(weight)} of a Karcher mean must total more than 0.")

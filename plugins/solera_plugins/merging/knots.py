@@ -57,6 +57,9 @@ def knots(
         merge: How agreeing entries are put together.
         compat: Whose counting.
         floor: Singular values left out.
+
+    Pitfalls:
+        - Averages and sums are the same in the common basis as outside it; only rules by coordinate gain.
     """
     blocks, back = deltas, None
     if deltas[0].dim() == 2 and deltas[0].numel():

@@ -45,6 +45,14 @@ def linear(
 
     Raises:
         InputError: The weights total 0 and are to be normalised.
+
+    Paper:
+        equal weights.
+
+    Pitfalls:
+        - The models must have a common start: networks trained apart lie in different basins and must be aligned first.
+        - After averaging networks with BatchNorm its running statistics are to be computed anew.
+        - Averages of models that were pruned apart are no longer sparse; models of one mask keep it.
     """
     if not normalize:
         return weighted_sum(tensors, weight)

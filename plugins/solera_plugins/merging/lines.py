@@ -88,6 +88,14 @@ def lines(
         blocks: How many, if not to be counted.
         state: What :func:`measure` found.
         piece: Which tensor this is.
+
+    Paper:
+        for one task beta = 1 - alpha; for several alpha from the norms and beta tuned.
+
+    Pitfalls:
+        - Blocks are told by the first number between dots in a name; stages numbered anew within each other are
+        misread.
+        - Embeddings and heads lie in no block and take alpha.
     """
     depths = state or Depths(blocks, alpha)
     inside = [int(found) for found in _BLOCK.findall(piece.name if piece else "") if int(found) < depths.blocks]

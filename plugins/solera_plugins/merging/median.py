@@ -24,6 +24,9 @@ def median(tensors: list[Tensor]) -> Tensor:
 
     Args:
         tensors: One per model, any one shape.
+
+    Pitfalls:
+        - Element by element it mixes models: the result need not lie between any two of them.
     """
     ranked = torch.stack(tensors).sort(dim=0).values
     middle = len(tensors) // 2

@@ -60,6 +60,10 @@ def metrics_weighted(
 
     Raises:
         InputError: A loss is not above 0, or a step is below 0, and the rule is a power.
+
+    Pitfalls:
+        - The loss of a single step is noise; give a smoothed one.
+        - Losses that differ little give equal shares unless the penalty is large.
     """
     return weighted_sum(tensors, shares(metric, by, penalty, rule))
 

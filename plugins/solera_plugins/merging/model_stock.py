@@ -48,6 +48,13 @@ def model_stock(
         deltas: Two or more task vectors of one shape.
         by: What an angle belongs to.
         compat: Whose guards.
+
+    Paper:
+        two fine-tuned models, angles by tensor; applied again and again during training in its second half.
+
+    Pitfalls:
+        - It is one rule for how far to go, the same for all models: poor models are not told from good ones.
+        - Angles by row are noisy where rows are short, as in 3x3 kernels.
     """
     count = len(deltas)
     mean = weighted_sum(deltas, [1.0 / count] * count)

@@ -45,6 +45,10 @@ def multislerp(
 
     Raises:
         InputError: The weights total 0.
+
+    Pitfalls:
+        - It is one step from the normalised mean, which it hardly leaves.
+        - A tensor that none of the models changed, in the form with a base, stays at the base; mergekit stops there.
     """
     if sum(weight) <= 0:
         raise InputError(f"The weights {list(weight)} must total more than 0.")

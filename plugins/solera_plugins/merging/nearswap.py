@@ -34,5 +34,11 @@ def nearswap(
     Args:
         deltas: The other model less the base, any shape.
         t: Farthest step, in the unit of the weights.
+
+    Paper:
+        t 0.0001 (in the model's name).
+
+    Pitfalls:
+        - t is in the unit of the weights: what is near in one layer may be far in another.
     """
     return deltas[0].clamp(-t, t)

@@ -50,6 +50,11 @@ def nuslerp(
 
     Raises:
         InputError: The weights total 0.
+
+    Pitfalls:
+        - As for SLERP, fine-tuned models of one base lie so near each other that the arc is all but straight; task
+        vectors do not.
+        - Rows that vanish in one model have no angle and are taken along the straight line.
     """
     if abs(sum(weight)) < TINY:
         raise InputError(f"The weights {list(weight)} total 0 and have no share.")

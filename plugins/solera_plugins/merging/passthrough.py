@@ -32,5 +32,8 @@ def passthrough(
     Args:
         tensors: One, any shape.
         scale: The factor.
+
+    Pitfalls:
+        - A factor on whole weights changes what a network computes, unless a normalisation follows.
     """
     return tensors[0] * scale

@@ -30,6 +30,12 @@ def ram(deltas: list[Tensor], *, epsilon: Epsilon = 1e-5, scale: Scale = 1.0) ->
         deltas: One task vector per model, any one shape.
         epsilon: Largest change that counts as none, in the unit of the weights.
         scale: Common factor.
+
+    Paper:
+        epsilon 1e-5.
+
+    Pitfalls:
+        - Epsilon is in the unit of the weights; bfloat16 rounding alone moves weights of 0.01 by more than 1e-5.
     """
     kept, count = changed(deltas, epsilon)
     return weighted_sum(kept, [1.0] * len(kept)) / count.clamp_min(1.0) * scale
@@ -87,6 +93,12 @@ def ram_plus(
         scope: What is counted over.
         scale: Common factor.
         state: What :func:`overlaps` found over the model.
+
+    Paper:
+        r 0.1, alpha 0.2, epsilon 1e-5, counted over the model (mergekit counts in each tensor).
+
+    Pitfalls:
+        - After ordinary fine-tuning nearly all changes are shared, and it is the average.
     """
     kept, count = changed(deltas, epsilon)
     ratios = state or [common / max(own, 1) for common, own in counts(kept, count)]

@@ -45,6 +45,10 @@ def sce(
         density: Share kept.
         scale: Common factor.
         compat: Whose guards.
+
+    Pitfalls:
+        - mergekit takes equal shares where the mean squares total less than 1e-6, which most light fine-tuning does.
+        - The variance decides per element across models: with two models it is the distance between them.
     """
     count = len(deltas)
     if density < 1:

@@ -41,6 +41,11 @@ def slerp(
         tensors: Two of one shape; empty ones give an empty one.
         t: Where on the arc.
         colinear: When to use the straight line.
+
+    Pitfalls:
+        - Fine-tuned models of one base nearly always lie above the cosine where the straight line is taken: for them
+        this is the weighted average.
+        - Halfway between opposite tensors lies 0.
     """
     a, b = tensors
     cosine = reductions.dot(a, b) / (_length(a) * _length(b))

@@ -45,5 +45,11 @@ def task_arithmetic(
         scale: Common factor.
         weight: One number per model.
         normalize: Whether to divide the weights by their total.
+
+    Paper:
+        one scale for all, tuned from 0 to 1 in steps of 0.05 on held-out data.
+
+    Pitfalls:
+        - At scale 1 the sum of many task vectors overshoots; 0.3 is a usual start for eight tasks.
     """
     return weighted_sum(deltas, normalised(weight) if normalize else weight) * scale

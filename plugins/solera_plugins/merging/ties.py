@@ -132,6 +132,15 @@ def ties(
 
     Raises:
         InputError: Tensors are to be rescaled although the model is trimmed as one vector.
+
+    Paper:
+        density 0.2 with the model as one vector; scale 1, or tuned from 0.8 to 2.5 on held-out data.
+
+    Pitfalls:
+        - Changes of bfloat16 checkpoints have few distinct sizes, so many lie exactly on the threshold: which of them
+        stay is a rule of each tool, and ours is the lowest index.
+        - Under the mean, an entry that one model alone keeps counts in full, whatever the model's weight.
+        - Negative weights turn the vote around, and what a mean is divided by may come near 0.
     """
     if rescale != "none" and scope == "model":
         raise InputError("TIES rescales tensors trimmed on their own: set scope to 'tensor', or rescale to 'none'.")

@@ -34,6 +34,9 @@ def trimmed_mean(
     Args:
         tensors: One per model, any one shape.
         trim: Share left out at either end.
+
+    Pitfalls:
+        - With fewer models than 1/trim nothing is trimmed.
     """
     count = len(tensors)
     out = min(int(trim * count), (count - 1) // 2)

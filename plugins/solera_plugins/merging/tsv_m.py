@@ -43,6 +43,13 @@ def tsv_m(
         lossless: Whether to keep all triples.
         skip: Pattern of names that are averaged.
         piece: Which tensor this is.
+
+    Paper:
+        scale 1; each task keeps its share of the singular directions.
+
+    Pitfalls:
+        - With more tasks than directions a matrix keeps none, and its change is dropped.
+        - Equal or opposite tasks leave directions undecided; the released code's result is then the library's choice.
     """
     if not spectral(deltas[0], piece, skip):
         return average(deltas) * scale

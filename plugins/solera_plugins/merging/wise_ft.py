@@ -38,5 +38,11 @@ def wise_ft(
     Args:
         deltas: The task vector, any shape.
         alpha: How far.
+
+    Paper:
+        alpha 0.5 where there is no data to choose it.
+
+    Pitfalls:
+        - Between models without a common start the line crosses a barrier.
     """
     return deltas[0] * alpha

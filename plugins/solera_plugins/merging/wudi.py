@@ -23,7 +23,8 @@ BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
     granularity="tensor",
     promise="tolerance",
     float64=True,
-    paper="Cheng et al. 2025, Whoever started the interference should end it: guiding data-free model merging",
+    paper="Cheng et al. 2025, Whoever started the interference should end it: guiding data-free model merging via task "
+    "vectors",
     url="https://arxiv.org/abs/2503.08099",
 )
 def wudi(
@@ -54,6 +55,12 @@ def wudi(
         others: What other tensors become.
         skip: Pattern of names that count as others.
         piece: Which tensor this is.
+
+    Paper:
+        Adam with rate 1e-5, 300 steps; matrices of Linear layers only.
+
+    Pitfalls:
+        - Stopping early belongs to the method: the minimum itself, for full-rank changes, is another merge.
     """
     if not spectral(deltas[0], piece, skip):
         return average(deltas) * scale if others == "average" else torch.zeros_like(deltas[0])
