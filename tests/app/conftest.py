@@ -1,7 +1,6 @@
 """Tests of the window: no display, no message of Qt that is not expected, and nothing left behind."""
 
 import gc
-import itertools
 import os
 import sys
 import threading
@@ -26,15 +25,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(pytest.mark.qt_log_ignore(*EXPECTED, extend=True))
 
 
-_generations = itertools.cycle([0] * 19 + [2])
-
-
 @pytest.fixture(autouse=True)
 def _cycles_in_this_thread() -> Iterator[None]:
     """No thread of a test frees widgets of another (see solera_app.bridge.collector)."""
     gc.disable()
+    gc.freeze()  # only what this test makes is looked at
     yield
-    gc.collect(next(_generations))
+    gc.collect()
 
 
 @pytest.fixture(autouse=True)
