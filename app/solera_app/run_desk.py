@@ -185,7 +185,7 @@ class RunDesk(QObject):
     def _run_started(self, event: RunStarted) -> None:
         if event.header.get("kind") in {"explore", "compare"} and not self._is_ground(event):
             self.open(event.run, path=Path(event.path), front=event.job in self._awaited or self._follows())
-            if self._tab is not None and self._tab.view.run == event.run:
+            if self._tab is not None and self._tab.property("run") == event.run:
                 self._followed = self._tab
             self._awaited.discard(event.job)
         self._listing.start()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QObject, QSize, Qt, QTimer
+from PySide6.QtCore import QEvent, QObject, QPoint, QSize, Qt, QTimer
 from PySide6.QtWidgets import (
     QApplication,
     QDialog,
@@ -77,11 +77,12 @@ class Toasts(QObject):
 
     Args:
         window: Whose.
+        floor: What they stand above while it can be seen: they must not cover what they speak of.
     """
 
-    def __init__(self, window: QWidget) -> None:
+    def __init__(self, window: QWidget, floor: QWidget | None = None) -> None:
         super().__init__(window)
-        self._window = window
+        self._window, self._floor = window, floor
         self._said: list[Toast] = []
         window.installEventFilter(self)
         notices().raised.connect(self.show_toast)
@@ -112,6 +113,8 @@ class Toasts(QObject):
 
     def _place(self) -> None:
         bottom = self._window.height() - 36
+        if self._floor is not None and self._floor.isVisible():
+            bottom = max(self._floor.mapTo(self._window, QPoint(0, 0)).y() - 4, bottom // 2)
         for toast in reversed(self.showing()):
             toast.setFixedWidth(min(440, self._window.width() - 32))
             toast.adjustSize()

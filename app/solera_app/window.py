@@ -86,9 +86,9 @@ class Window(QMainWindow):
         self.setCentralWidget(self._center)
         self.status = StatusBar()
         self.setStatusBar(self.status)
-        self.toasts = Toasts(self)
-        notices().raised.connect(self.log.on_notice)
         self._build_docks()
+        self.toasts = Toasts(self, self.bottom)
+        notices().raised.connect(self.log.on_notice)
         themes().changed.connect(self._recolour)
 
     # --- building --------------------------------------------------------------------------------------------------

@@ -101,8 +101,10 @@ class JobsDock(QWidget):
         if shown is None:
             shown = _Shown(event.job, event.title, event.kind, event.state, event.time)
             self._jobs[event.job] = shown
+            if event.state in FINAL_STATES:  # of an earlier session: nobody knows when it began
+                shown.since = 0.0
         if event.state in FINAL_STATES:
-            shown.took = event.time - shown.since
+            shown.took = event.time - shown.since if shown.since else 0.0
         elif event.state != shown.state and (event.state == "queued" or shown.state == "queued"):
             shown.since, shown.progress = event.time, None
         shown.state, shown.error, shown.run = event.state, event.error, event.run or shown.run
@@ -151,14 +153,14 @@ class JobsDock(QWidget):
         middle = {
             "running": progress_line(job.progress) if job.progress else "starting",
             "paused": progress_line(job.progress) if job.progress else "",
-            "done": f"Took {duration(job.took)}",
+            "done": f"Took {duration(job.took)}" if job.since else "",
             "failed": str((job.error or {}).get("message", "")).partition("\n")[0],
             "interrupted": "Resume takes it up where it stopped",
         }.get(job.state, "")
         began = time.strftime("%H:%M", time.localtime(job.since))
         kind = _KINDS.get(job.kind, job.kind.capitalize())
         return Row(
-            job.job, job.title, kind if job.state == "queued" else f"{kind} · started {began}",
+            job.job, job.title, f"{kind} · started {began}" if job.since and job.state != "queued" else kind,
             look["icon"] or "queue", look["color"], _STATES.get(job.state, job.state.capitalize()),
             look["color"], progress=share, middle=middle, buttons=_BUTTONS.get(job.state, ()),
             tip=str((job.error or {}).get("message", "")) or f"{job.title}\n{middle}".strip(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from solera_app.theme import font, pixmap, themes
@@ -52,6 +53,21 @@ class Subject(QWidget):
         self.picture.setPixmap(pixmap(self._icon, self._token, 18, self.devicePixelRatioF()))
 
 
+class _Word(QLabel):
+    """A name that cannot be wrapped: where it does not fit its middle is left out, and the tooltip has it whole."""
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        whole = self.text()
+        shown = self.fontMetrics().elidedText(whole, Qt.TextElideMode.ElideMiddle, self.width())
+        self.setToolTip("" if shown == whole else whole)
+        if shown == whole or self.hasSelectedText():
+            super().paintEvent(event)
+            return
+        painter = QPainter(self)
+        painter.setPen(self.palette().color(self.foregroundRole()))
+        painter.drawText(self.rect(), int(self.alignment()), shown)
+
+
 #: Width of the labels of facts, px.
 _LABEL_LEAST, _LABEL_MOST = 84, 124
 
@@ -79,7 +95,7 @@ class Facts(QWidget):
             label.setToolTip(name if wanted > width else "")
             label.setProperty("tone", "2")
             label.setFixedWidth(width)
-            text = QLabel(value, wordWrap=True)
+            text = QLabel(value, wordWrap=True) if {" ", "/"} & set(value) else _Word(value)
             text.setMinimumWidth(1)  # a long name gives way to the dock's width
             text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
             if name:

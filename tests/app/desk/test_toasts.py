@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QDialog, QMainWindow, QPushButton, QToolButton
+from PySide6.QtWidgets import QApplication, QDialog, QFrame, QMainWindow, QPushButton, QToolButton
 
 from solera_app import toasts as module
 from solera_app.bridge.slots import notices
@@ -45,6 +45,18 @@ def test_a_note_goes_an_error_stays_until_closed(toasts: Toasts, qtbot: Any) -> 
     assert close is not None
     QTest.mouseClick(close, LEFT)
     qtbot.waitUntil(lambda: not sentences(toasts))
+
+
+def test_they_stand_above_the_list_they_speak_of(toasts: Toasts) -> None:
+    floor = QFrame(toasts._window)
+    floor.setGeometry(0, 400, 800, 180)
+    floor.show()
+    toasts._floor = floor
+    notices().say("error", "A job was interrupted.")
+    notices().say("error", "Another was.")
+    for toast in toasts.showing():
+        assert toast.geometry().bottom() < 400
+        assert toast.geometry().top() > 0
 
 
 def test_the_same_sentence_is_shown_once(toasts: Toasts) -> None:

@@ -75,6 +75,14 @@ def test_what_runs_is_first_then_what_waits_then_what_is_over(jobs: JobsDock) ->
     assert listed(jobs) == "cadb"
 
 
+def test_a_job_of_an_earlier_session_does_not_say_when_it_began(jobs: JobsDock) -> None:
+    jobs.on_job(changed("a", "interrupted"))
+    assert row(jobs, "a").facts == "Merge"
+    jobs.on_job(changed("a", "queued", at=200.0))
+    jobs.on_job(changed("a", "running", at=201.0))
+    assert row(jobs, "a").facts.startswith("Merge · started ")
+
+
 def test_nothing_moves_under_the_pointer(jobs: JobsDock, qtbot: Any) -> None:
     jobs.on_job(changed("a", "running"))
     jobs.on_job(changed("b", "queued"))

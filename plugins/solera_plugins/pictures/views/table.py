@@ -242,7 +242,7 @@ class TableView(View):
         box.addWidget(self.view, 1)
         self.view.selectionModel().currentRowChanged.connect(self._row_changed)
         self.view.doubleClicked.connect(lambda index: self.pointActivated.emit(self._index_of(index)))
-        self._fitted = ""
+        self._fitted = (0, False)  # how far the run was when the columns took their widths
 
     @classmethod
     def accepts(cls, header: RunHeader) -> bool:
@@ -251,7 +251,7 @@ class TableView(View):
 
     def restart(self) -> None:
         """Another run: nothing is kept."""
-        self._fitted = ""
+        self._fitted = (0, False)
         self.split.clear()
         self.scores.clear()
         self.model.beginResetModel()
@@ -267,8 +267,9 @@ class TableView(View):
         self.model.show(snapshot)
         self._offer(snapshot)
         self._choose()
-        if self._fitted != snapshot.header.id and len(snapshot.points):
-            self._fitted = snapshot.header.id
+        stage = (min(len(snapshot.points), _MEASURED).bit_length(), snapshot.live)
+        if len(snapshot.points) and stage != self._fitted:
+            self._fitted = stage
             self._fit_columns()
 
     def _offer(self, snapshot: Snapshot) -> None:
