@@ -1,8 +1,9 @@
 """Writes the generated parts of the documentation: tables of what is registered, commands, settings, author names.
 
 ``python docs/generate.py`` rewrites, in every page below ``docs/`` and in README.md, whatever stands between
-``<!-- generated: NAME -->`` and ``<!-- end of generated -->``. With ``--check`` nothing is written; pages that are not
-current are named and the exit code is 1. Only what comes with Solera is listed, never a reader's own plugins.
+``<!-- generated: NAME -->`` and ``<!-- end of generated -->``, and the methods' pages as a whole. With ``--check``
+nothing is written; pages that are not current are named and the exit code is 1. Only what comes with Solera is listed,
+never a reader's own plugins.
 """
 
 from __future__ import annotations
@@ -46,6 +47,11 @@ def stale() -> Iterator[tuple[Path, str]]:
         fresh = renewed(text)
         if fresh != text:
             yield page, fresh
+    written = method_pages()
+    for page in sorted({*written, *METHOD_PAGES.glob("*.md")}):
+        text = page.read_text(encoding="utf-8") if page.is_file() else ""
+        if text != written.get(page, ""):
+            yield page, written.get(page, "")
 
 
 # --- what plugins contribute ----------------------------------------------------------------------------------------
@@ -108,6 +114,94 @@ def _method_facts(item: Contribution) -> Iterator[str]:
     yield f"Takes {takes}; inputs: {count or f'{item.min_inputs} to {most}'}; a base is {bases[item.base]}."
     if item.paper:
         yield f"{item.paper}."
+
+
+METHOD_PAGES = ROOT / "docs" / "reference" / "methods"
+
+
+def method_pages() -> dict[Path, str]:
+    """A page for every method, from its declaration and its docstring."""
+    return {METHOD_PAGES / f"{item.name}.md": _method_page(item) for _, item in _contributed("method")}
+
+
+def _method_page(item: Contribution) -> str:
+    from solera.extend.loading import load_object
+
+    spec: Any = load_object(item.object)
+    formula, sections = _sections(inspect.getdoc(spec.function) or "")
+    other = [f"- **{name}**: {how}." for name, how in item.also.items()]
+    parts = [
+        f"# `{item.name}`: {item.title}",
+        item.summary,
+        "## Formula",
+        formula,
+        "## Parameters",
+        _parameters(item.params).strip(),
+        f"In the paper: {_one_line(sections['Paper'])}" if "Paper" in sections else "",
+        "## Needs and cost",
+        "\n".join(f"- {fact}" for fact in [next(_method_facts(item)), *_cost(spec)]),
+        *(["## Also", "\n".join(other)] if other else []),
+        *(["## Pitfalls", re.sub(r"\n(?!- )", " ", sections["Pitfalls"])] if "Pitfalls" in sections else []),
+        *(["## Refused", *_refusals(sections["Raises"])] if "Raises" in sections else []),
+        "## Source",
+        f"[{item.paper}]({spec.url})." if item.paper else "Solera's own.",
+        f"Code: `{item.object}`. All methods: [the list](../methods.md).",
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _sections(doc: str) -> tuple[str, dict[str, str]]:
+    """What a docstring says after its first line, and its sections by title."""
+    body, *rest = re.split(r"^(Args|Raises|Paper|Pitfalls|Returns):\n", doc.partition("\n")[2], flags=re.MULTILINE)
+    texts = {
+        title: inspect.cleandoc(text).replace("``", "`") for title, text in zip(rest[::2], rest[1::2], strict=True)
+    }
+    return body.strip().replace("``", "`"), texts
+
+
+def _refusals(text: str) -> list[str]:
+    """The sentences of a ``Raises:`` section, without the names of errors."""
+    return [_one_line(found) for found in re.findall(r"^\w+: (.*(?:\n +.*)*)", text, re.MULTILINE)]
+
+
+def _cost(spec: Any) -> Iterator[str]:
+    """What a method reads and holds, and what it promises."""
+    defaults = {param.name: param.default for param in spec.params}
+    cut = spec.granularity(defaults) if callable(spec.granularity) else spec.granularity
+    yield {
+        "element": "Any run of elements at a time: memory does not grow with the tensors.",
+        "block": "Runs of whole rows at a time: memory does not grow with the tensors.",
+    }.get(cut, "Whole tensors: it holds the largest tensor of every input.") + (
+        " Other parameters may want otherwise." if callable(spec.granularity) else ""
+    )
+    if spec.prepare is not None:
+        when = "At its defaults it goes" if spec.needs_prepare(defaults) else "With some parameters it goes"
+        yield f"{when} over the inputs before it computes."
+    if spec.affine:
+        yield "The result is affine in its parameters: a search computes directions once."
+    if spec.float64:
+        yield "Arithmetic in float64."
+    yield {
+        "bytes": "The same bytes whatever the threads, chunks and budget.",
+        "tolerance": "Equal bytes at a fixed number of threads, else equal up to rounding.",
+        "none": "No promise about bytes.",
+    }[spec.promise]
+
+
+def _method_index() -> str:
+    rows = [
+        (f"[`{item.name}`](methods/{item.name}.md)", item.title, item.summary) for _, item in _contributed("method")
+    ]
+    return table(("name", "title", "what it is"), rows)
+
+
+def _other_names() -> str:
+    rows = sorted(
+        (name, f"[`{item.name}`](methods/{item.name}.md)", how)
+        for _, item in _contributed("method")
+        for name, how in item.also.items()
+    )
+    return table(("name", "method", "how"), rows)
 
 
 def _view_facts(item: Contribution) -> Iterator[str]:
@@ -257,7 +351,8 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 PARTS: dict[str, Callable[[], str]] = {
-    "methods": lambda: _detailed("method", _method_facts),
+    "methods": _method_index,
+    "other-names": _other_names,
     "tasks": lambda: _detailed("task", head="###"),
     "explorers": lambda: _detailed("explorer"),
     "views": lambda: _detailed("view", _view_facts).replace("\nIt has no parameters.\n", ""),
@@ -278,8 +373,11 @@ def main(arguments: Sequence[str]) -> int:
     found = list(stale())
     for page, text in found:
         sys.stdout.write(f"{page.relative_to(ROOT)} {'is not current' if check else 'written'}\n")
-        if not check:
+        if not check and text:
+            page.parent.mkdir(exist_ok=True)
             page.write_text(text, encoding="utf-8")
+        elif not check:
+            page.unlink()
     if not found:
         sys.stdout.write("The generated parts of the documentation are current.\n")
     return 1 if check and found else 0

@@ -37,8 +37,8 @@ def inner_products(passes: Passes, **_: object) -> list[list[float]]:
     prepare=inner_products,
     prepare_when=lambda params: params["scope"] == "model",
     promise="tolerance",
-    paper="Almasi et al. 2023, Flag aggregator: scalable distributed training under failures and augmented losses using "
-    "convex optimization",
+    paper="Almasi et al. 2023, Flag aggregator: scalable distributed training under failures and augmented losses "
+    "using convex optimization",
     url="https://arxiv.org/abs/2302.05865",
 )
 def flag_aggregator(
