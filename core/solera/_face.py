@@ -16,7 +16,7 @@ from solera.families.family import Family
 from solera.params import PerModel, Value, Var
 from solera.projects.project import Project
 from solera.recipes import algebra
-from solera.recipes.nodes import CheckpointNode, Recipe
+from solera.recipes.nodes import AdapterNode, CheckpointNode, Recipe
 from solera.runs.reader import RunReader
 from solera.workbench.outcome import result_of
 from solera.workbench.workbench import Workbench
@@ -85,6 +85,8 @@ class Model:
         node = self.recipe.node(self.recipe.output)
         if not isinstance(node, CheckpointNode):
             raise InputError(f"'{self.name}' is computed, so it is no checkpoint; ask for its state_dict().")
+        if isinstance(node, AdapterNode):
+            return _bench().checkpoints(self.recipe)[node.id]
         return _bench().inputs.open(node.source, node.strip)
 
     def named(self, name: str) -> Model:
@@ -174,10 +176,10 @@ class Model:
 
         bench = _bench()
         plan = bench.plan(self.recipe, numbers=numbers, dtype=dtype, memory_budget=memory_budget)
-        context = QuietContext()
-        return execute(
-            plan, Path(out), context, force=force, fingerprints=bench.inputs.fingerprints(self.recipe, context)
-        )
+        known, learned = bench.inputs.known_fingerprints(self.recipe), dict[str, str]()
+        folder = execute(plan, Path(out), QuietContext(), force=force, fingerprints=known, learned=learned)
+        bench.inputs.remember_fingerprints(self.recipe, learned)
+        return folder
 
     def evaluate(
         self, tasks: Task | str | Sequence[Task | str], split: str = "report", *, limit: int | None = None
@@ -214,15 +216,19 @@ class Model:
 def open(
     source: str | Path | Mapping[str, Tensor] | nn.Module,
     *,
+    base: Model | None = None,
     strip: str = "",
     name: str = "",
     config: Mapping[str, Any] | None = None,
     factory: Any = "",
 ) -> Model:
-    """A model from a checkpoint, a recipe file, a state dict or a module.
+    """A model from a checkpoint, a recipe file, a state dict or a module; with a base, a difference from an adapter.
 
     Args:
-        source: A checkpoint file or folder, a recipe (``.yaml``), tensors by name, or a torch module.
+        source: A checkpoint file or folder, a recipe (``.yaml``), tensors by name, or a torch module; with ``base``,
+            the folder of a PEFT adapter.
+        base: The model an adapter was trained on, opened from a checkpoint. The result is what the adapter adds to it:
+            ``base + open("lora", base=base)`` is the merged model.
         strip: For a checkpoint: the declared view on its names, such as ``"module."``.
         name: What to call it.
         config: For weights in memory: what ``config.json`` would say, so that a network can be built.
@@ -232,17 +238,35 @@ def open(
         NotFoundError: Nothing is at the path.
         CheckpointError: It is no checkpoint.
         FaultsError: It is a recipe with faults.
+        InputError: It is an adapter and no base is given, or the other way round.
+        MismatchError: The adapter does not fit the base.
     """
     bench = _bench()
+    if base is not None:
+        return _adapter(bench, source, base, name)
     if isinstance(source, (str, Path)):
         if Path(source).suffix in {".yaml", ".yml"}:
             return Model(bench.recipe(str(source), Path.cwd()))
         path = str(source) if str(source).startswith("library:") else str(Path(source).expanduser().absolute())
+        bench.inputs.refuse_adapter(path)
         bench.inputs.open(path, strip)
         if factory:
             bench.inputs.factories[str(bench.inputs.path_of(path))] = factory
         return Model(algebra.leaf(path, name, strip=strip))
     return Model(algebra.leaf(_kept(bench, source, name, config, factory), name))
+
+
+def _adapter(bench: Workbench, source: Any, base: Model, name: str) -> Model:
+    node = base.recipe.node(base.recipe.output)
+    if not isinstance(node, CheckpointNode) or isinstance(node, AdapterNode):
+        raise InputError(
+            f"The base of an adapter is a model that was opened, not one that is computed ('{base.name}')."
+        )
+    if not isinstance(source, (str, Path)):
+        raise InputError(f"An adapter is opened from its folder, not from a {type(source).__name__}.")
+    path = str(source) if str(source).startswith("library:") else str(Path(source).expanduser().absolute())
+    bench.inputs.open_adapter(path, base.checkpoint)
+    return Model(algebra.adapter(path, base.recipe, name))
 
 
 def merge(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from solera.checkpoints.adapters.adapter import is_adapter
 from solera.checkpoints.checkpoint import Checkpoint
 from solera.checkpoints.views import suggest_view
 from solera.errors import Fault
@@ -43,7 +44,11 @@ def _names_fault(a: Checkpoint, b: Checkpoint, only_a: Sequence[str], only_b: Se
     for here, there, names in ((a, b, only_a), (b, a, only_b)):
         if names:
             parts.append(f"{len(names)} only in '{here.name}' and not in '{there.name}' ({_some(names)})")
-    remedies = []
+    remedies = [
+        f"'{checkpoint.name}' is an adapter: take it as {{adapter: {checkpoint.name}, base: ...}}"
+        for checkpoint in (a, b)
+        if checkpoint.path is not None and is_adapter(checkpoint.path)
+    ]
     views = [suggest_view(a), suggest_view(b)]
     if views[0] != views[1]:
         for checkpoint, view in zip((a, b), views, strict=True):

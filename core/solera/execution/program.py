@@ -28,7 +28,7 @@ from solera.recipes.nodes import (
     SumNode,
     ValueType,
     node_values,
-    upstream,
+    operands,
 )
 from solera.recipes.order import by_id, ordered, reachable, reference, suggestion
 from solera.recipes.types import infer_types
@@ -202,12 +202,12 @@ class Program:
         """The steps another one depends on, in running order."""
         known = {item.id: item for item in self.steps}
         wanted: set[str] = set()
-        waiting = list(upstream(step.node))
+        waiting = list(operands(step.node))
         while waiting:
             id_ = waiting.pop()
             if id_ not in wanted:
                 wanted.add(id_)
-                waiting.extend(upstream(known[id_].node))
+                waiting.extend(operands(known[id_].node))
         return tuple(item for item in self.steps if item.id in wanted)
 
     def evaluate(
@@ -286,19 +286,28 @@ def compile_recipe(
     types = infer_types(flat, methods)
     nodes = by_id(flat)
     from_output = Recipe((nodes[flat.output], *flat.nodes), flat.output)
-    order = ordered(from_output)
+    order = _computed(ordered(from_output), flat.output)
     varying: set[str] = set()
     steps: list[Step] = []
     for i, node in enumerate(order):
-        if any(True for value in node_values(node) for _ in variables(value)) or varying & set(upstream(node)):
+        if any(True for value in node_values(node) for _ in variables(value)) or varying & set(operands(node)):
             varying.add(node.id)
-        later = {name for other in order[i + 1 :] for name in upstream(other)}
-        frees = tuple(name for name in dict.fromkeys(upstream(node)) if name not in later)
+        later = {name for other in order[i + 1 :] for name in operands(other)}
+        frees = tuple(name for name in dict.fromkeys(operands(node)) if name not in later)
         spec = methods[node.method] if isinstance(node, MethodNode) else None
         inputs = node.inputs if isinstance(node, MethodNode) else ()
         steps.append(Step(node, types[node.id], tuple(types[name] for name in inputs), spec, node.id in varying, frees))
     used = {node.method: methods[node.method] for node in recipe.nodes if isinstance(node, MethodNode)}
     return Program(recipe, tuple(steps), reference(flat), values, views, used)
+
+
+def _computed(order: Sequence[Node], output: str) -> list[Node]:
+    """The nodes whose values the output is computed from, in the same order; not the base of an adapter alone."""
+    wanted = {output}
+    for node in reversed(order):
+        if node.id in wanted:
+            wanted.update(operands(node))
+    return [node for node in order if node.id in wanted]
 
 
 def _without_views(

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from solera.params import Value
 from solera.recipes.join import join, unused
 from solera.recipes.nodes import (
+    AdapterNode,
     CheckpointNode,
     MethodNode,
     Node,
@@ -39,6 +40,21 @@ def leaf(source: str, name: str = "", *, fingerprint: str = "", strip: str = "")
     """
     id_ = identifier(name or re.split(r"[/:\\]", source.rstrip("/"))[-1])
     return Recipe((CheckpointNode(id_, source, fingerprint, strip),), id_)
+
+
+def adapter(source: str, base: Recipe, name: str = "", *, fingerprint: str = "") -> Recipe:
+    """A recipe that is what an adapter adds to its base.
+
+    Args:
+        source: The adapter's folder, or ``"library:NAME"``.
+        base: A recipe that is one checkpoint.
+        name: What its node is called; made of the source's last part unless given.
+        fingerprint: Content hash it is expected to have.
+    """
+    nodes, (foot,) = join([base])
+    wanted = identifier(name or re.split(r"[/:\\]", source.rstrip("/"))[-1])
+    id_ = unused(wanted, [node.id for node in nodes])
+    return Recipe((*nodes, AdapterNode(id_, source, fingerprint, base=foot)), id_)
 
 
 def add(a: Recipe, b: Recipe) -> Recipe:
@@ -98,6 +114,8 @@ def identifier(text: str) -> str:
 
 def _kind(node: Node, found: Mapping[str, ValueType]) -> ValueType | None:
     match node:
+        case AdapterNode():
+            return "delta"
         case CheckpointNode() | StackNode() | TokensNode():
             return "weights"
         case MethodNode(inputs=inputs, base=base):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from solera.errors import Fault, FaultsError
 from solera.params import ParamSpec, PerModel, Value, Var, decode, encode, variables
 from solera.recipes.nodes import (
+    AdapterNode,
     CheckpointNode,
     MethodNode,
     Node,
@@ -78,6 +79,8 @@ def _check_node(node: Node, recipe: Recipe, methods: Mapping[str, MethodSpec], f
             message = f"There is no node '{name}'.{suggestion(name, nodes)}"
             faults.append(node_fault("recipe.unknown-node", node.id, "", message))
     match node:
+        case AdapterNode():
+            _check_adapter(node, nodes.get(node.base), faults)
         case CheckpointNode(source=source) if not source:
             faults.append(node_fault("recipe.source", node.id, "checkpoint", "It names no checkpoint."))
         case SumNode():
@@ -90,6 +93,18 @@ def _check_node(node: Node, recipe: Recipe, methods: Mapping[str, MethodSpec], f
             faults.append(node_fault("recipe.unconnected", node.id, "tokens", "It lays out the tokens of nothing."))
         case _:
             pass
+
+
+def _check_adapter(node: AdapterNode, base: Node | None, faults: list[Fault]) -> None:
+    if not node.source:
+        faults.append(node_fault("recipe.source", node.id, "adapter", "It names no adapter."))
+    if not node.base:
+        message = "An adapter changes a base; it is connected to none."
+        faults.append(node_fault("recipe.unconnected", node.id, "base", message, "connect the model it was trained on"))
+    elif base is not None and (isinstance(base, AdapterNode) or not isinstance(base, CheckpointNode)):
+        message = f"The base of an adapter is a checkpoint; '{node.base}' is computed."
+        remedy = f"take the checkpoint it was trained on as its base, and add it: {node.base} + {node.id}"
+        faults.append(node_fault("recipe.adapter-base", node.id, "base", message, remedy))
 
 
 def _check_stack(node: StackNode, faults: list[Fault]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from solera.params import Curve, PerModel, Rules, Value, Var, encode
 from solera.recipes.nodes import (
+    AdapterNode,
     CheckpointNode,
     MethodNode,
     Node,
@@ -78,6 +79,8 @@ def _names(recipe: Recipe) -> dict[str, str]:
 
 def _expression(node: Node, names: Mapping[str, str]) -> str:
     match node:
+        case AdapterNode(source=source, base=base):
+            return f"solera.open({source!r}, base={names[base]})"
         case CheckpointNode(source=source, strip=strip):
             return f"solera.open({source!r}{f', strip={strip!r}' if strip else ''})"
         case SumNode(terms=terms):

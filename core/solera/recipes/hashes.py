@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from solera.errors import InputError
 from solera.params import PerModel, Value, encode
-from solera.recipes.nodes import CheckpointNode, MethodNode, Node, Recipe, StackNode, SumNode, TokensNode
+from solera.recipes.nodes import AdapterNode, CheckpointNode, MethodNode, Node, Recipe, StackNode, SumNode, TokensNode
 from solera.recipes.order import ordered, reachable
 from solera.recipes.yaml import dump_recipe
 
@@ -51,6 +51,8 @@ def _meaning(
         case CheckpointNode():
             if node.id not in fingerprints:
                 raise InputError(f"The fingerprint of the checkpoint '{node.id}' is missing.", node=node.id)
+            if isinstance(node, AdapterNode):
+                return ["adapter", fingerprints[node.id], hashes[node.base]]
             return ["checkpoint", fingerprints[node.id], node.strip]
         case SumNode():
             return ["sum", [[_value(term.coefficient), hashes[term.node]] for term in node.terms]]

@@ -8,6 +8,7 @@ from dataclasses import replace
 from solera.errors import InputError
 from solera.recipes.nodes import (
     UNION,
+    AdapterNode,
     CheckpointNode,
     MethodNode,
     Node,
@@ -68,6 +69,8 @@ def _graft(recipe: Recipe, nodes: dict[str, Node], twins: dict[Node | str, str])
 
 def _renamed(node: Node, names: Mapping[str, str]) -> Node:
     match node:
+        case AdapterNode(base=base):
+            return replace(node, base=names[base] if base else "")
         case CheckpointNode():
             return node
         case SumNode(terms=terms):

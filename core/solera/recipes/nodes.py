@@ -40,6 +40,19 @@ class CheckpointNode:
 
 
 @dataclass(frozen=True, slots=True)
+class AdapterNode(CheckpointNode):
+    """What an adapter adds to its base: a Delta of all the base's tensors, computed from the adapter's few.
+
+    ``source`` is the adapter's folder; ``strip`` stays empty.
+
+    Attributes:
+        base: Id of the checkpoint node it changes; empty if not connected yet.
+    """
+
+    base: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Term:
     """One summand: ``coefficient * node``; the coefficient may be a variable or a curve."""
 
@@ -174,6 +187,8 @@ VIEWS = (StackNode, TokensNode)
 def upstream(node: Node) -> tuple[str, ...]:
     """Ids a node depends on, in port order, without the empty ones."""
     match node:
+        case AdapterNode(base=base):
+            return (base,) if base else ()
         case CheckpointNode():
             return ()
         case SumNode(terms=terms):
@@ -184,6 +199,11 @@ def upstream(node: Node) -> tuple[str, ...]:
             return tuple(part.node for part in parts if part.node)
         case TokensNode():
             return token_sources(node)
+
+
+def operands(node: Node) -> tuple[str, ...]:
+    """Ids of the nodes whose values a node is computed from; the base of an adapter only says what that fits."""
+    return () if isinstance(node, CheckpointNode) else upstream(node)
 
 
 def token_sources(node: TokensNode) -> tuple[str, ...]:
@@ -245,7 +265,7 @@ class Recipe:
 
     @property
     def checkpoints(self) -> tuple[CheckpointNode, ...]:
-        """The checkpoint nodes, in order."""
+        """The checkpoint nodes, in order; adapters too, whose weights are read as well."""
         return tuple(node for node in self.nodes if isinstance(node, CheckpointNode))
 
     def with_values(self, numbers: Mapping[str, float]) -> Recipe:

@@ -8,7 +8,17 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from solera.errors import Fault, PluginError
-from solera.recipes.nodes import CheckpointNode, MethodNode, Node, Recipe, StackNode, SumNode, TokensNode, upstream
+from solera.recipes.nodes import (
+    AdapterNode,
+    CheckpointNode,
+    MethodNode,
+    Node,
+    Recipe,
+    StackNode,
+    SumNode,
+    TokensNode,
+    upstream,
+)
 
 if TYPE_CHECKING:
     from solera.methods.spec import MethodSpec
@@ -82,6 +92,8 @@ def reference(recipe: Recipe) -> str:
     while id_ in nodes and id_ not in seen:
         seen.add(id_)
         match nodes[id_]:
+            case AdapterNode(base=base):
+                id_ = base
             case CheckpointNode() | StackNode() | TokensNode():
                 return id_
             case SumNode(terms=terms):

@@ -10,6 +10,7 @@ from solera.params import ParamSpec, Value, decode, encode
 from solera.recipes.checks import COEFFICIENT
 from solera.recipes.nodes import (
     RECIPE_VERSION,
+    AdapterNode,
     CheckpointNode,
     MethodNode,
     Node,
@@ -34,9 +35,10 @@ if TYPE_CHECKING:
 
 _KEYS = ("solera", "name", "note", "nodes", "output", "dtype")
 _CHECKPOINT_KEYS = ("checkpoint", "fingerprint", "strip", "note")
+_ADAPTER_KEYS = ("adapter", "base", "fingerprint", "note")
 _SUM_KEYS = ("sum", "note")
 _METHOD_KEYS = ("method", "base", "inputs", "note")
-_KINDS = ("checkpoint", "sum", "method", "stack", "tokens")
+_KINDS = ("checkpoint", "adapter", "sum", "method", "stack", "tokens")
 
 
 def to_plain(recipe: Recipe) -> dict[str, Any]:
@@ -55,6 +57,9 @@ def to_plain(recipe: Recipe) -> dict[str, Any]:
 def _node_to_plain(node: Node) -> dict[str, Any]:
     plain: dict[str, Any]
     match node:
+        case AdapterNode():
+            plain = {"adapter": node.source, "base": node.base}
+            plain |= {"fingerprint": node.fingerprint} if node.fingerprint else {}
         case CheckpointNode():
             plain = {"checkpoint": node.source}
             plain |= {key: getattr(node, key) for key in ("fingerprint", "strip") if getattr(node, key)}
@@ -126,6 +131,12 @@ def _node(id_: str, entry: Any, methods: Mapping[str, MethodSpec], faults: list[
                 _text(entry, key, f"{place}.{key}", faults) for key in ("checkpoint", "fingerprint", "strip")
             )
             return CheckpointNode(id_, source, fingerprint, strip, note)
+        case "adapter":
+            _unknown(entry, _ADAPTER_KEYS, place, faults)
+            source, base, fingerprint = (
+                _text(entry, key, f"{place}.{key}", faults) for key in ("adapter", "base", "fingerprint")
+            )
+            return AdapterNode(id_, source, fingerprint, note=note, base=base)
         case "sum":
             _unknown(entry, _SUM_KEYS, place, faults)
             return SumNode(id_, _terms(entry["sum"], f"{place}.sum", faults), note)

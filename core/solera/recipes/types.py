@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from solera.errors import Fault
 from solera.params import Value, Var
 from solera.recipes.nodes import (
+    AdapterNode,
     CheckpointNode,
     MethodNode,
     Node,
@@ -60,6 +61,8 @@ def _type_of(
     node: Node, found: Mapping[str, ValueType], methods: Mapping[str, MethodSpec], faults: list[Fault]
 ) -> ValueType | None:
     match node:
+        case AdapterNode():
+            return "delta"
         case CheckpointNode():
             return "weights"
         case SumNode():

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from solera.errors import ChangedError, Fault, FaultsError, InputError, NotFoundError
-from solera.recipes.nodes import CheckpointNode, Recipe
+from solera.recipes.nodes import AdapterNode, CheckpointNode, Recipe
 from solera.recipes.order import reachable
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ class Inputs:
         self.project = project
         self.cache = cache
         self._open: dict[tuple[str, str], Checkpoint] = {}
+        self._adapters: dict[tuple[str, Checkpoint], Checkpoint] = {}
         self.factories: dict[str, str | Factory] = {}
         self.tasks: dict[str, Task] = {}
         self._memory: dict[str, Checkpoint] = {}
@@ -119,6 +120,44 @@ class Inputs:
             self._open[str(path), strip] = opened
             return opened
 
+    def open_adapter(self, source: str, base: Checkpoint) -> Checkpoint:
+        """What an adapter adds to a base: a path or ``library:NAME``.
+
+        Raises:
+            NotFoundError: There is none.
+            CheckpointError: It cannot be read.
+            MismatchError: It does not fit the base.
+        """
+        from solera.checkpoints.adapters.opening import open_delta
+
+        path = self.path_of(source)
+        with self._lock:
+            known = self._adapters.get((str(path), base))
+            if known is not None:
+                try:
+                    known.verify()
+                    return known
+                except (ChangedError, NotFoundError):
+                    known.close()
+            opened = open_delta(base, path, formats=self.registry.formats)
+            self._adapters[str(path), base] = opened
+            return opened
+
+    def refuse_adapter(self, source: str) -> None:
+        """See that a source is no adapter where a model is wanted.
+
+        Raises:
+            InputError: It is one.
+        """
+        from solera.checkpoints.adapters.adapter import is_adapter
+
+        if not source.startswith(MEMORY) and is_adapter(self.path_of(source)):
+            raise InputError(
+                f"{source} is an adapter, which makes a model only together with its base: write "
+                "{adapter: ..., base: NODE} in a recipe, solera.open(..., base=...) in a script.",
+                source=source,
+            )  # fmt: skip
+
     def checkpoints(self, recipe: Recipe) -> dict[str, Checkpoint]:
         """The checkpoints a recipe's output needs, by node id.
 
@@ -144,6 +183,7 @@ class Inputs:
             where = str(error.fields.get("contribution", ""))
             return (*faults, Fault("plugin", where, str(error)))
         unopened = {fault.fields.get("node") for fault in faults}
+        unopened |= {n.id for n in recipe.checkpoints if isinstance(n, AdapterNode) and n.base not in found}
         return (
             *(f for f in rest if not (f.code == "recipe.not-open" and f.fields.get("node") in unopened)),
             *faults,
@@ -255,8 +295,9 @@ class Inputs:
     def close(self) -> None:
         """Close every file."""
         with self._lock:
-            for checkpoint in self._open.values():
+            for checkpoint in (*self._adapters.values(), *self._open.values()):
                 checkpoint.close()
+            self._adapters.clear()
             self._open.clear()
 
     def _pinned(self, recipe: Recipe, make: Callable[[Checkpoint], str]) -> dict[str, str]:
@@ -281,13 +322,18 @@ class Inputs:
         from solera.errors import SoleraError
 
         found: dict[str, Checkpoint] = {}
-        for node in (reachable(recipe) if recipe.output else recipe).checkpoints:
+        nodes = (reachable(recipe) if recipe.output else recipe).checkpoints
+        # Adapters after the checkpoints they change.
+        for node in sorted(nodes, key=lambda node: isinstance(node, AdapterNode)):
             if not node.source:
                 continue
             try:
-                found[node.id] = self.open(node.source, node.strip)
+                if not isinstance(node, AdapterNode):
+                    found[node.id] = self.open(node.source, node.strip)
+                elif node.base in found:
+                    found[node.id] = self.open_adapter(node.source, found[node.base])
             except SoleraError as error:
-                place = f"nodes.{node.id}.checkpoint"
+                place = f"nodes.{node.id}.{'adapter' if isinstance(node, AdapterNode) else 'checkpoint'}"
                 remedies = ("Relocate…",) if isinstance(error, NotFoundError) else ()
                 faults.append(Fault(error.code, place, str(error), remedies, {"node": node.id}))
         return found
