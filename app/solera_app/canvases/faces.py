@@ -35,6 +35,13 @@ _ICONS: dict[Kind, str] = {
 _TYPE_WORDS: dict[PortShape, str] = {"weights": "Weights", "delta": "Delta", "scores": "Scores", "any": "Input"}
 
 
+class Titled(Protocol):
+    """What has a title."""
+
+    @property
+    def title(self) -> str: ...  # noqa: D102
+
+
 class MethodCard(Protocol):
     """What a canvas reads of a method: a manifest entry and a MethodSpec both have it."""
 
@@ -319,7 +326,7 @@ def figure(value: float) -> str:
     return text.replace("-", "−")
 
 
-def title_of(node: AnyNode, catalogue: Catalogue) -> str:
+def title_of(node: AnyNode, catalogue: Mapping[str, Titled]) -> str:
     """What a node is called: its id when a person chose it, else what it is."""
     match node:
         case CheckpointNode():

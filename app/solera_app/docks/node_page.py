@@ -13,6 +13,7 @@ from solera.documents.commands import Command, SetCoefficient, SetParam, SetReci
 from solera.documents.document import AnyNode, Document, SaveNode, Split, TaskNode
 from solera.params import Curve, Param, ParamSpec, PerModel, Rules, Value, Var
 from solera.recipes.nodes import CheckpointNode, MethodNode, StackNode, SumNode, TokensNode
+from solera_app.canvases.faces import title_of
 from solera_app.docks.form import Declared, Form
 from solera_app.docks.panel import line, section_title
 from solera_app.docks.subject import Facts, Subject
@@ -45,6 +46,7 @@ class NodePage(QWidget):
         self._node_id = ""
         self._sink: SaveNode | TaskNode | None = None
         self._names: tuple[str, ...] = ()
+        self._titles: dict[str, str] = {}
         self.subject = Subject()
         self.form = Form()
         self.switches = QWidget()
@@ -124,6 +126,8 @@ class NodePage(QWidget):
     ) -> None:
         """Show one node."""
         self._node_id, self._sink = node.id, None
+        self._titles = {other.id: title_of(other, methods) for other in document.nodes}  # as the canvas has them
+        title = self._titles[node.id]
         _retitle(self.facts_title, "Plan")
         icon = _ICONS[type(node)]
         self.facts.show_facts(facts)
@@ -131,10 +135,11 @@ class NodePage(QWidget):
             case MethodNode():
                 self._method(node, methods.get(node.method), icon, state, bool(facts))
             case SumNode(terms=terms):
-                self.subject.show_subject(icon, node.id, "Linear combination", state)
+                self.subject.show_subject(icon, title, "Linear combination", state)
                 self._names = tuple(term.node for term in terms)
                 specs = [
-                    replace(_TERM, name=str(i), param=replace(_TERM.param, title=t.node)) for i, t in enumerate(terms)
+                    replace(_TERM, name=str(i), param=replace(_TERM.param, title=self._titles.get(t.node, t.node)))
+                    for i, t in enumerate(terms)
                 ]
                 values = {str(i): term.coefficient for i, term in enumerate(terms)}
                 _retitle(self.per_model, "Coefficients")
@@ -142,13 +147,13 @@ class NodePage(QWidget):
                 self._sections(models=bool(terms), facts=bool(facts))
             case StackNode() | TokensNode():
                 about = "Stack of layers" if isinstance(node, StackNode) else "Layout of tokens"
-                self.subject.show_subject(icon, node.id, about, state)
+                self.subject.show_subject(icon, title, about, state)
                 self._sections(facts=bool(facts))
             case SaveNode() | TaskNode():
                 self._show_sink(node, icon, tasks, state, bool(facts))
             case CheckpointNode(source=source):
                 _retitle(self.facts_title, "On disk")
-                self.subject.show_subject(icon, node.id, source, state)
+                self.subject.show_subject(icon, title, source, state)
                 self._sections(facts=bool(facts))
 
     def _method(self, node: MethodNode, method: Declared | None, icon: str, state: str, facts: bool) -> None:
@@ -168,7 +173,8 @@ class NodePage(QWidget):
         for spec in per:
             for i, name in enumerate(node.inputs):
                 key = f"{spec.name}:{i}"
-                title = name if len(per) == 1 else f"{spec.title} {name}"
+                model = self._titles.get(name, name)
+                title = model if len(per) == 1 else f"{spec.title} {model}"
                 rows.append(replace(spec, name=key, default=_one(spec.default, i),
                                     param=replace(spec.param, title=title, per_model=False)))  # fmt: skip
                 values[key] = _one(node.params.get(spec.name, spec.default), i)
@@ -203,7 +209,7 @@ class NodePage(QWidget):
     def _show_sink(self, node: SaveNode | TaskNode, icon: str, tasks: Sequence[str], state: str, facts: bool) -> None:
         saving = isinstance(node, SaveNode)
         about = "Writes a checkpoint into the project's outputs" if saving else "Scores what arrives, with its error"
-        self.subject.show_subject(icon, node.id, about, state)
+        self.subject.show_subject(icon, self._titles[node.id], about, state)
         for widget, shown in (
             (self.folder, saving),
             (self.dtype, saving),

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QComboBox, QPushButton
+from PySide6.QtWidgets import QApplication, QComboBox, QLabel, QPushButton
 
 from solera.documents.commands import AddNodes, Command, SetCoefficient, SetParam, SetRecipe, SetSink
 from solera.documents.document import Document, SaveNode, TaskNode
@@ -233,3 +233,31 @@ def test_a_point_has_sections_and_two_buttons(bench: Bench, qtbot: Any) -> None:
         assert told.args == ["r1", 7]
     inspector.show_nothing()
     assert inspector._empty.isVisible()
+
+
+def test_nodes_are_called_as_on_the_canvas(qtbot: Any, methods: Any) -> None:
+    inspector = Inspector()
+    qtbot.addWidget(inspector)
+    nodes = (
+        CheckpointNode("digits_a", "library:digits-a"),
+        CheckpointNode("digits_b", "library:digits-b"),
+        MethodNode("ties", "ties", ("digits_a", "digits_b")),
+    )
+    made = Document(Recipe(nodes, "ties"))
+    inspector.show_node(made, "digits_a", methods)
+    assert inspector._node.subject.name.text() == "digits-a"
+    inspector.show_node(made, "ties", methods)
+    titles = [spec.param.title for spec in inspector._node.models._specs]
+    assert titles == ["digits-a", "digits-b"]
+
+
+def test_a_name_too_long_for_the_dock_keeps_its_ends(qtbot: Any) -> None:
+    inspector = Inspector()
+    qtbot.addWidget(inspector)
+    inspector.resize(272, 400)
+    inspector.show()
+    name = "20261120-212452-5d9fab-and-more.h5"
+    inspector.show_point("r", -1, "A run", "", {"Run": [("File", name)]})
+    label = next(label for label in inspector.findChildren(QLabel) if label.text() == name)
+    qtbot.waitUntil(lambda: label.toolTip() == name)
+    assert inspector.point.width() <= 272
