@@ -129,15 +129,29 @@ def check_fit(network: Network, checkpoint: Checkpoint) -> None:
         _listed("tied in the network but different in the file", untied),
     ]
     if any(parts):
+        prefix = _common_prefix(missing, unexpected)
+        remedy = (
+            f"Its names begin with '{prefix}': declare that with strip: \"{prefix}\" in the recipe, or strip in open()."
+            if prefix
+            else "Choose the architecture or factory these weights come from."
+        )
         raise MismatchError(
             f"The checkpoint '{checkpoint.name}' does not fit the network {type(module).__name__}: "
-            f"{'; '.join(part for part in parts if part)}. Choose the architecture or factory these weights come from.",
+            f"{'; '.join(part for part in parts if part)}. {remedy}",
             checkpoint=checkpoint.name,
             missing=missing,
             unexpected=unexpected,
             shapes=shapes,
             untied=untied,
         )
+
+
+def _common_prefix(missing: list[str], unexpected: list[str]) -> str:
+    """What a wrapper put before every name (``module.``), if that alone parts the names; else empty."""
+    first = next((name for name in unexpected if missing and name.endswith(f".{missing[0]}")), "")
+    prefix = first.removesuffix(missing[0]) if first else ""
+    found = {name.removeprefix(prefix) for name in unexpected if name.startswith(prefix)}
+    return prefix if len(found) == len(unexpected) and set(missing) <= found else ""
 
 
 def _untied(network: Network, checkpoint: Checkpoint, found: dict[str, str]) -> list[str]:

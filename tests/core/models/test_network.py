@@ -60,6 +60,15 @@ def test_every_misfit_is_named():
     assert caught.value.fields["missing"] == ["0.bias"]
 
 
+def test_a_prefix_that_parts_all_names_is_named_with_its_remedy():
+    state = {f"module.{name}": tensor for name, tensor in conv_net().state_dict().items()}
+    with pytest.raises(MismatchError, match=r"Its names begin with 'module\.': declare that with strip: \"module\.\""):
+        Network(conv_net()).load(MemoryCheckpoint.from_state_dict(state))
+    state["elsewhere"] = torch.zeros(1)
+    with pytest.raises(MismatchError, match="Choose the architecture or factory"):
+        Network(conv_net()).load(MemoryCheckpoint.from_state_dict(state))
+
+
 class Tied(nn.Module):
     def __init__(self) -> None:
         super().__init__()
