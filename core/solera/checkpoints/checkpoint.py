@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any
 
 from solera.checkpoints.parts import allowed_roots, is_within
@@ -47,6 +47,8 @@ class Checkpoint(Mapping[str, TensorRef]):
         salt: What else decides those numbers.
         whole: Whether reading a part of a tensor costs as much as reading all of it.
         held: Bytes of memory that reading takes for each element of the tensor being read.
+        generated: Files beside the weights that go before those in the folder: text, a file to copy, or None for one
+            that is left out.
 
     Args:
         digest: Hash of the headers, part of the identity.
@@ -58,6 +60,7 @@ class Checkpoint(Mapping[str, TensorRef]):
     salt: str = ""
     whole: bool = False
     held: int = 0
+    generated: Mapping[str, str | Path | None] = MappingProxyType({})
 
     def __init__(
         self,

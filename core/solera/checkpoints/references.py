@@ -1,18 +1,15 @@
 """Models as people write them: a path, a hub id, ``id@revision``, ``model+adapter``.
 
-In Solera's own recipes a model of the Hugging Face hub is ``"hub:org/name@revision"``, and a model with an adapter
-``"MODEL+ADAPTER"``, each half a path or a hub id.
+In Solera's own recipes a model of the Hugging Face hub is ``"hub:org/name@revision"``; an adapter is a node of its own.
 """
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-from solera.errors import InputError
+from solera.errors import InputError, NotFoundError
 
 #: What a source on the hub begins with.
 HUB = "hub:"
@@ -20,7 +17,7 @@ HUB = "hub:"
 #: ``name`` or ``organisation/name``, as the hub allows them.
 _ID = re.compile(r"[A-Za-z0-9][\w.-]*(?:/[\w.-]+)?", re.ASCII)
 
-_REVISION = re.compile(r"[\w.][\w./-]*", re.ASCII)
+_REVISION = re.compile(r"\w[\w.-]*(?:/[\w.-]+)*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,27 +38,17 @@ class Reference:
 
     @property
     def source(self) -> str:
-        """As a recipe writes it."""
-        at = f"@{self.revision}" if self.revision else ""
-        plus = f"+{self.adapter.source}" if self.adapter else ""
-        return f"{HUB}{self.model}{at}{plus}" if self.hub else f"{self.model}{plus}"
+        """As a recipe writes it, the adapter apart."""
+        return f"{HUB}{self.model}{f'@{self.revision}' if self.revision else ''}" if self.hub else self.model
 
 
-def read_source(text: str) -> Reference:
-    """A source of Solera's own recipes, paths as they stand.
-
-    A ``+`` parts model and adapter where a hub id stands on one of its sides, or where no file of the whole name is
-    there but one of the first half's is.
+def read_hub(source: str) -> Reference:
+    """A source that begins with ``hub:``.
 
     Raises:
-        InputError: What follows ``hub:`` is no id.
+        InputError: What follows is no id.
     """
-    model, plus, adapter = text.partition("+")
-    if plus and (text.startswith(HUB) or adapter.startswith(HUB) or _two_paths(text)):
-        return replace(read_source(model), adapter=read_source(adapter))
-    if not text.startswith(HUB):
-        return Reference(text)
-    return _hub_id(text.removeprefix(HUB), text)
+    return _hub_id(source.removeprefix(HUB), source)
 
 
 def read_foreign(text: str, find: Callable[[str], str]) -> Reference:
@@ -74,7 +61,8 @@ def read_foreign(text: str, find: Callable[[str], str]) -> Reference:
         find: Gives the path a name stands for, or an empty text if nothing is there.
 
     Raises:
-        InputError: It is neither a path that is there nor an id.
+        NotFoundError: It is a path, and nothing is there.
+        InputError: It is neither a path nor an id.
     """
     found = find(text)
     if found:
@@ -85,27 +73,19 @@ def read_foreign(text: str, find: Callable[[str], str]) -> Reference:
     bare, _, revision = text.partition("@")
     found = find(bare)
     if found and revision:
-        return Reference(found)  # a folder has no revisions; other tools ignore it too
-    if text.startswith((".", "/", "~")) or text.count("/") > 1 or "\\" in text:
-        raise InputError(f"There is no file or folder {text}. Check the path.", path=text)
+        return Reference(found)  # a folder has no revisions, and other tools pass over one as well
+    if text.startswith((".", "/", "~")) or bare.count("/") > 1 or "\\" in text:
+        raise NotFoundError(f"There is no file or folder {text}. Check the path.", path=text)
     return _hub_id(text, text)
-
-
-def _two_paths(text: str) -> bool:
-    model, _, adapter = text.partition("+")
-    return bool(adapter) and not Path(text).expanduser().exists() and Path(model).expanduser().exists()
 
 
 def _hub_id(text: str, written: str) -> Reference:
     model, at, revision = text.partition("@")
-    if not _ID.fullmatch(model) or ".." in model or (at and not _good_revision(revision)):
+    good = _ID.fullmatch(model) and ".." not in text and (not at or _REVISION.fullmatch(revision))
+    if not good:
         raise InputError(
             f"'{written}' is neither a path that is there nor a model on the hub, which is written org/name or "
             "org/name@revision.",
             source=written,
         )
     return Reference(model, revision, hub=True)
-
-
-def _good_revision(text: str) -> bool:
-    return _REVISION.fullmatch(text) is not None and ".." not in text and not os.path.isabs(text)

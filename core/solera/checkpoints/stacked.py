@@ -77,7 +77,8 @@ class StackedCheckpoint(Checkpoint):
         self._parts = tuple(dict.fromkeys(part.checkpoint for part in parts))
         at = {checkpoint: i for i, checkpoint in enumerate(self._parts)}
         plan = {new: (at[parts[index].checkpoint], old) for new, (index, old) in routes.items()}
-        self.salt = hashlib.sha256(json.dumps(plan, separators=(",", ":")).encode()).hexdigest()
+        told = json.dumps([plan, [part.salt for part in self._parts]], separators=(",", ":"))
+        self.salt = hashlib.sha256(told.encode()).hexdigest()
         digest = hashlib.sha256("\0".join([self.salt, *(part.identity() for part in self._parts)]).encode()).hexdigest()
         first = parts[0].checkpoint
         self._routes = plan
@@ -89,6 +90,7 @@ class StackedCheckpoint(Checkpoint):
         self.origins = self._parts
         self.whole = any(part.whole for part in self._parts)
         self.held = max(part.held for part in self._parts)
+        self.generated = first.generated
 
     @cached_property
     def ties(self) -> dict[str, str]:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path, PurePath
 
+from solera.checkpoints.references import HUB
 from solera.errors import OutputError
 from solera.execution.plan import Plan
 from solera.execution.writer import output_error, write_text
@@ -39,9 +40,15 @@ def write_companions(plan: Plan, folder: Path, fingerprints: Mapping[str, str], 
         CheckpointError: The reference's config is no JSON.
     """
     config = plan.reference.config
+    generated = plan.reference.generated
     for file in plan.reference.extra_files():
-        if file.name != "config.json":
+        if file.name != "config.json" and file.name not in generated:
             _copy(file, folder / file.name)
+    for name, content in generated.items():
+        if isinstance(content, str):
+            write_text(folder / name, content)
+        elif content is not None:
+            _copy(content, folder / name)
     if config:
         changed = {key: plan.program.recipe.dtype for key in _DTYPE_KEYS if key in config and plan.program.recipe.dtype}
         write_text(folder / "config.json", json.dumps({**config, **changed}, indent=2, ensure_ascii=False) + "\n")
@@ -78,7 +85,7 @@ def portable(recipe: Recipe, fingerprints: Mapping[str, str], plan: Plan) -> Rec
     nodes = tuple(
         replace(
             node,
-            source=plan.checkpoints[node.id].name if node.id in plan.checkpoints else PurePath(node.source).name,
+            source=_bare_source(node, plan),
             fingerprint=fingerprints.get(node.id, node.fingerprint),
         )
         if isinstance(node, CheckpointNode)
@@ -86,6 +93,13 @@ def portable(recipe: Recipe, fingerprints: Mapping[str, str], plan: Plan) -> Rec
         for node in recipe.nodes
     )
     return replace(recipe, nodes=nodes)
+
+
+def _bare_source(node: CheckpointNode, plan: Plan) -> str:
+    """Where a checkpoint is from, without a path of this machine."""
+    if node.source.startswith(HUB):
+        return node.source
+    return plan.checkpoints[node.id].name if node.id in plan.checkpoints else PurePath(node.source).name
 
 
 def folder_name(folder: Path) -> str:

@@ -45,7 +45,7 @@ class ComputedCheckpoint(Checkpoint):
         self._states: dict[str, Any] | None = None
         self._lock = threading.Lock()
         self._local = threading.local()
-        self.salt = hashlib.sha256(key.encode()).hexdigest()
+        self.salt = hashlib.sha256("\0".join([key, *(leaf.salt for leaf in leaves.values())]).encode()).hexdigest()
         self.origins = tuple(leaves.values())
         self.whole = program.whole
         self.held = piece_bytes(program, leaves, 1)
@@ -61,6 +61,7 @@ class ComputedCheckpoint(Checkpoint):
             folder=reference.folder, metadata={},
         )  # fmt: skip
         self.config = dict(reference.config)
+        self.generated = reference.generated
 
     def _ref(self, target: Target, reference: Checkpoint, exact: bool) -> TensorRef:
         if not target.computed:

@@ -36,6 +36,7 @@ def plan_key(plan: Plan, shards: Sequence[Shard], device: str) -> str:
         meaning,
         program.reference,
         dict(program.numbers),
+        {id_: view.salt for id_, view in program.views.items()},
         [[shard.file, shard.nbytes, dict(shard.offsets)] for shard in shards],
         [[t.name, t.stored_name, t.dtype, t.source_dtype, list(t.shape), t.computed] for t in plan.targets],
         [torch.__version__, *_arithmetic(device), torch.get_num_threads() if loose else 0],

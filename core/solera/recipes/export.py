@@ -105,6 +105,7 @@ def _part(part: Part, names: Mapping[str, str]) -> str:
 
 def _tokens(node: TokensNode, names: Mapping[str, str]) -> str:
     arguments = [names[node.node], names.get(node.vocabulary, repr(node.vocabulary))]
+    arguments += [f"base={names[node.base]}"] if node.base else []
     arguments += [f"among=[{', '.join(names[name] for name in node.among)}]"] if node.among else []
     rows = ", ".join(f"{token!r}: {_row(row, names)}" for token, row in sorted(node.rows.items()))
     arguments += [f"rows={{{rows}}}"] if rows else []

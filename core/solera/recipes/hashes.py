@@ -72,7 +72,16 @@ def _meaning(
             vocabulary = hashes.get(node.vocabulary, node.vocabulary)
             tokenizers = fingerprints.get(node.id, "")
             lenders = [hashes[name] for name in node.among]
-            return ["tokens", hashes[node.node], vocabulary, tokenizers, lenders, rows, node.multiple]
+            return [
+                "tokens",
+                hashes[node.node],
+                vocabulary,
+                tokenizers,
+                lenders,
+                rows,
+                node.multiple,
+                hashes.get(node.base, ""),
+            ]
 
 
 def _filled(node: MethodNode, name: str, default: Any) -> Value | None:

@@ -99,4 +99,5 @@ def renamed_view(node: StackNode | TokensNode, name: Callable[[str], str]) -> St
     }
     vocabulary = node.vocabulary if node.vocabulary in {"", UNION} else name(node.vocabulary)
     among = tuple(new for old in node.among if (new := name(old)))
-    return replace(node, node=name(node.node) if node.node else "", vocabulary=vocabulary, among=among, rows=rows)
+    own, base = (name(old) if old else "" for old in (node.node, node.base))
+    return replace(node, node=own, base=base, vocabulary=vocabulary, among=among, rows=rows)

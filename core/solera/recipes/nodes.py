@@ -152,8 +152,8 @@ class TokenRow:
 class TokensNode:
     """Weights with embedding and head laid out anew for another vocabulary.
 
-    A row a node lacks is that of the only node that has it, else of the first in ``among``, else the mean of those that
-    have it; zeros if none has.
+    A row a node lacks is that of the only node that has it, else the base's, else the mean of those that have it; zeros
+    if none has.
 
     Attributes:
         id: Unique in the recipe.
@@ -161,6 +161,7 @@ class TokensNode:
         vocabulary: Id of the node whose tokenizer the result has, or ``"union"``: that of the first in ``among``, and
             what tokens the others have beside.
         among: Ids of the nodes that lend rows, in order.
+        base: Id of the one of them whose rows go before the others'; empty if none.
         rows: Tokens whose rows are said outright; tokens that the vocabulary lacks are added to it.
         multiple: Rows are filled up to a multiple of this, with the mean of the others.
         note: Free text.
@@ -172,6 +173,7 @@ class TokensNode:
     among: tuple[str, ...] = ()
     rows: Mapping[str, TokenRow] = field(default_factory=dict)
     multiple: int = 1
+    base: str = ""
     note: str = ""
 
 
@@ -210,7 +212,7 @@ def token_sources(node: TokensNode) -> tuple[str, ...]:
     """Ids of the nodes whose tokenizer or rows a node needs, its own first, each once."""
     vocabulary = () if node.vocabulary == UNION else (node.vocabulary,)
     lenders = (row.node for row in node.rows.values())
-    return tuple(dict.fromkeys(name for name in (node.node, *node.among, *vocabulary, *lenders) if name))
+    return tuple(dict.fromkeys(name for name in (node.node, node.base, *node.among, *vocabulary, *lenders) if name))
 
 
 def node_values(node: Node) -> Iterator[Value]:

@@ -9,7 +9,7 @@ from solera.errors import Fault
 from solera.recipes.nodes import Part, StackNode, TokenRow, TokensNode
 
 STACK_KEYS = ("stack", "list", "note")
-TOKENS_KEYS = ("tokens", "vocabulary", "among", "rows", "multiple", "note")
+TOKENS_KEYS = ("tokens", "vocabulary", "base", "among", "rows", "multiple", "note")
 
 
 def stack_to_plain(node: StackNode) -> dict[str, Any]:
@@ -57,8 +57,10 @@ def _part(plain: Any, place: str, faults: list[Fault]) -> Part | None:
 
 
 def tokens_to_plain(node: TokensNode) -> dict[str, Any]:
-    """``{"tokens": NODE, "vocabulary", "among", "rows", "multiple"}``, what is usual left out."""
+    """``{"tokens": NODE, "vocabulary", "base", "among", "rows", "multiple"}``, what is usual left out."""
     plain: dict[str, Any] = {"tokens": node.node, "vocabulary": node.vocabulary}
+    if node.base:
+        plain["base"] = node.base
     if node.among:
         plain["among"] = list(node.among)
     if node.rows:
@@ -97,7 +99,8 @@ def tokens_from_plain(id_: str, entry: Mapping[Any, Any], note: str, faults: lis
         faults.append(Fault("recipe.tokens", f"{place}.multiple", f"'multiple' is a whole number, not {multiple!r}."))
         multiple = 1
     found = {str(token): _row(row, f"{place}.rows.{token}", faults) for token, row in rows.items()}
-    return TokensNode(id_, str(node), str(vocabulary), tuple(among), found, multiple, note)
+    base = str(entry.get("base") or "")
+    return TokensNode(id_, str(node), str(vocabulary), tuple(among), found, multiple, base, note)
 
 
 def _row(plain: Any, place: str, faults: list[Fault]) -> TokenRow:

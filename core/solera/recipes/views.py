@@ -6,8 +6,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from solera.checkpoints.checkpoint import Checkpoint
-from solera.errors import Fault, FaultsError, InputError, MismatchError, SoleraError
-from solera.recipes.nodes import VIEWS, CheckpointNode, Node, Recipe, StackNode, TokensNode, upstream
+from solera.errors import Fault, FaultsError, MismatchError, SoleraError
+from solera.recipes.nodes import (
+    UNION,
+    VIEWS,
+    CheckpointNode,
+    Node,
+    Recipe,
+    StackNode,
+    TokensNode,
+    token_sources,
+    upstream,
+)
 from solera.recipes.order import by_id, reachable
 
 #: Gives weights that a recipe without views computes from checkpoints (by node id) as a checkpoint.
@@ -98,4 +108,21 @@ class _Opener:
         return stack(node.id, parts, node.layers)
 
     def _laid_out(self, node: TokensNode) -> Checkpoint:
-        raise InputError("A layout of tokens cannot be opened yet.", node=node.id)
+        from solera.checkpoints.relaid import Wish, lay_out
+        from solera.checkpoints.tokenizers import read_tokens, united
+
+        ids = [name for name in dict.fromkeys((node.base, *node.among, *token_sources(node))) if name]
+        if node.vocabulary not in {UNION, node.node, node.base, *node.among}:
+            ids.remove(node.vocabulary)  # lends its tokenizer only
+        lenders = [(self._weights(id_), read_tokens(self._weights(id_))) for id_ in ids]
+        vocabulary = ids[0] if node.vocabulary == UNION else node.vocabulary
+        found = read_tokens(self._weights(vocabulary))
+        others = [tokens for _, tokens in lenders] if node.vocabulary == UNION else []
+        wishes = {
+            token: Wish(ids.index(row.node) if row.node else None, row.token, row.zero, row.force)
+            for token, row in node.rows.items()
+        }
+        tokens = united(found, others, node.rows)
+        own = ids.index(node.node)
+        base = ids.index(node.base) if node.base else None
+        return lay_out(self._weights(node.node), lenders, own, tokens, found, wishes, node.multiple, base)

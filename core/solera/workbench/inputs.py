@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Callable, Mapping
@@ -9,6 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from solera.checkpoints.hub import find_snapshot
+from solera.checkpoints.references import HUB, read_foreign, read_hub
 from solera.errors import ChangedError, Fault, FaultsError, InputError, NotFoundError
 from solera.recipes.nodes import AdapterNode, CheckpointNode, Recipe
 from solera.recipes.order import reachable
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
     from solera.models.architecture import Factory
     from solera.projects.project import Project
     from solera.tasks.task import Task
+
+_LOG = logging.getLogger(__name__)
 
 LIBRARY, MEMORY = "library:", "memory:"
 
@@ -37,6 +42,7 @@ class Inputs:
         factories: What makes the module of a source (``memory:KEY`` or an absolute path) whose config names no
             architecture.
         tasks: Tasks that a script made, by name; they go before the project's.
+        download: Whether models of the hub that are not in its local cache may be fetched.
     """
 
     def __init__(self, registry: Registry, project: Project | None, cache: Path) -> None:
@@ -47,6 +53,7 @@ class Inputs:
         self._adapters: dict[tuple[str, Checkpoint], Checkpoint] = {}
         self.factories: dict[str, str | Factory] = {}
         self.tasks: dict[str, Task] = {}
+        self.download = False
         self._memory: dict[str, Checkpoint] = {}
         self._lock = threading.RLock()
 
@@ -90,6 +97,8 @@ class Inputs:
                     source=source,
                 )
             return self.project.library.get(source.removeprefix(LIBRARY)).path
+        if source.startswith(HUB):
+            return find_snapshot(read_hub(source), download=self.download).folder
         return Path(os.path.normpath(self.folder / Path(source).expanduser()))
 
     def open(self, source: str, strip: str = "") -> Checkpoint:
@@ -117,6 +126,8 @@ class Inputs:
                 except (ChangedError, NotFoundError):
                     known.close()
             opened = open_checkpoint(path, formats=self.registry.formats, strip=strip)
+            if source.startswith(HUB):
+                opened.name = f"{read_hub(source).model}@{path.name[:12]}"
             self._open[str(path), strip] = opened
             return opened
 
@@ -257,7 +268,7 @@ class Inputs:
         text = str(model)
         if Path(text).suffix in {".yaml", ".yml"}:
             file = Path(os.path.normpath(base / Path(text).expanduser()))
-            recipe = load_recipe(file, self.registry.methods)
+            recipe = self._mergekit(file) or load_recipe(file, self.registry.methods)
             named = recipe if recipe.name else replace(recipe, name=file.stem)
             return self.anchored(named, file.parent)
         source = self._anchor(text, base)
@@ -292,6 +303,48 @@ class Inputs:
         bounds = plain.get("bounds", {})
         return family.between({name: (float(low), float(high)) for name, (low, high) in bounds.items()})
 
+    def _mergekit(self, file: Path) -> Recipe | None:
+        """The recipe of a file of mergekit's; None if it is none.
+
+        Raises:
+            FaultsError: It has faults.
+            NotFoundError: There is no such file.
+        """
+        from solera.errors import SoleraError
+        from solera.recipes.mergekit.reading import looks_like_mergekit, read_mergekit
+        from solera.recipes.places import in_line
+        from solera.recipes.yaml import read_text
+
+        text, subject = read_text(file)
+        if not looks_like_mergekit(text):
+            return None
+
+        def find(name: str) -> str:
+            """What is there under a name: mergekit looks from the current folder, we from the file's."""
+            path = Path(name).expanduser()
+            places = (Path.cwd() / path, file.parent / path)
+            return next((os.path.normpath(place) for place in places if place.exists()), "")
+
+        def peek(source: str) -> Checkpoint | None:
+            try:
+                return self.open(source)
+            except SoleraError:
+                return None  # a fault of its own, when the recipe is checked
+
+        recipe, faults = read_mergekit(text, lambda name: read_foreign(name, find), peek, file.stem)
+        if faults:
+            raise FaultsError(f"mergekit recipe {subject}", [in_line(fault) for fault in faults])
+        if recipe.note:
+            _LOG.warning("%s: %s", file.name, recipe.note)
+        return recipe
+
+    def _pinned_to_commit(self, source: str) -> str:
+        """A source on the hub with the commit that is in the cache; as it is where there is none."""
+        try:
+            return find_snapshot(read_hub(source), download=self.download).source
+        except NotFoundError:
+            return source
+
     def close(self) -> None:
         """Close every file."""
         with self._lock:
@@ -315,6 +368,8 @@ class Inputs:
     def _anchor(self, source: str, folder: Path) -> str:
         if not source or source.startswith((LIBRARY, MEMORY)):
             return source
+        if source.startswith(HUB):
+            return self._pinned_to_commit(source)
         path = Path(os.path.normpath(folder / Path(source).expanduser()))
         return self.project.relative(path) if self.project else str(path.absolute())
 

@@ -49,12 +49,13 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """Layers of the result, and the models they are made of."""
+    """Layers of the result, and the models they are made of; ``residual`` is a key that mergekit passes over."""
 
     sources: tuple[Source, ...]
     place: str
     base: str = ""
     parameters: Settings = field(default_factory=dict)
+    residual: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +199,8 @@ class _Reader:
             lengths = {source.layers[1] - source.layers[0] for source in sources if source.layers}
             if len(lengths) > 1:
                 self._fault(here, f"The sources of a slice have as many layers each; these have {sorted(lengths)}.")
-            found.append(Slice(sources, here, base, self._settings(entry, here)))
+            residual = entry.get("residual_weight") is not None
+            found.append(Slice(sources, here, base, self._settings(entry, here), residual))
         return found
 
     def _sources(self, plain: Any, place: str, keys: Sequence[str]) -> tuple[Source, ...]:
