@@ -85,13 +85,18 @@ def run_page(page: Path, demo: Path, folder: Path) -> str:
 def environment(folder: Path) -> dict[str, str]:
     """The environment of a person who has just installed Solera and set nothing."""
     quiet = {key: value for key, value in os.environ.items() if not key.startswith(("SOLERA_", "PYTEST_"))}
-    return quiet | {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "SOLERA_CONFIG": str(folder / "config" / "settings.toml"),
-        "XDG_CACHE_HOME": str(folder / "cache"),
-        "QT_QPA_PLATFORM": "offscreen",
-        "OMP_NUM_THREADS": "1",
-    }
+    without_qt = {} if "pytestqt" in sys.modules else {"PYTEST_ADDOPTS": "-p no:pytest-qt"}  # it needs Qt to load
+    return (
+        quiet
+        | without_qt
+        | {
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "SOLERA_CONFIG": str(folder / "config" / "settings.toml"),
+            "XDG_CACHE_HOME": str(folder / "cache"),
+            "QT_QPA_PLATFORM": "offscreen",
+            "OMP_NUM_THREADS": "1",
+        }
+    )
 
 
 @pytest.fixture(scope="session")

@@ -294,7 +294,7 @@ def test_truncated_between_the_look_and_the_read(opened, monkeypatch):
     from solera.checkpoints.source import SourceFile
 
     path, checkpoint = opened
-    monkeypatch.setattr(SourceFile, "_check", lambda self, now: None)
+    monkeypatch.setattr(SourceFile, "_check", lambda self, now, **_: None)
     os.truncate(path, 1000)
     with pytest.raises(ChangedError, match="ends before"):
         checkpoint["w"].read()
