@@ -64,8 +64,8 @@ def _text(checkpoint: Checkpoint) -> str:
     file = checkpoint.folder / FILE if checkpoint.folder else None
     if file is None or not file.is_file():
         raise CheckpointError(
-            f"{checkpoint.name} has no {FILE}, by which rows of embeddings are matched. Save its tokenizer in that form, by "
-            "AutoTokenizer.from_pretrained(MODEL).save_pretrained(MODEL).",
+            f"{checkpoint.name} has no {FILE}, by which rows of embeddings are matched. Save its tokenizer in "
+            "that form: AutoTokenizer.from_pretrained(MODEL).save_pretrained(MODEL).",
             checkpoint=checkpoint.name,
         )
     if file.stat().st_size > MAX_BYTES:

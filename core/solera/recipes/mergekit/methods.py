@@ -61,6 +61,7 @@ class Foreign:
         base: Whether it needs a base, may have one, or treats it as any other model.
         models: How few and how many models it takes, the base not counted; None is any number.
         base_first: Whether our method takes the base as its first input.
+        departs: What is done otherwise than in mergekit, unless its numbers are asked for.
     """
 
     into: Translation
@@ -68,6 +69,7 @@ class Foreign:
     base: Literal["required", "optional", "ignored"] = "required"
     models: tuple[int, int | None] = (1, None)
     base_first: bool = False
+    departs: str = ""
 
 
 _WEIGHT = Declared("weight", scope="non_base", required=True)
@@ -249,11 +251,28 @@ METHODS: Mapping[str, Foreign] = {
     "breadcrumbs_ties": Foreign(_breadcrumbs(True), _sparse(False, False, _GAMMA)),
     "della": Foreign(_della(True), _sparse(True, True, _EPSILON)),
     "della_linear": Foreign(_della(False), _sparse(False, True, _EPSILON)),
-    "sce": Foreign(_sce, (Declared("select_topk", default=1.0), _INT8)),
+    "sce": Foreign(
+        _sce,
+        (Declared("select_topk", default=1.0), _INT8),
+        departs="Models are weighed by their energies however small; mergekit weighs them alike where these total less "
+        "than 1e-6.",
+    ),
     "ram": Foreign(_ram, (_RAM_EPSILON,)),
     "ramplus_tl": Foreign(_ram_plus, (Declared("r", default=0.1), Declared("alpha", default=0.2), _RAM_EPSILON)),
-    "model_stock": Foreign(_model_stock, (Declared("filter_wise", "bool", default=False),), models=(2, None)),
+    "model_stock": Foreign(
+        _model_stock,
+        (Declared("filter_wise", "bool", default=False),),
+        models=(2, None),
+        departs="Short task vectors are compared by their true angles, and where models disagree the base is kept; "
+        "mergekit floors the product of two lengths at 1e-6 and goes away from the mean.",
+    ),
     "nearswap": Foreign(_nearswap, (_T,), models=(1, 1)),
-    "arcee_fusion": Foreign(_arcee_fusion, models=(1, 1), base_first=True),
+    "arcee_fusion": Foreign(
+        _arcee_fusion,
+        models=(1, 1),
+        base_first=True,
+        departs="Divergences are computed in float64 and quantiles exactly; mergekit rounds to the input's dtype and "
+        "draws a random million entries.",
+    ),
     "passthrough": Foreign(_passthrough, (Declared("scale", scope="input", default=None),), "ignored", (1, 1)),
 }

@@ -169,6 +169,10 @@ class Document:
         others = [source for source in sources if source.model != base or method.base == "ignored"]
         self._check_count(len(others), slice_)
         values = self._values(reading, others, above, slice_)
+        if method.departs and not config.compat:
+            self._shared.note(method.departs)
+        if config.method.startswith(("dare", "della")) and values["density"] != 1.0:
+            self._shared.note("Random masks follow the names of tensors; mergekit draws others.")
         name, params = method.into(values, Setting(len(others), config.seed, config.compat))
         own = next((source for source in sources if source.model == base), Source(base, "base_model"))
         base_id = self._taken(own, prefix) if base and method.base != "ignored" else ""
