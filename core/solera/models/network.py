@@ -131,7 +131,8 @@ def check_fit(network: Network, checkpoint: Checkpoint) -> None:
     if any(parts):
         prefix = _common_prefix(missing, unexpected)
         remedy = (
-            f"Its names begin with '{prefix}': declare that with strip: \"{prefix}\" in the recipe, or strip in open()."
+            f"Its names begin with '{prefix}': declare that with strip: \"{checkpoint.strip}{prefix}\" in the "
+            "recipe, or strip in open()."
             if prefix
             else "Choose the architecture or factory these weights come from."
         )
