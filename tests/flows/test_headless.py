@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -56,6 +57,14 @@ def project(demo: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(demo, tmp_path / "project"))
 
 
+def result_of(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    """The last line of a job's events."""
+    *events, result = (json.loads(line) for line in done.stdout.splitlines())
+    assert all(isinstance(event["v"], int) and event["event"] for event in events)
+    assert result["event"] == "result"
+    return result
+
+
 def start_exploration(project: Path) -> tuple[subprocess.Popen[str], Path]:
     """The slow exploration in a process of its own, once it has a few points."""
     words = [*SOLERA, "explore", "slow", "--project", str(project), "--json"]
@@ -99,7 +108,7 @@ def test_a_signal_stops_resumably_within_ten_seconds(project: Path, number: sign
     assert RunReader(file).state == "interrupted"
     done = solera("runs", "resume", file.stem, "--project", project, "--json")
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["run"] == file.stem
+    assert result_of(done)["run"] == file.stem
     assert RunReader(file).count == 144
 
 
@@ -113,12 +122,12 @@ def test_kill_9_loses_at_most_a_second_and_the_same_command_goes_on(project: Pat
     before = killed.points()
     done = solera("explore", "slow", "--project", project, "--json")
     assert done.returncode == 0, done.stderr
-    result = json.loads(done.stdout)
+    result = result_of(done)
     assert (result["run"], result["reused"]) == (file.stem, False)
     after = RunReader(file).points()
     assert len(after) == 144
     np.testing.assert_array_equal(after.values[: len(before)], before.values)
-    again = json.loads(solera("explore", "slow", "--project", project, "--json").stdout)
+    again = result_of(solera("explore", "slow", "--project", project, "--json"))
     assert (again["run"], again["reused"]) == (file.stem, True)
 
 
@@ -126,7 +135,7 @@ def test_a_finished_run_is_exported(project: Path) -> None:
     words = ("--line", "digits-base", "digits-rotated", "-t", "rotated", "-p", "points=3", "--limit", "16", "--json")
     done = solera("explore", *words, cwd=project)
     assert done.returncode == 0, done.stderr
-    run = json.loads(done.stdout)["run"]
+    run = result_of(done)["run"]
     for name in ("run.csv", "run.json", "run.nc"):
         assert solera("runs", "export", run[:17], project / name, cwd=project).returncode == 0
     rows = (project / "run.csv").read_text().splitlines()

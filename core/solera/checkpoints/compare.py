@@ -9,6 +9,9 @@ from solera.checkpoints.checkpoint import Checkpoint
 from solera.checkpoints.views import suggest_view
 from solera.errors import Fault
 
+#: Parts of the names of tensors that have a row for every token.
+_TOKEN_ROWS = ("embed", "lm_head", "wte", "tok_", "output.weight", "shared.weight")
+
 #: How many examples a sentence gives.
 EXAMPLES = 3
 
@@ -80,7 +83,25 @@ def _differing(
     )
     more = f" and {len(found) - EXAMPLES} more" if len(found) > EXAMPLES else ""
     message = f"The {what} of {len(found)} tensors differ: {examples}{more}."
+    if what == "shapes":
+        message += _vocabularies(a, b, found)
     faults.append(Fault(f"mismatch.{what}", f"{a.name}, {b.name}", message, fields={"names": found}))
+
+
+def _vocabularies(a: Checkpoint, b: Checkpoint, names: Sequence[str]) -> str:
+    """A sentence that explains tensors whose rows stand for tokens; empty if there are none."""
+    rows = {
+        (a[name].shape[0], b[name].shape[0])
+        for name in names
+        if a[name].shape[1:] == b[name].shape[1:] and any(part in name.lower() for part in _TOKEN_ROWS)
+    }
+    if len(rows) != 1:
+        return ""
+    here, there = rows.pop()
+    return (
+        f" Their rows stand for tokens: the vocabularies have {here:,} and {there:,}. Lay the tokens of both out for "
+        "one vocabulary first (a node 'tokens' in a recipe, tokenizer_source in a mergekit file)."
+    )
 
 
 def _some(names: Sequence[str]) -> str:

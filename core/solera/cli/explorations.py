@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from solera.cli.screen import Json, show, show_json, show_table, with_error
+from solera.cli.requirements import UNMET, parse_requirements
+from solera.cli.screen import JsonEvents, say, show, show_line, show_table, with_error
 from solera.errors import InputError
 
 ProjectFolder = Annotated[Path | None, typer.Option("--project", help="The project; the one around here unless given.")]
@@ -28,26 +29,42 @@ def evaluate(
     split: Annotated[str, typer.Option(help="On which data: train, selection or report.")] = "report",
     project: ProjectFolder = None,
     device: Device = "",
+    require: Annotated[
+        list[str] | None,
+        typer.Option("--require", help="Fail with exit code 4 unless it holds: 'code.loss<=1.80'; may be repeated."),
+    ] = None,
     quiet: Quiet = False,
-    json: Json = False,
+    json: JsonEvents = False,
 ) -> None:
     """Score a model on tasks, with standard errors."""
     from solera.cli.work import submit_and_run, workbench
 
+    requirements = parse_requirements(require or ())
     with workbench(project, device=device) as bench:
+        columns = _columns(bench, task)
+        for requirement in requirements:
+            requirement.check(columns)
         result = submit_and_run(
             bench,
             lambda: bench.submit_evaluate(_model(bench, model), task or (), split=_split(split), device=device),
             quiet=quiet,
+            json=json,
         )
-    row = result["comparison"]["rows"][0]
+    scores = result["comparison"]["rows"][0]["scores"]
+    values = {name: float(score["value"]) for name, score in scores.items()}
+    verdicts = [requirement.judge(values) for requirement in requirements]
     if json:
-        show_json({"run": result["run"], "split": split, "scores": row["scores"]})
-        return
-    show_table(
-        ("score", f"on the {split} split", "samples"),
-        ((name, with_error(s["value"], s["stderr"], _percent(name)), s["count"]) for name, s in row["scores"].items()),
-    )
+        show_line("result", {"run": result["run"], "split": split, "scores": scores, "requirements": verdicts})
+    else:
+        show_table(
+            ("score", f"on the {split} split", "samples"),
+            ((name, with_error(s["value"], s["stderr"], _percent(name)), s["count"]) for name, s in scores.items()),
+        )
+    unmet = [verdict for verdict in verdicts if not verdict["met"]]
+    for verdict in unmet:
+        say(f"solera: {verdict['require']} is not met: {verdict['column']} is {verdict['value']:.6g}.")
+    if unmet:
+        raise typer.Exit(UNMET)
 
 
 def explore(
@@ -67,7 +84,7 @@ def explore(
     project: ProjectFolder = None,
     device: Device = "",
     quiet: Quiet = False,
-    json: Json = False,
+    json: JsonEvents = False,
 ) -> None:
     """Explore a landscape: a family of models, tasks, an explorer."""
     from solera.cli.work import submit_and_run, workbench
@@ -94,15 +111,21 @@ def explore(
                 "explorer": {"name": explorer or "grid", "params": _params(param)},
                 "budget": budget, "limit": limit, "seed": seed, "device": device,
             }  # fmt: skip
-        result = submit_and_run(bench, lambda: bench.submit(plain, fresh=fresh), quiet=quiet)
+        result = submit_and_run(bench, lambda: bench.submit(plain, fresh=fresh), quiet=quiet, json=json)
     if json:
-        show_json(result)
+        show_line("result", result)
         return
     if "text" in result:
         show(result["text"])
     show(
         f"{result['summary']}\nrun {result['run']}{' (recorded before)' if result['reused'] else ''}: {result['path']}"
     )
+
+
+def _columns(bench: Any, tasks: list[str] | None) -> list[str]:
+    """The scores that tasks give: ``"task.metric"``."""
+    found = [bench.task(name) for name in tasks or bench.tasks()]
+    return [f"{task.name}.{metric}" for task in found for metric in task.metrics]
 
 
 def _model(bench: Any, model: str) -> Any:

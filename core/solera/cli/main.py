@@ -1,6 +1,7 @@
 """The entry point of ``solera``: parses, runs, and turns errors into sentences and exit codes.
 
-Exit codes: 0 done; 1 failed; 2 wrong usage or input; 3 stopped by a signal, and what is stored can be resumed.
+Exit codes: 0 done; 1 failed; 2 wrong usage or input; 3 stopped by a signal, and what is stored can be resumed; 4 a
+requirement on a score is not met.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import typer
+
+    from solera.errors import SoleraError
 
 DONE, FAILED, USAGE, STOPPED = 0, 1, 2, 3
 
@@ -29,22 +32,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _run(words)
     except Interrupted as error:
-        sys.stderr.write(f"{error}\n")
+        _tell(error, words, who="")
         return STOPPED
-    except (InputError, FaultsError, NotFoundError) as error:
-        if debug:
-            raise
-        sys.stderr.write(f"solera: {error}\n")
-        return USAGE
     except SoleraError as error:
         if debug:
             raise
-        sys.stderr.write(f"solera: {error}\n")
-        return FAILED
+        _tell(error, words)
+        return USAGE if isinstance(error, (InputError, FaultsError, NotFoundError)) else FAILED
     except BrokenPipeError:
         # Whoever read us has gone (``| head``); keep the interpreter from complaining at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
+
+
+def _tell(error: SoleraError, words: Sequence[str], who: str = "solera: ") -> None:
+    """A sentence on stderr for a person; where JSON was asked for also a line on stdout for a program."""
+    from solera.cli.screen import show_error
+
+    sys.stderr.write(f"{who}{error}\n")
+    if "--json" in words:
+        show_error(error)
 
 
 def build_app() -> typer.Typer:
@@ -100,6 +107,10 @@ def _run(words: list[str]) -> int:
         code = command.main(words, prog_name="solera", standalone_mode=False)
     except usage as error:
         error.show()
+        if "--json" in words:
+            from solera.cli.screen import show_line
+
+            show_line("error", {"code": "usage", "message": error.format_message(), "fields": {}})
         return USAGE
     except typer.Abort:
         sys.stderr.write("Stopped.\n")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from solera.cli.screen import Json, in_bytes, in_count, show, show_json
+from solera.cli.screen import Json, JsonEvents, in_bytes, in_count, in_time, show, show_json, show_line
 from solera.errors import InputError
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 RecipeFile = Annotated[Path, typer.Argument(help="A recipe in YAML.")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="A free variable: NAME=VALUE; may be repeated.")]
+Device = Annotated[str, typer.Option(help="torch device, such as cuda:0.")]
 Dtype = Annotated[str, typer.Option(help="Storage dtype of the result, such as bfloat16.")]
 Memory = Annotated[str, typer.Option("--memory-budget", help="Memory it may hold, such as 8GiB.")]
 
@@ -27,73 +29,96 @@ def register(app: typer.Typer) -> None:
 
 
 def check(
-    recipe: RecipeFile, set_: Set = None, dtype: Dtype = "", memory_budget: Memory = "", json: Json = False
+    recipe: RecipeFile,
+    set_: Set = None,
+    device: Device = "",
+    dtype: Dtype = "",
+    memory_budget: Memory = "",
+    json: Json = False,
 ) -> None:
-    """Show all faults of a recipe, or what it costs: bytes read, held and written."""
+    """Show all faults of a recipe, or what it costs: bytes read, held and written, and the time."""
     from solera.cli.work import workbench
     from solera.errors import FaultsError
 
-    with workbench() as bench:
+    with workbench(device=device) as bench:
         try:
-            loaded = bench.recipe(str(recipe), Path.cwd())
-            plan = _plan(bench, loaded, set_, dtype, memory_budget)
+            cost = _cost(bench, bench.recipe(str(recipe), Path.cwd()), set_, device, dtype, memory_budget)
         except FaultsError as error:
             if not json:
                 raise
             show_json({"ok": False, **error.to_plain()["fields"]})
             raise typer.Exit(2) from error
     if json:
-        show_json({"ok": True, "faults": [], "plan": plan})
+        show_json({"ok": True, "faults": [], **cost})
     else:
         show(f"{recipe} is right.")
-        _show_plan(plan)
+        _show_cost(cost)
 
 
 def merge(
     recipe: RecipeFile,
     out: Annotated[Path, typer.Argument(help="The folder to make.")],
     set_: Set = None,
-    device: Annotated[str, typer.Option(help="torch device, such as cuda:0.")] = "",
+    device: Device = "",
     dtype: Dtype = "",
     memory_budget: Memory = "",
+    shard_size: Annotated[str, typer.Option(help="Most bytes of a file of the result, such as 2GiB.")] = "",
+    allow_nonfinite: Annotated[
+        bool, typer.Option("--allow-nonfinite", help="Let NaN and infinity pass, with a warning, instead of failing.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would cost; write nothing.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a checkpoint that is there.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
-    json: Json = False,
+    json: JsonEvents = False,
 ) -> None:
     """Make the weights of a recipe and write them as a checkpoint."""
     from solera.cli.work import submit_and_run, workbench
-    from solera.settings import parse_bytes
 
     with workbench(device=device) as bench:
         loaded = bench.recipe(str(recipe), Path.cwd())
         if dry_run:
-            plan = _plan(bench, loaded, set_, dtype, memory_budget)
+            cost = _cost(bench, loaded, set_, device, dtype, memory_budget, out.absolute(), force=force)
             if json:
-                show_json({"plan": plan})
+                show_line("result", cost)
             else:
-                _show_plan(plan)
+                _show_cost(cost)
             return
-        numbers = _numbers(set_, loaded)
-        budget = parse_bytes(memory_budget) if memory_budget else 0
         result = submit_and_run(
             bench,
             lambda: bench.submit_merge(
-                loaded, out.absolute(), dtype, force, numbers=numbers, memory_budget=budget, device=device
+                loaded, out.absolute(), dtype, force, numbers=_numbers(set_, loaded), device=device,
+                memory_budget=_bytes(memory_budget), shard_bytes=_bytes(shard_size), allow_nonfinite=allow_nonfinite,
             ),
             quiet=quiet,
-        )
+            json=json,
+        )  # fmt: skip
     if json:
-        show_json(result)
+        show_line("result", result)
     elif not quiet:
-        show(f"Wrote {result['out']}")
+        show(f"{'Copied to' if result['reused'] else 'Wrote'} {result['out']} in {in_time(result['seconds'])}.")
 
 
-def _plan(bench: Workbench, recipe: Recipe, set_: list[str] | None, dtype: str, memory: str) -> dict[str, Any]:
+def _cost(
+    bench: Workbench, recipe: Recipe, set_: list[str] | None, device: str, dtype: str, memory: str,
+    out: Path | None = None, *, force: bool = False,
+) -> dict[str, Any]:  # fmt: skip
+    """What a merge takes: ``{"plan": Plan.summary(), "expected": {"seconds", "basis"}}``."""
+    import dataclasses
+
+    from solera.execution.stream import check_output
+
+    numbers = _numbers(set_, recipe)
+    plan = bench.plan(recipe, numbers=numbers, dtype=dtype, memory_budget=_bytes(memory))
+    if out is not None:
+        check_output(plan, out, force=force)
+    expected = bench.expected(plan, device=device, numbers=numbers)
+    return {"plan": plan.summary(), "expected": dataclasses.asdict(expected)}
+
+
+def _bytes(text: str) -> int:
     from solera.settings import parse_bytes
 
-    budget = parse_bytes(memory) if memory else 0
-    return bench.plan(recipe, numbers=_numbers(set_, recipe), dtype=dtype, memory_budget=budget).summary()
+    return parse_bytes(text) if text else 0
 
 
 def _numbers(set_: list[str] | None, recipe: Recipe) -> dict[str, float]:
@@ -115,14 +140,28 @@ def _numbers(set_: list[str] | None, recipe: Recipe) -> dict[str, float]:
     return numbers
 
 
-def _show_plan(plan: dict[str, Any]) -> None:
+def _show_cost(cost: dict[str, Any]) -> None:
+    plan, seconds = cost["plan"], cost["expected"]["seconds"]
     show(
         f"Reads {in_bytes(plan['reads'])}, holds at most {in_bytes(plan['holds'])}, writes {in_bytes(plan['writes'])}: "
         f"{in_count(plan['parameters'])} parameters in {plan['tensors']} tensors, {plan['computed']} computed."
     )
-    if plan["cast"]:
-        show(f"{plan['cast']} tensors change their dtype.")
+    basis = cost["expected"]["basis"]
+    show(f"Takes about {in_time(seconds)}, by {basis}." if seconds is not None else f"How long is not known: {basis}.")
+    for change, count in plan["casts"].items():
+        show(f"Cast from {change}: {count} tensors.")
+    if plan["tied"]:
+        show(f"Written once, for they are tied: {_some(f'{a} is {b}' for a, b in plan['tied'].items())}.")
+    if plan["copied"]:
+        show(f"Copied from '{plan['reference']}', for they hold integers: {_some(plan['copied'])}.")
     if plan["dropped"]:
-        show(f"Left out, for not every model has them: {', '.join(plan['dropped'][:5])}.")
+        show(f"Left out, for '{plan['reference']}' has them not: {_some(plan['dropped'])}.")
     if plan["first_passes"]:
         show(f"Read twice, for these look at the whole model first: {', '.join(plan['first_passes'])}.")
+
+
+def _some(names: Iterable[str]) -> str:
+    """The first few of a list, and how many more there are."""
+    shown = list(names)
+    more = f" and {len(shown) - 5} more" if len(shown) > 5 else ""
+    return ", ".join(shown[:5]) + more

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from solera.cli.explorations import Device, ProjectFolder, Quiet
-from solera.cli.screen import Json, show, show_facts, show_json, show_table
+from solera.cli.screen import Json, JsonEvents, show, show_facts, show_json, show_line, show_table
 from solera.errors import InputError, NotFoundError
 
 if TYPE_CHECKING:
@@ -129,16 +129,16 @@ def check(
 
 @runs.command()
 def resume(
-    run: Run, project: ProjectFolder = None, device: Device = "", quiet: Quiet = False, json: Json = False
+    run: Run, project: ProjectFolder = None, device: Device = "", quiet: Quiet = False, json: JsonEvents = False
 ) -> None:
     """Go on with an exploration that was stopped or killed."""
     from solera.cli.work import submit_and_run, workbench
 
     file = _file(run, project)
     with workbench(_project_of(project), device=device) as bench:
-        result = submit_and_run(bench, lambda: bench.resume(file.stem), quiet=quiet)
+        result = submit_and_run(bench, lambda: bench.resume(file.stem), quiet=quiet, json=json)
     if json:
-        show_json(result)
+        show_line("result", result)
     else:
         show(f"{result['summary']}\nrun {result['run']}: {result['path']}")
 

@@ -3,20 +3,47 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+if TYPE_CHECKING:
+    from solera.errors import SoleraError
+
 #: The option that every command with an answer has.
 Json = Annotated[bool, typer.Option("--json", help="Print the answer as one JSON value.")]
+
+#: The option of commands that run a job.
+JsonEvents = Annotated[
+    bool,
+    typer.Option("--json", help="Print events as JSON, one a line, the result last; with --quiet the result alone."),
+]
+
+#: Version of the lines ``result`` and ``error``; those of other events have their own. Fields are only ever added.
+LINE_VERSION = 1
 
 
 def show_json(value: Any) -> None:
     """One JSON value to stdout."""
     json.dump(value, sys.stdout, indent=1, default=str, ensure_ascii=False)
     sys.stdout.write("\n")
+
+
+def show_line(kind: str, fields: Mapping[str, Any], version: int = LINE_VERSION) -> None:
+    """One JSON object on a line of its own to stdout: ``{"event": kind, "v": version, ...}``."""
+    text = json.dumps({"event": kind, "v": version, **_plain(fields)}, default=str, ensure_ascii=False)
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def show_error(error: SoleraError) -> None:
+    """An error as a line for programs: its code, its sentence and its facts."""
+    plain = error.to_plain()
+    fields = {key: value for key, value in plain["fields"].items() if key != "traceback"}
+    show_line("error", {"code": plain["code"], "message": plain["message"], "fields": fields})
 
 
 def show(line: str = "") -> None:
@@ -56,6 +83,19 @@ def show_facts(facts: Mapping[str, Any]) -> None:
         show(f"{name.ljust(width)}  {value}")
 
 
+def _plain(value: Any) -> Any:
+    """JSON has no NaN and no infinity; they become null."""
+    match value:
+        case float():
+            return value if math.isfinite(value) else None
+        case Mapping():
+            return {str(key): _plain(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_plain(item) for item in value]
+        case _:
+            return value
+
+
 def in_bytes(count: float) -> str:
     """A number of bytes as people read it: ``"1.4 GB"`` (powers of 1000)."""
     for unit in ("B", "kB", "MB", "GB"):
@@ -88,8 +128,6 @@ def in_time(seconds: float) -> str:
 
 def with_error(value: float, stderr: float, percent: bool = False) -> str:
     """A number with its standard error, rounded to what the error supports: ``"0.842 ± 0.011"``."""
-    import math
-
     scale, unit = (100, " %") if percent else (1, "")
     value, stderr = value * scale, stderr * scale
     if math.isfinite(stderr) and stderr > 0:

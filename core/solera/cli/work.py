@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from solera.cli.screen import in_bytes, in_time, say
+from solera.cli.screen import in_bytes, in_time, say, show_line
 from solera.errors import Interrupted
 
 if TYPE_CHECKING:
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 #: Seconds between lines of progress where there is no terminal.
 _LINE_SECONDS = 5.0
+
+#: Seconds between lines of progress for programs.
+_JSON_SECONDS = 0.25
 
 #: Seconds a job that was told to stop is waited for; the program ends within ten, whatever the job is at.
 _STOP_SECONDS = 8.0
@@ -65,13 +68,16 @@ def workbench(project: Path | None = None, *, find: bool = True, device: str = "
             opened.close()
 
 
-def run_job(bench: Workbench, job: Job, *, quiet: bool = False, events: queue.SimpleQueue[Event]) -> dict[str, Any]:
+def run_job(
+    bench: Workbench, job: Job, *, quiet: bool = False, json: bool = False, events: queue.SimpleQueue[Event]
+) -> dict[str, Any]:
     """Wait for a job, showing its progress.
 
     Args:
         bench: Where it runs.
         job: What to wait for.
         quiet: Show nothing but warnings.
+        json: Show events on stdout, as JSON.
         events: A subscription made before the job was submitted.
 
     Returns:
@@ -85,18 +91,18 @@ def run_job(bench: Workbench, job: Job, *, quiet: bool = False, events: queue.Si
     from solera.workbench.outcome import result_of
 
     with resumable(bench.jobs) as stopped:
-        _watch(job, events, _display(quiet), stopped)
+        _watch(job, events, _display(quiet, json), stopped)
         bench.jobs.wait(job.id, 0.5 if stopped else 15.0)
     if job.state == "interrupted" or (stopped and not job.final):
         raise Interrupted(_how_to_go_on(bench, job))
     return result_of(job)
 
 
-def submit_and_run(bench: Workbench, submit: Any, *, quiet: bool = False) -> dict[str, Any]:
+def submit_and_run(bench: Workbench, submit: Any, *, quiet: bool = False, json: bool = False) -> dict[str, Any]:
     """Subscribe, submit by calling ``submit()``, and wait; see :func:`run_job`."""
     events = bench.jobs.subscribe()
     try:
-        return run_job(bench, submit(), quiet=quiet, events=events)
+        return run_job(bench, submit(), quiet=quiet, json=json, events=events)
     finally:
         bench.jobs.unsubscribe(events)
 
@@ -126,6 +132,7 @@ def _watch(job: Job, events: queue.SimpleQueue[Event], display: _Display, stoppe
                 continue
             if event.job != job.id:
                 continue
+            display.event(event)
             if isinstance(event, Progress):
                 display.progress(event)
             elif isinstance(event, Logged) and event.level != "debug":
@@ -142,6 +149,9 @@ class _Display:
 
     def __exit__(self, *_: object) -> None:
         pass
+
+    def event(self, event: Event) -> None:
+        """Anything it said."""
 
     def progress(self, event: Progress) -> None:
         """How far it is."""
@@ -165,6 +175,26 @@ class _Lines(_Display):
 
     def note(self, level: str, text: str) -> None:
         say(text if level == "info" else f"{level}: {text}")
+
+
+class _Json(_Display):
+    """Every event as a line of JSON, for programs; of progress only what one can follow."""
+
+    def __init__(self) -> None:
+        self._next = -math.inf
+
+    def event(self, event: Event) -> None:
+        from solera.events import Progress, to_plain
+
+        if isinstance(event, Progress):
+            if time.monotonic() < self._next:
+                return
+            self._next = time.monotonic() + _JSON_SECONDS
+        plain = to_plain(event)
+        show_line(plain.pop("event"), plain, plain.pop("v"))
+
+    def note(self, level: str, text: str) -> None:
+        pass  # it is among the events
 
 
 class _Bar(_Display):
@@ -196,9 +226,11 @@ class _Bar(_Display):
         self._bar.console.print(text if level == "info" else f"{level}: {text}", markup=False, highlight=False)
 
 
-def _display(quiet: bool) -> _Display:
+def _display(quiet: bool, json: bool) -> _Display:
     if quiet:
         return _Display()
+    if json:
+        return _Json()
     return _Bar() if sys.stderr.isatty() else _Lines()
 
 
@@ -212,4 +244,6 @@ def _numbers(event: Progress) -> str:
     if event.total is None:
         return f"{amount(event.done)}{unit}" if event.done else ""
     text = f"{amount(event.done)} of {amount(event.total)}{unit}"
+    if event.rate and event.unit == "B":
+        text += f", {in_bytes(event.rate)}/s"
     return f"{text}, {in_time(event.left)} left" if event.left is not None else text

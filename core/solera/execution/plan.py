@@ -77,13 +77,17 @@ class Plan:
         computed = [target for target in self.targets if target.computed]
         cast = [target for target in computed if target.dtype != target.source_dtype]
         counts: dict[str, int] = {}
+        casts: dict[str, int] = {}
         for target in self.targets:
             counts[target.dtype] = counts.get(target.dtype, 0) + target.numel
+        for target in cast:
+            change = f"{target.source_dtype} to {target.dtype}"
+            casts[change] = casts.get(change, 0) + 1
         return {
             "reads": self.reads, "holds": self.holds, "writes": self.writes, "memory_budget": self.memory_budget,
             "tensors": len(self.targets), "parameters": sum(target.numel for target in self.targets), "dtypes": counts,
             "computed": len(computed), "copied": [target.name for target in self.targets if not target.computed],
-            "cast": len(cast), "tied": dict(self.ties), "dropped": list(self.dropped),
+            "cast": len(cast), "casts": casts, "tied": dict(self.ties), "dropped": list(self.dropped),
             "first_passes": [step.id for step in self.program.prepared],
             "inputs": {id_: checkpoint.name for id_, checkpoint in self.checkpoints.items()},
             "reference": self.program.reference, "chunk": self.chunk, "workers": self.workers,

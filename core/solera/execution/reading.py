@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
@@ -13,6 +13,9 @@ from solera.errors import NumericError
 from solera.execution.targets import find_ref
 from solera.tensors.dtypes import cast, check_finite, torch_dtype
 from solera.tensors.specs import ITEM_SIZES
+
+#: Takes an error about NaN or infinity that is not to end the work.
+Allow = Callable[[NumericError], None]
 
 
 class Reader:
@@ -25,12 +28,21 @@ class Reader:
         checkpoints: By node id.
         device: Where the numbers are wanted.
         keep: Give new memory every time instead of reusing buffers.
+        allow: Takes the error instead of its being raised, where NaN and infinity are let pass.
     """
 
-    def __init__(self, checkpoints: Mapping[str, Checkpoint], device: str = "cpu", *, keep: bool = False) -> None:
+    def __init__(
+        self,
+        checkpoints: Mapping[str, Checkpoint],
+        device: str = "cpu",
+        *,
+        keep: bool = False,
+        allow: Allow | None = None,
+    ) -> None:
         self._checkpoints = checkpoints
         self._device = torch.device(device)
         self._keep = keep
+        self._allow = allow
         self._local = threading.local()
 
     def __call__(self, id_: str, name: str, start: int, stop: int) -> Tensor:
@@ -53,9 +65,17 @@ class Reader:
             narrow = raw.view(torch_dtype(ref.dtype))
             wide.copy_(narrow)
             if ref.dtype == "float64":
-                _check_narrowing(narrow, wide, name, checkpoint.name)
-        check_finite_fast(wide, name, f"checkpoint {checkpoint.name}")
+                self._let(_check_narrowing, narrow, wide, name, checkpoint.name)
+        self._let(check_finite_fast, wide, name, f"checkpoint {checkpoint.name}")
         return wide if self._device.type == "cpu" else wide.to(self._device)
+
+    def _let(self, check: Callable[..., None], *arguments: object) -> None:
+        try:
+            check(*arguments)
+        except NumericError as error:
+            if self._allow is None:
+                raise
+            self._allow(error)
 
     def _buffer(self, id_: str, role: str, nbytes: int) -> Tensor:
         if self._keep:
@@ -81,19 +101,25 @@ def check_finite_fast(tensor: Tensor, name: str, where: str = "") -> None:
         check_finite(tensor, name, where)
 
 
-def store(tensor: Tensor, dtype: str, name: str) -> Tensor:
+def store(tensor: Tensor, dtype: str, name: str, allow: Allow | None = None) -> Tensor:
     """A float32 result in its storage dtype; as :func:`solera.tensors.dtypes.cast`, in one pass when all is well.
 
     Raises:
-        NumericError: An element is NaN or infinite, or does not fit the dtype.
+        NumericError: An element is NaN or infinite, or does not fit the dtype, and ``allow`` is None.
     """
     target = torch_dtype(dtype)
     if tensor.numel() and target.is_floating_point:
         low, high = torch.aminmax(tensor)
         if max(abs(float(low)), abs(float(high))) <= torch.finfo(target).max:  # false for NaN
             return tensor.to(target)
-    check_result(tensor, name)
-    return cast(tensor, dtype, name)
+    try:
+        check_result(tensor, name)
+        return cast(tensor, dtype, name)
+    except NumericError as error:
+        if allow is None:
+            raise
+        allow(error)
+        return tensor.to(target)
 
 
 def check_result(tensor: Tensor, name: str, dtype: str = "float32, in which merges are computed") -> None:

@@ -25,10 +25,11 @@ from solera.execution.card import write_companions
 from solera.execution.identity import plan_key
 from solera.execution.input_hashes import InputHashes
 from solera.execution.journal import Journal
+from solera.execution.nonfinite import Nonfinite
 from solera.execution.output import Output
 from solera.execution.plan import Plan, piece_bytes
 from solera.execution.prepare import prepare
-from solera.execution.reading import Reader, store
+from solera.execution.reading import Allow, Reader, store
 from solera.execution.result import result_shards
 from solera.execution.targets import Target
 from solera.execution.writer import SHARD_BYTES, ShardWriter
@@ -62,6 +63,7 @@ def execute(
     recipe_text: str = "",
     fingerprints: Mapping[str, str] | None = None,
     learned: dict[str, str] | None = None,
+    allow_nonfinite: bool = False,
 ) -> Path:
     """Make the result of a plan.
 
@@ -75,6 +77,7 @@ def execute(
         fingerprints: Content hashes of the inputs by node id, where they are known; the others are made from what the
             merge reads.
         learned: Filled with the content hash of every input.
+        allow_nonfinite: Let NaN and infinity in inputs and results pass, with a warning, instead of failing.
 
     Returns:
         The folder.
@@ -99,7 +102,8 @@ def execute(
             writer = ShardWriter(folder, shards, journal.finished, lambda file: journal.add(file, hashes.fresh()))
             try:
                 digests = {id_: journal.digests(id_) for id_ in plan.checkpoints}
-                _Executor(hashes.watched(digests), writer, context).run()
+                allow = Nonfinite(partial(_tell, context)) if allow_nonfinite else None
+                _Executor(hashes.watched(digests), writer, context, allow).run()
             finally:
                 writer.close()
         found = hashes.finish()
@@ -116,12 +120,13 @@ def execute(
 class _Executor:
     """One run of a plan."""
 
-    def __init__(self, plan: Plan, writer: ShardWriter, context: Context) -> None:
+    def __init__(self, plan: Plan, writer: ShardWriter, context: Context, allow: Allow | None = None) -> None:
         self._plan = plan
+        self._allow = allow
         self._writer = writer
         self._context = context
         # Buffers are reused for chunks, which are small; whole tensors give their memory back.
-        self._load = Reader(plan.leaves, context.device, keep=plan.chunk == 0)
+        self._load = Reader(plan.leaves, context.device, keep=plan.chunk == 0, allow=allow)
         self._states: dict[str, Any] = {}
         self._done = sum(target.nbytes for target in plan.targets if not writer.wants(target.stored_name))
         self._lock = threading.Lock()
@@ -165,7 +170,7 @@ class _Executor:
         piece = Piece(target.name, work.start)
         with torch.no_grad():
             result = self._plan.program.evaluate(self._load, piece, work.stop, shape, target.depth, self._states)
-            stored = store(result, target.dtype, target.name).reshape(-1).contiguous().cpu()
+            stored = store(result, target.dtype, target.name, self._allow).reshape(-1).contiguous().cpu()
         data = stored.view(torch.uint8).numpy().data
         self._writer.write(target.stored_name, work.start * ITEM_SIZES[target.dtype], data)
 

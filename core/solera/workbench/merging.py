@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,7 @@ class _Merge:
     force: bool
     shard_bytes: int
     known: Mapping[str, str]
+    allow_nonfinite: bool
 
 
 def merge_job(bench: Bench, args: dict[str, Any], context: JobContext) -> dict[str, Any]:
@@ -39,7 +41,7 @@ def merge_job(bench: Bench, args: dict[str, Any], context: JobContext) -> dict[s
     Args:
         bench: What jobs share.
         args: ``{"recipe": plain, "out": path}`` and, where wanted, ``"numbers"`` (variables), ``"dtype"``,
-            ``"force"``, ``"memory_budget"`` (bytes), ``"shard_bytes"``.
+            ``"force"``, ``"memory_budget"`` (bytes), ``"shard_bytes"``, ``"allow_nonfinite"``.
         context: The job's.
 
     Returns:
@@ -109,7 +111,7 @@ def _planned(bench: Bench, args: dict[str, Any], context: JobContext) -> _Merge:
     )  # fmt: skip
     return _Merge(
         recipe, planned, Path(args["out"]), bool(args.get("force", False)), args.get("shard_bytes") or SHARD_BYTES,
-        bench.inputs.known_fingerprints(recipe),
+        bench.inputs.known_fingerprints(recipe), bool(args.get("allow_nonfinite", False)),
     )  # fmt: skip
 
 
@@ -133,19 +135,18 @@ def _make(bench: Bench, merge: _Merge, context: JobContext) -> tuple[dict[str, s
 
 def _execute(bench: Bench, merge: _Merge, context: JobContext) -> dict[str, str]:
     """Run the plan; once more where an input's times changed under it but not what it holds."""
-    from dataclasses import replace
-
     from solera.execution.output import Output
     from solera.execution.stream import execute
 
     learned: dict[str, str] = {}
+    run = partial(
+        execute, out=merge.out, context=context, force=merge.force, shard_bytes=merge.shard_bytes,
+        fingerprints=merge.known, learned=learned, allow_nonfinite=merge.allow_nonfinite,
+    )  # fmt: skip
     whole = not Output(merge.out).folder.exists()  # a merge that is gone on with says nothing of the rate
     began = time.perf_counter()
     try:
-        execute(
-            merge.plan, merge.out, context, force=merge.force, shard_bytes=merge.shard_bytes,
-            fingerprints=merge.known, learned=learned,
-        )  # fmt: skip
+        run(merge.plan)
     except ChangedError as error:
         opened = bench.inputs.checkpoints(merge.recipe)  # opens anew what changed
         if opened == merge.plan.checkpoints or set(merge.known) != set(opened):
@@ -153,11 +154,8 @@ def _execute(bench: Bench, merge: _Merge, context: JobContext) -> dict[str, str]
         if bench.inputs.fingerprints(merge.recipe, context) != dict(merge.known):
             raise
         context.log(f"{error.message} It holds what it held, by its fingerprint; the merge goes on.", "warning")
-        again = replace(merge.plan, checkpoints=opened)
-        execute(
-            again, merge.out, context, force=merge.force, shard_bytes=merge.shard_bytes, fingerprints=merge.known,
-            learned=learned,
-        )  # fmt: skip
+        run(replace(merge.plan, checkpoints=opened))
+        whole = False
     if whole:
         rates().remember(merge.plan, context.device, time.perf_counter() - began)
     return learned

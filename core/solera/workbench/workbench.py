@@ -232,6 +232,7 @@ class Workbench:
         memory_budget: int = 0,
         device: str = "",
         shard_bytes: int = 0,
+        allow_nonfinite: bool = False,
     ) -> Job:
         """Queue a merge.
 
@@ -244,6 +245,7 @@ class Workbench:
             memory_budget: Bytes it may hold; 0 is the default.
             device: torch device; empty takes the settings'.
             shard_bytes: Most bytes of tensors in one file; 0 is the default.
+            allow_nonfinite: Let NaN and infinity pass, with a warning, instead of failing.
         """
         from solera.recipes.plain import to_plain
 
@@ -251,6 +253,7 @@ class Workbench:
         args: dict[str, Any] = {"recipe": to_plain(recipe), "out": str(where.absolute())}
         extra: dict[str, Any] = {"dtype": dtype, "force": force, "numbers": dict(numbers or {})}
         extra |= {"memory_budget": memory_budget, "shard_bytes": shard_bytes}
+        extra |= {"allow_nonfinite": allow_nonfinite}
         args |= {key: value for key, value in extra.items() if value}
         title = f"Merge {recipe.name or recipe.output or 'recipe'} to {where.name}"
         return self.jobs.submit(JobSpec("merge", title, args, self.lanes(device)))
