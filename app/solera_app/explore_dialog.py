@@ -231,7 +231,7 @@ class ExploreDialog(QDialog):
     def experiment(self) -> dict[str, Any]:
         """The experiment in plain form."""
         explorer = self.explorer.currentData()
-        sources = {node.id: node.source for node in self._document.recipe.nodes if isinstance(node, CheckpointNode)}
+        sources = {node.id: node.source for node in self._document.recipe.nodes if type(node) is CheckpointNode}
         family: dict[str, Any]
         if self.form == "recipe":
             family = {"recipe": to_plain(self._document.recipe)}

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QWidget
 
+from solera.checkpoints.adapters.adapter import is_adapter
 from solera.documents.commands import AddNodes, Batch, Command, SetInterpolation
 from solera.documents.document import Interpolation
 from solera.errors import InputError
@@ -193,6 +194,8 @@ class InterpolationTab(DocumentTab):
         by_source = {node.source: node.id for node in document.recipe.checkpoints}
         corners, nodes = list(self._corners), []
         for entry in entries:
+            if is_adapter(entry.path):
+                continue  # a change, not a model
             source = f"library:{entry.name}"
             if source not in by_source:
                 node = CheckpointNode(document.fresh_id(entry.name), source)
@@ -200,7 +203,8 @@ class InterpolationTab(DocumentTab):
                 by_source[source] = node.id
             if by_source[source] not in corners:
                 corners.append(by_source[source])
-        self._set_corners(tuple(corners[-3:]), tuple(nodes))
+        if corners:
+            self._set_corners(tuple(corners[-3:]), tuple(nodes))
 
     def _set_corners(self, corners: tuple[str, ...], nodes: tuple[CheckpointNode, ...]) -> None:
         share = 1 / len(corners)

@@ -413,7 +413,13 @@ class RecipeDesk(QObject):
         entry = self._entry(node.source)
         if entry is None:
             return [("Source", node.source)]
-        facts = [("Format", entry.format), ("Parameters", f"{entry.numel:,}"), ("Dtype", entry.dtype)]
+        facts = [
+            ("Adapter", entry.adapter),
+            ("Trained on", entry.base),
+            ("Format", entry.format),
+            ("Parameters", f"{entry.numel:,}"),
+            ("Dtype", entry.dtype),
+        ]
         facts += [("Size", size_short(entry.nbytes)), ("Network", entry.architecture), ("Path", str(entry.path))]
         return [(title, text) for title, text in facts if text]
 
@@ -628,6 +634,10 @@ class RecipeDesk(QObject):
 
     def interpolate_entries(self, names: list[str]) -> None:
         """Put library entries on the canvas (if they are not there) and interpolate between them."""
+        adapters = {entry.name for entry in self._entries if entry.role == "adapter"}
+        if adapters & set(names):
+            notices().say("info", "An adapter is a change, not a model: add it to its base on the recipe canvas.")
+            return
         if self._tab is None:
             self._new()
         tab = self._tab

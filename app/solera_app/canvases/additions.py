@@ -6,15 +6,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from solera.checkpoints.adapters.adapter import is_adapter
 from solera.documents.commands import AddNodes, Batch, Command, Connect, SetRecipe
 from solera.documents.document import AnyNode, Document, Position, SaveNode, TaskNode, ports
-from solera.documents.links import Wiring
-from solera.recipes.nodes import CheckpointNode, MethodNode, SumNode
+from solera.documents.links import Wiring, likely_base
+from solera.recipes.nodes import AdapterNode, CheckpointNode, MethodNode, SumNode
 from solera_app.canvases.faces import Catalogue
 
-AdditionKind = Literal["checkpoint", "method", "sum", "save", "task"]
+AdditionKind = Literal["checkpoint", "adapter", "method", "sum", "save", "task"]
 SECTIONS: dict[AdditionKind, str] = {
     "checkpoint": "Checkpoints",
+    "adapter": "Adapters",
     "method": "Methods",
     "sum": "Arithmetic",
     "save": "Results",
@@ -54,10 +56,13 @@ def additions(catalogue: Catalogue, library: Iterable[tuple[str, str]], tasks: I
 
     Args:
         catalogue: Methods by name.
-        library: (name, path) of each checkpoint.
+        library: (name, path) of each checkpoint and adapter.
         tasks: Names of the project's tasks.
     """
-    found = [Addition("checkpoint", f"library:{name}" if name else path, name or path) for name, path in library]
+    found = [
+        Addition("adapter" if is_adapter(path) else "checkpoint", f"library:{name}" if name else path, name or path)
+        for name, path in library
+    ]
     found += [Addition("method", name, card.title, card.summary) for name, card in catalogue.items()]
     found.append(Addition("sum", "sum", "Sum", "Each input times a coefficient"))
     found.append(Addition("save", "save", "Save", "Write the result as a checkpoint"))
@@ -70,6 +75,8 @@ def new_node(document: Document, addition: Addition) -> AnyNode:
     match addition.kind:
         case "checkpoint":
             return CheckpointNode(document.fresh_id(addition.title), addition.name)
+        case "adapter":
+            return AdapterNode(document.fresh_id(addition.title), addition.name, base=likely_base(document))
         case "method":
             return MethodNode(document.fresh_id(addition.name), addition.name)
         case "sum":

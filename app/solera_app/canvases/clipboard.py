@@ -12,7 +12,7 @@ from solera.documents.document import AnyNode, Document, Position, SaveNode, Tas
 from solera.errors import Fault, InputError
 from solera.params import Param, ParamSpec, Value, decode, encode
 from solera.recipes.join import renamed_view
-from solera.recipes.nodes import CheckpointNode, MethodNode, StackNode, SumNode, Term, TokensNode
+from solera.recipes.nodes import AdapterNode, CheckpointNode, MethodNode, StackNode, SumNode, Term, TokensNode
 from solera.recipes.plain_views import stack_from_plain, stack_to_plain, tokens_from_plain, tokens_to_plain
 from solera_app.canvases.faces import COEFFICIENT, Catalogue
 
@@ -30,6 +30,8 @@ def copied(document: Document, ids: Iterable[str], positions: Mapping[str, Posit
 def _plain(node: AnyNode) -> dict[str, Any]:
     plain: dict[str, Any] = {"id": node.id}
     match node:
+        case AdapterNode(source=source, fingerprint=fingerprint, note=note, base=base):
+            plain |= {"kind": "adapter", "source": source, "fingerprint": fingerprint, "base": base, "note": note}
         case CheckpointNode(source=source, fingerprint=fingerprint, strip=strip, note=note):
             plain |= {"kind": "checkpoint", "source": source, "fingerprint": fingerprint, "strip": strip, "note": note}
         case SumNode(terms=terms, note=note):
@@ -110,6 +112,9 @@ def _node(plain: Mapping[str, Any], catalogue: Catalogue) -> AnyNode:
             return CheckpointNode(
                 id_, str(plain["source"]), str(plain.get("fingerprint", "")), str(plain.get("strip", "")), note
             )
+        case "adapter":
+            fingerprint, base = str(plain.get("fingerprint", "")), str(plain.get("base", ""))
+            return AdapterNode(id_, str(plain["source"]), fingerprint, note=note, base=base)
         case "sum":
             terms = [Term(str(row["node"]), _value(row["coefficient"], COEFFICIENT)) for row in plain["terms"]]
             return SumNode(id_, tuple(terms), note)
@@ -151,6 +156,8 @@ def _value(plain: Any, spec: ParamSpec | None) -> Value:
 
 def _rewired(node: AnyNode, name: Callable[[str], str]) -> AnyNode:
     match node:
+        case AdapterNode(base=base):
+            return replace(node, base=name(base) if base else "")
         case MethodNode(inputs=inputs, base=base):
             kept = tuple(new for id_ in inputs if (new := name(id_)))
             return replace(node, inputs=kept, base=name(base) if base else "")

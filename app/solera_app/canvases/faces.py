@@ -14,9 +14,9 @@ from typing import Literal, Protocol
 from solera.documents.document import AnyNode, Document, SaveNode, TaskNode
 from solera.documents.links import Wiring
 from solera.params import Curve, Param, ParamSpec, PerModel, Rules, Value, Var
-from solera.recipes.nodes import CheckpointNode, MethodNode, Part, StackNode, SumNode, TokensNode, upstream
+from solera.recipes.nodes import AdapterNode, CheckpointNode, MethodNode, Part, StackNode, SumNode, TokensNode, upstream
 
-Kind = Literal["checkpoint", "sum", "method", "save", "task"]
+Kind = Literal["checkpoint", "adapter", "sum", "method", "save", "task"]
 PortShape = Literal["weights", "delta", "scores", "any"]
 FieldForm = Literal["value", "variable", "curve", "rules", "per-model"]
 
@@ -27,6 +27,7 @@ COEFFICIENT = ParamSpec("coefficient", "float", default=1.0, param=Param(help="H
 
 _ICONS: dict[Kind, str] = {
     "checkpoint": "checkpoint",
+    "adapter": "adapter",
     "sum": "add",
     "method": "merge",
     "save": "save",
@@ -151,12 +152,14 @@ def faces(document: Document, catalogue: Catalogue) -> dict[str, Face]:
     """The face of every node, in drawing order."""
     wiring = Wiring(document, catalogue)
     fed = {source for node in document.nodes for source in wiring.sources(node.id)}
-    bases = {node.base for node in document.recipe.nodes if isinstance(node, MethodNode)}
+    bases = {node.base for node in document.recipe.nodes if isinstance(node, (MethodNode, AdapterNode))}
     titles = {node.id: title_of(node, catalogue) for node in document.nodes}
     made: dict[str, Face] = {}
     for node in document.nodes:
         output = node.id == document.recipe.output
         match node:
+            case AdapterNode():
+                made[node.id] = _adapter_face(node, titles, node.id in fed, output)
             case CheckpointNode():
                 tag = "output" if output else "base" if node.id in bases else ""
                 port = PortFace("out", "", "weights", filled=node.id in fed)
@@ -183,6 +186,15 @@ def faces(document: Document, catalogue: Catalogue) -> dict[str, Face]:
                     f"Scores what arrives on {node.task or 'a task'}, {node.split} split.",
                 )  # fmt: skip
     return made
+
+
+def _adapter_face(node: AdapterNode, titles: Mapping[str, str], fed: bool, output: bool) -> Face:
+    port = PortFace("base", titles.get(node.base, node.base) or "Base", "weights", node.base, bool(node.base))
+    about = f"Adapter {node.source}: what it adds to its base." if node.source else "Adapter without a source"
+    return Face(
+        node.id, "adapter", titles[node.id], "", (port,), _out("delta", fed, output), (), source_line(node.source),
+        node.note, about, is_output=output,
+    )  # fmt: skip
 
 
 def _sum_face(node: SumNode, titles: Mapping[str, str], wiring: Wiring, fed: bool, output: bool) -> Face:

@@ -64,7 +64,7 @@ def _node_rows(canvas: RecipeCanvas) -> list[_Row]:
             ("Open", "", "Enter", lambda: canvas.openRequested.emit(id_)),
             ("Rename", "", "F2", lambda: canvas.edit_title(id_)),
         ]
-        if canvas.picture.items_by_id[id_].face.kind in {"checkpoint", "sum", "method"}:
+        if canvas.picture.items_by_id[id_].face.kind in {"checkpoint", "adapter", "sum", "method"}:
             rows += [
                 ("Edit note", "comment", "", lambda: canvas.edit_note(id_)),
                 ("Make this the output", "", "O", edits.make_output),

@@ -23,7 +23,14 @@ from solera_app.canvases.ink import draw_icon, draw_text, ink
 from solera_app.theme import icon
 
 _ROLE = Qt.ItemDataRole.UserRole
-_ICONS = {"checkpoint": "checkpoint", "method": "merge", "sum": "add", "save": "save", "task": "task"}
+_ICONS = {
+    "checkpoint": "checkpoint",
+    "adapter": "adapter",
+    "method": "merge",
+    "sum": "add",
+    "save": "save",
+    "task": "task",
+}
 _ROW, _CAPTION = 28, 24
 _SIZE = QSize(320, 336)
 

@@ -146,7 +146,7 @@ class RecipeScene(QGraphicsScene):
 
     @staticmethod
     def _waits(source: NodeItem) -> bool:
-        if source.face.kind == "checkpoint":
+        if source.face.kind in {"checkpoint", "adapter"}:
             return source.state == "missing"
         return source.state != "done"
 

@@ -55,7 +55,17 @@ class Entry(Protocol):
 
     @property
     def role(self) -> str:
-        """``"checkpoint"`` or ``"made"``."""
+        """``"checkpoint"``, ``"adapter"`` or ``"made"``."""
+        ...
+
+    @property
+    def adapter(self) -> str:
+        """What kind of adapter it is, with its rank; empty for a checkpoint."""
+        ...
+
+    @property
+    def base(self) -> str:
+        """What an adapter says it was trained on."""
         ...
 
     @property
@@ -69,6 +79,7 @@ class Entry(Protocol):
         ...
 
 
+_ICONS = {"made": "merge", "adapter": "adapter"}
 _SHORT_DTYPES = {"float32": "f32", "float16": "f16", "bfloat16": "bf16", "float64": "f64"}
 
 
@@ -173,7 +184,7 @@ class LibraryDock(QWidget):
         words = self.search.text().lower().split()
         found = [e for e in self._entries if all(w in f"{e.name} {e.path}".lower() for w in words)]
         rows: list[Row] = []
-        for title in ("Checkpoints", "Made here", "Not found"):
+        for title in ("Checkpoints", "Adapters", "Made here", "Not found"):
             members = [entry for entry in found if _section(entry) == title]
             if members:
                 rows.append(Row(f"section:{title}", title, section=True, right=str(len(members))))
@@ -192,11 +203,11 @@ class LibraryDock(QWidget):
         if entry.trouble:
             return Row(entry.id, entry.name, "cannot be read", "error", "error", tip=f"{entry.path}\n{entry.trouble}")
         dtype = _SHORT_DTYPES.get(entry.dtype, entry.dtype)
-        facts = " · ".join((count_short(entry.numel), dtype, size_short(entry.nbytes)))
+        facts = " · ".join(filter(None, (entry.adapter, count_short(entry.numel), dtype, size_short(entry.nbytes))))
         role = self._roles.get(entry.name, "")
         return Row(
-            entry.id, entry.name, facts, "merge" if entry.role == "made" else "checkpoint", right=role,
-            boxed=role == "base", tip=f"{entry.name}\n{facts}\n{entry.path}",
+            entry.id, entry.name, facts, _ICONS.get(entry.role, "checkpoint"), right=role, boxed=role == "base",
+            tip=f"{entry.name}\n{facts}\n{f'Trained on {entry.base}{chr(10)}' if entry.base else ''}{entry.path}",
         )  # fmt: skip
 
     def _open(self, ids: Sequence[str]) -> None:
@@ -211,7 +222,8 @@ class LibraryDock(QWidget):
         missing = [entry for entry in self._entries if entry.id in ids and entry.missing]
         menu.addAction("Add to canvas", lambda: self._open(ids)).setEnabled(not missing)
         interpolate = menu.addAction("Interpolate", lambda: self.interpolateRequested.emit(ids))
-        interpolate.setEnabled(len(ids) in (2, 3) and not missing)
+        adapters = any(entry.role == "adapter" for entry in self._entries if entry.id in ids)
+        interpolate.setEnabled(len(ids) in (2, 3) and not missing and not adapters)
         interpolate.setToolTip("Select two checkpoints for a line, three for a triangle.")
         if len(missing) == 1:
             menu.addAction("Relocate…", lambda: self.relocateRequested.emit(missing[0].id))
@@ -244,4 +256,4 @@ class LibraryDock(QWidget):
 def _section(entry: Entry) -> str:
     if entry.missing:
         return "Not found"
-    return "Made here" if entry.role == "made" else "Checkpoints"
+    return {"made": "Made here", "adapter": "Adapters"}.get(entry.role, "Checkpoints")

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QComboBox, QFormLayout, QLabel, QLineEdit, QPushBu
 from solera.documents.commands import Command, SetCoefficient, SetParam, SetRecipe, SetSink
 from solera.documents.document import AnyNode, Document, SaveNode, Split, TaskNode
 from solera.params import Curve, Param, ParamSpec, PerModel, Rules, Value, Var
-from solera.recipes.nodes import CheckpointNode, MethodNode, StackNode, SumNode, TokensNode
+from solera.recipes.nodes import AdapterNode, CheckpointNode, MethodNode, StackNode, SumNode, TokensNode
 from solera_app.canvases.faces import title_of
 from solera_app.docks.form import Declared, Form
 from solera_app.docks.panel import line, section_title
@@ -22,8 +22,8 @@ DTYPES = ("", "float32", "bfloat16", "float16", "float64")
 
 
 _ICONS: dict[type[Any], str] = {
-    CheckpointNode: "checkpoint", SumNode: "add", MethodNode: "merge", SaveNode: "save", TaskNode: "task",
-    StackNode: "merge", TokensNode: "merge",
+    CheckpointNode: "checkpoint", AdapterNode: "adapter", SumNode: "add", MethodNode: "merge", SaveNode: "save",
+    TaskNode: "task", StackNode: "merge", TokensNode: "merge",
 }  # fmt: skip
 
 _SPLITS: tuple[Split, ...] = ("selection", "report", "train")

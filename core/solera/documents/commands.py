@@ -21,7 +21,7 @@ from solera.documents.document import (
 from solera.errors import InputError
 from solera.params import Value
 from solera.recipes.join import renamed_view
-from solera.recipes.nodes import CheckpointNode, MethodNode, StackNode, SumNode, Term, TokensNode
+from solera.recipes.nodes import AdapterNode, CheckpointNode, MethodNode, StackNode, SumNode, Term, TokensNode
 
 
 class Command(Protocol):
@@ -120,6 +120,8 @@ class RemoveNodes(_Step):
 
 def _without(node: AnyNode, gone: set[str]) -> AnyNode:
     match node:
+        case AdapterNode(base=base) if base in gone:
+            return replace(node, base="")
         case MethodNode(inputs=inputs, base=base):
             return replace(
                 node,
@@ -158,7 +160,7 @@ class Connect(_Step):
 def _connected(node: AnyNode, port: str, source: str) -> AnyNode:
     kind, _, place = port.partition(":")
     match node, kind:
-        case MethodNode(), "base":
+        case ((MethodNode() | AdapterNode()), "base"):
             return replace(node, base=source)
         case MethodNode(inputs=inputs), "input":
             return replace(node, inputs=_put(inputs, place, source, node.id))
@@ -205,7 +207,7 @@ class Disconnect(_Step):
         kind, _, place = self.port.partition(":")
         changed: AnyNode
         match node, kind:
-            case MethodNode(), "base":
+            case ((MethodNode() | AdapterNode()), "base"):
                 changed = replace(node, base="")
             case MethodNode(inputs=inputs), "input":
                 index = _index(inputs, place, node.id)
@@ -328,6 +330,8 @@ class _Namer(Protocol):
 
 def _renamed(node: AnyNode, name: _Namer) -> AnyNode:
     match node:
+        case AdapterNode():
+            return replace(node, id=name(node.id), base=name(node.base))
         case CheckpointNode():
             return replace(node, id=name(node.id))
         case MethodNode():
@@ -430,7 +434,8 @@ class SetInterpolation:
         """See :class:`Command`."""
         corners, weights = self.interpolation.corners, self.interpolation.weights
         for id_ in corners:
-            if not isinstance(_existing(document, id_), CheckpointNode):
+            corner = _existing(document, id_)
+            if not isinstance(corner, CheckpointNode) or isinstance(corner, AdapterNode):
                 raise InputError(f"'{id_}' is no checkpoint, so it cannot be a corner.", node=id_)
         if len(weights) != len(corners) or (weights and abs(sum(weights) - 1) > 1e-6):
             raise InputError("The weights of the corners must total 1, one for each.", weights=list(weights))

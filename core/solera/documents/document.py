@@ -10,7 +10,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from solera.recipes.nodes import CheckpointNode, MethodNode, Node, Recipe, StackNode, SumNode, TokensNode, upstream
+from solera.recipes.nodes import (
+    AdapterNode,
+    CheckpointNode,
+    MethodNode,
+    Node,
+    Recipe,
+    StackNode,
+    SumNode,
+    TokensNode,
+    upstream,
+)
 
 Position = tuple[float, float]
 Split = Literal["train", "selection", "report"]
@@ -135,6 +145,8 @@ def ports(node: AnyNode) -> tuple[tuple[str, str], ...]:
     layout of tokens), ``"source"``.
     """
     match node:
+        case AdapterNode(base=base):
+            return (("base", base),)
         case CheckpointNode():
             return ()
         case MethodNode(base=base, inputs=inputs):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Literal, Protocol
 
 from solera.documents.document import AnyNode, Document, SaveNode, TaskNode, sources
-from solera.recipes.nodes import CheckpointNode, MethodNode, StackNode, SumNode, TokensNode
+from solera.recipes.nodes import AdapterNode, CheckpointNode, MethodNode, StackNode, SumNode, TokensNode
 from solera.recipes.types import TOTAL_TOLERANCE
 
 PortType = Literal["weights", "delta", "any"]
@@ -91,6 +91,8 @@ class Wiring:
 
     def _infer(self, node: AnyNode) -> PortType:
         match node:
+            case AdapterNode():
+                return "delta"
             case CheckpointNode() | StackNode() | TokensNode():
                 return "weights"
             case SumNode(terms=terms):
@@ -145,6 +147,10 @@ class Wiring:
         from_, to = self._nodes[source], self._nodes[target]
         if isinstance(from_, (SaveNode, TaskNode)):
             return "Save and task nodes have no weights to hand on."
+        if isinstance(to, AdapterNode):
+            if isinstance(from_, CheckpointNode) and not isinstance(from_, AdapterNode):
+                return None
+            return "The base of an adapter is a checkpoint: the model it was trained on."
         if isinstance(to, CheckpointNode):
             return "A checkpoint takes no input; it is read from disk."
         if isinstance(to, TokensNode):
@@ -166,6 +172,18 @@ class Wiring:
         if wanted == "weights":
             return f"This port takes Weights, and '{source}' is a Delta; add it to its base first."
         return f"This port takes a Delta, and '{source}' is Weights; subtract its base first, or connect a base."
+
+
+def likely_base(document: Document) -> str:
+    """Id of the checkpoint that a new adapter most likely changes: the base of the others, or the only checkpoint.
+
+    Empty where that is not clear.
+    """
+    nodes = document.recipe.nodes
+    used = {node.base for node in nodes if isinstance(node, (MethodNode, AdapterNode)) and node.base}
+    alone = {node.id for node in nodes if isinstance(node, CheckpointNode) and not isinstance(node, AdapterNode)}
+    found = (used & alone) or alone
+    return found.pop() if len(found) == 1 else ""
 
 
 def result_type(document: Document, id_: str, methods: Methods) -> PortType:

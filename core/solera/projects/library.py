@@ -14,9 +14,10 @@ from solera.errors import InputError, NotFoundError, SoleraError
 from solera.projects.project_file import LibraryEntry, is_name
 
 if TYPE_CHECKING:
+    from solera.checkpoints.checkpoint import Checkpoint
     from solera.projects.project import Project
 
-Role = Literal["checkpoint", "made"]
+Role = Literal["checkpoint", "adapter", "made"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +33,14 @@ class Entry:
         numel: Parameters in all.
         dtype: The dtype most of them have.
         nbytes: Bytes of weights.
-        role: ``"checkpoint"`` (added by a person) or ``"made"`` (an output of this project).
+        role: ``"checkpoint"`` or ``"adapter"`` (added by a person), or ``"made"`` (an output of this project).
         missing: Whether nothing is at the path any more.
         trouble: Why it cannot be opened, a sentence; empty if it can.
         fingerprint: Content hash, if it was computed before.
         lineage: For a made one: ``{"recipe", "inputs": {id: {"name", "fingerprint"}}, "run", "created"}``.
         note: Free text.
+        adapter: What kind of adapter it is, with its rank (``"LoRA, rank 16"``); empty for a checkpoint.
+        base: What an adapter says it was trained on; a path or hub id, empty if it does not say.
     """
 
     id: str
@@ -54,6 +57,8 @@ class Entry:
     fingerprint: str = ""
     lineage: Mapping[str, Any] = field(default_factory=dict)
     note: str = ""
+    adapter: str = ""
+    base: str = ""
 
 
 class Library:
@@ -107,15 +112,12 @@ class Library:
             InputError: The name is taken, or none.
             OutputError: The project cannot be written.
         """
-        from solera.checkpoints.opening import open_checkpoint
-
         where = Path(path).expanduser().absolute()
         with self._project.editing() as content:
             for item in content.library.values():
                 if self._project.resolve(item.path) == where:
                     return self._added(item)
-            with open_checkpoint(where, formats=self.formats):
-                pass  # what cannot be opened is refused here, with its reason
+            self._facts_on_disk(where)  # what cannot be opened is refused here, with its reason
             chosen = name or _free_name(where, content.library)
             if not is_name(chosen):
                 raise InputError(f"A checkpoint's name is like 'llama-3.1', not {chosen!r}.", name=chosen)
@@ -143,13 +145,10 @@ class Library:
             NotFoundError: It is not in the library, or nothing is at the path.
             CheckpointError: What is there is no checkpoint.
         """
-        from solera.checkpoints.opening import open_checkpoint
-
         where = Path(path).expanduser().absolute()
         with self._project.editing() as content:
             self._require(content.library, name)
-            with open_checkpoint(where, formats=self.formats):
-                pass
+            self._facts_on_disk(where)
             item = dataclasses.replace(content.library[name], path=self._project.relative(where))
             self._project.write(dataclasses.replace(content, library={**content.library, name: item}))
         return self._added(item)
@@ -187,26 +186,48 @@ class Library:
         return self._facts(Entry(name, name, path, role="made", lineage=lineage))
 
     def _facts(self, entry: Entry) -> Entry:
-        from solera.checkpoints.fingerprint import known_fingerprint
-        from solera.checkpoints.opening import open_checkpoint
-
         if not entry.path.exists():
             sentence = f"Nothing is at {entry.path} any more; say where it is now (relocate), or remove it."
             return dataclasses.replace(entry, missing=True, trouble=sentence)
         try:
-            with open_checkpoint(entry.path, formats=self.formats) as checkpoint:
-                dtypes = checkpoint.dtypes
-                return dataclasses.replace(
-                    entry,
-                    format=checkpoint.format,
-                    architecture=architecture_of(checkpoint.config),
-                    numel=checkpoint.numel,
-                    dtype=max(dtypes, key=lambda name: dtypes[name]) if dtypes else "",
-                    nbytes=checkpoint.nbytes,
-                    fingerprint=known_fingerprint(checkpoint, self._project.fingerprints),
-                )
+            facts = self._facts_on_disk(entry.path)
         except SoleraError as error:
             return dataclasses.replace(entry, trouble=str(error))
+        if entry.role == "made":
+            facts.pop("role", None)
+        return dataclasses.replace(entry, **facts)
+
+    def _facts_on_disk(self, path: Path) -> dict[str, Any]:
+        """What an entry says of the checkpoint or adapter at a path.
+
+        Raises:
+            NotFoundError: Nothing is there.
+            CheckpointError: It cannot be opened.
+        """
+        from solera.checkpoints.adapters.adapter import is_adapter, open_adapter
+        from solera.checkpoints.fingerprint import known_fingerprint
+        from solera.checkpoints.opening import open_checkpoint
+
+        if is_adapter(path):
+            adapter = open_adapter(path, formats=self.formats)
+            with adapter.file as checkpoint:
+                return {
+                    **_sizes(checkpoint), "role": "adapter", "adapter": adapter.description,
+                    "base": adapter.config.base, "architecture": "",
+                }  # fmt: skip
+        with open_checkpoint(path, formats=self.formats) as checkpoint:
+            fingerprint = known_fingerprint(checkpoint, self._project.fingerprints)
+            return {
+                **_sizes(checkpoint), "architecture": architecture_of(checkpoint.config), "fingerprint": fingerprint,
+            }  # fmt: skip
+
+
+def _sizes(checkpoint: Checkpoint) -> dict[str, Any]:
+    dtypes = checkpoint.dtypes
+    return {
+        "format": checkpoint.format, "numel": checkpoint.numel, "nbytes": checkpoint.nbytes,
+        "dtype": max(dtypes, key=lambda name: dtypes[name]) if dtypes else "",
+    }  # fmt: skip
 
 
 def architecture_of(config: Mapping[str, Any]) -> str:

@@ -63,6 +63,8 @@ class Entry:
     role: str = "checkpoint"
     missing: bool = False
     trouble: str = ""
+    adapter: str = ""
+    base: str = ""
 
     @property
     def id(self) -> str:

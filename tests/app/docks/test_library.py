@@ -24,6 +24,7 @@ def library(shown: Any, entry: Any) -> LibraryDock:
         [
             entry("base", Path("/models/base"), numel=8_030_000_000, dtype="bfloat16", nbytes=16_060_000_000),
             entry("math"),
+            entry("tone", role="adapter", adapter="LoRA, rank 16", base="org/base"),
             entry("outputs/blend", role="made"),
             entry("gone", missing=True),
             entry("cut", trouble="/models/cut is truncated."),
@@ -38,11 +39,16 @@ def rows(library: LibraryDock) -> list[Row]:
 
 def test_sections_and_facts(library: LibraryDock) -> None:
     assert [(row.title, row.right) for row in rows(library) if row.section] == [
-        ("Checkpoints", "3"), ("Made here", "1"), ("Not found", "1"),
+        ("Checkpoints", "3"), ("Adapters", "1"), ("Made here", "1"), ("Not found", "1"),
     ]  # fmt: skip
     base = library.row_of("base")
     assert base is not None
     assert base.facts == "8.03 B · bf16 · 16.1 GB"
+    tone = library.row_of("tone")
+    assert tone is not None
+    assert tone.facts.startswith("LoRA, rank 16 · ")
+    assert tone.icon == "adapter"
+    assert "Trained on org/base" in tone.tip
     gone = library.row_of("gone")
     assert gone is not None
     assert (gone.right, gone.dim) == ("Relocate…", True)
@@ -58,7 +64,7 @@ def test_search_keeps_what_matches_and_says_so_when_nothing_does(library: Librar
     QTest.keyClicks(library.search, "zzz")
     assert [row.title for row in rows(library)] == ["No match for 'MATHzzz'"]
     library.search.clear()
-    assert len(rows(library)) == 8
+    assert len(rows(library)) == 10
 
 
 def test_a_drag_carries_names_and_paths_of_what_is_there(library: LibraryDock) -> None:

@@ -9,9 +9,11 @@ from typing import Any
 
 from PySide6.QtCore import QMimeData
 
+from solera.checkpoints.adapters.adapter import is_adapter
 from solera.documents.commands import AddNodes
 from solera.documents.document import Document, Position
-from solera.recipes.nodes import CheckpointNode
+from solera.documents.links import likely_base
+from solera.recipes.nodes import AdapterNode, CheckpointNode
 from solera_app.canvases.arrange import snapped
 
 #: What a library drags: JSON, a list of {"name", "path"}.
@@ -89,12 +91,15 @@ class DropLibrary:
 
 
 def add_checkpoints(document: Document, entries: Sequence[LibraryEntry], corner: Position) -> AddNodes:
-    """The edit that adds checkpoint nodes in a column whose top left corner is ``corner``."""
+    """The edit that adds nodes in a column whose top left corner is ``corner``; an adapter finds its base if it can."""
     nodes: list[CheckpointNode] = []
+    base = likely_base(document)
     positions: dict[str, Position] = {}
     draft = document
     for i, entry in enumerate(entries):
-        node = CheckpointNode(draft.fresh_id(entry.name or entry.path.rsplit("/", 1)[-1]), entry.source)
+        id_ = draft.fresh_id(entry.name or entry.path.rsplit("/", 1)[-1])
+        adapter = is_adapter(entry.path)
+        node = AdapterNode(id_, entry.source, base=base) if adapter else CheckpointNode(id_, entry.source)
         nodes.append(node)
         positions[node.id] = snapped(corner[0], corner[1] + i * _STACK)
         draft = AddNodes((node,)).apply(draft)

@@ -59,6 +59,12 @@ class Adapter:
         """The folder's name."""
         return self.path.name or self.path.resolve().name
 
+    @property
+    def description(self) -> str:
+        """Kind and rank: ``"LoRA, rank 16"``."""
+        rank = self.config.rank
+        return f"{self.config.title}, rank {rank}" if rank else self.config.title
+
     @cached_property
     def salt(self) -> str:
         """Hash of what the config says about the numbers: part of the adapter's content beside its tensors."""
