@@ -64,9 +64,11 @@ class InputHashes:
         Args:
             digests: Digests of tensors that an earlier attempt read, ``{node: {tensor: digest}}``.
         """
+        by_object: dict[int, Fingerprinting] = {}  # two nodes may name one checkpoint
         for id_, checkpoint in self._plan.checkpoints.items():
             if id_ not in self._known:
-                self._growing[id_] = Fingerprinting(checkpoint, digests.get(id_, {}))
+                one = by_object.setdefault(id(checkpoint), Fingerprinting(checkpoint, digests.get(id_, {})))
+                self._growing[id_] = one
         watched = {id_: growing.watched() for id_, growing in self._growing.items()}
         return replace(self._plan, checkpoints={**self._plan.checkpoints, **watched})
 

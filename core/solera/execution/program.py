@@ -31,6 +31,7 @@ from solera.recipes.nodes import (
     operands,
 )
 from solera.recipes.order import by_id, ordered, reachable, reference, suggestion
+from solera.recipes.sharing import shared
 from solera.recipes.types import infer_types
 from solera.recipes.views import has_views, open_views
 
@@ -283,6 +284,7 @@ def compile_recipe(
         raise FaultsError(f"recipe {recipe.name}" if recipe.name else "recipe", faults)
     values = _numbers(recipe, numbers or {}, free=free)
     flat, views = _without_views(recipe, methods, checkpoints, values)
+    flat = shared(flat)
     types = infer_types(flat, methods)
     nodes = by_id(flat)
     from_output = Recipe((nodes[flat.output], *flat.nodes), flat.output)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
+import functools
 import json
 import os
 import subprocess
@@ -364,3 +366,38 @@ def test_memory_stays_within_the_budget(tmp_path):
         assert holds <= budget
         assert grown <= budget + (12 << 20), "code, threads and the measurement itself take a little"
         assert reads == 3 * 6 * 2_500_000 * 4
+
+
+def test_what_is_written_twice_is_read_and_computed_once(opened, models, methods, tmp_path, monkeypatch):
+    """A chain of methods, the same checkpoint under two names: no intermediate on disk, no work twice."""
+    calls = []
+    ties = methods["ties"]
+
+    def counted(tensors, **params):
+        calls.append(params["piece"].name if "piece" in params else "")
+        return ties.function(tensors, **params)
+
+    spec = dataclasses.replace(ties, function=functools.wraps(ties.function)(counted))
+    known = {**methods, "ties": spec}
+    paths = {name: str(models / name) for name in ("base", "math", "code")}
+    twice: tuple[Node, ...] = (
+        *(CheckpointNode(name, path) for name, path in paths.items()),
+        CheckpointNode("same", paths["math"]),
+        MethodNode("t", "ties", ("math", "code"), "base", {"density": 0.3}),
+        MethodNode("u", "ties", ("same", "code"), "base", {"density": 0.3}),
+        MethodNode("o", "slerp", ("t", "code")),
+        SumNode("p", (Term("o", 0.5), Term("u", 0.5))),
+    )
+    once = (*twice[:3], twice[4], twice[6], SumNode("p", (Term("o", 0.5), Term("t", 0.5))))
+    checkpoints = {**opened, "same": opened["math"]}
+    cost = plan(Recipe(twice, "p"), checkpoints, known)
+    plain = plan(Recipe(once, "p"), opened, known)
+    assert (cost.reads, cost.holds) == (plain.reads, plain.holds)
+    first = execute(cost, tmp_path / "twice", QuietContext())
+    count = len(calls)
+    second = execute(plain, tmp_path / "once", QuietContext())
+    assert count == len(calls) - count > 0
+    assert load_file(first / "model.safetensors").keys() == load_file(second / "model.safetensors").keys()
+    for name, tensor in load_file(first / "model.safetensors").items():
+        assert torch.equal(tensor, load_file(second / "model.safetensors")[name])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["once", "twice"]
