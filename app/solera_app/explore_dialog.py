@@ -13,6 +13,7 @@ from PySide6.QtWidgets import (
     QDialog,
     QDialogButtonBox,
     QFormLayout,
+    QGridLayout,
     QHBoxLayout,
     QLabel,
     QLineEdit,
@@ -24,14 +25,17 @@ from PySide6.QtWidgets import (
 
 from solera.documents.document import Document
 from solera.params import Value, Var, encode
-from solera.recipes.nodes import CheckpointNode
+from solera.recipes.nodes import CheckpointNode, Recipe
 from solera.recipes.plain import to_plain
+from solera_app.canvases.faces import title_of
 from solera_app.docks.form import Declared, Form
 from solera_app.docks.panel import line, section_title
 from solera_app.theme import font
 
 _FORMS = ("line", "plane", "recipe")
 _TITLES = {"line": "Line", "plane": "Plane", "recipe": "Recipe variables"}
+#: Tasks side by side.
+_ACROSS = 4
 _CORNERS = {"line": ("From", "To"), "plane": ("Origin", "Along", "Across")}
 
 
@@ -60,6 +64,7 @@ class ExploreDialog(QDialog):
         self._document = document
         self._explorers = explorers
         self._names = [node.id for node in document.recipe.checkpoints]
+        titles = {node.id: title_of(node, {}) for node in document.recipe.checkpoints}  # as the canvas has them
         self._params: dict[str, dict[str, Value]] = {name: {} for name in explorers}
         column = QVBoxLayout(self)
         column.setContentsMargins(20, 16, 20, 16)
@@ -71,7 +76,8 @@ class ExploreDialog(QDialog):
         column.addLayout(self._what)
         self.corners = [QComboBox() for _ in range(3)]
         for place, box in enumerate(self.corners):
-            box.addItems(self._names)
+            for name in self._names:
+                box.addItem(titles[name], name)
             box.setCurrentIndex(min(place, len(self._names) - 1))
             box.currentIndexChanged.connect(self._refresh)
         self._variables = QLabel(wordWrap=True)
@@ -98,6 +104,11 @@ class ExploreDialog(QDialog):
             self.limit.addItem(text, number)
         self.title = QLineEdit()
         self.title.setAccessibleName("Title")
+        self.factory = QLineEdit(placeholderText="as the checkpoints' config says; else package.module:function")
+        self.factory.setAccessibleName("Network")
+        self.factory.setToolTip(
+            "A function that makes the torch module; its package is installed or on PYTHONPATH"
+        )
         how = QFormLayout()
         how.setHorizontalSpacing(16)
         how.addRow(_label("Explorer"), self.explorer)
@@ -107,6 +118,7 @@ class ExploreDialog(QDialog):
         more.setHorizontalSpacing(16)
         more.addRow(_label("Samples"), self.limit)
         more.addRow(_label("Seed"), self.seed)
+        more.addRow(_label("Network"), self.factory)
         more.addRow(_label("Title"), self.title)
         column.addLayout(more)
         self._why = QLabel(wordWrap=True)
@@ -141,19 +153,18 @@ class ExploreDialog(QDialog):
         self.forms.idToggled.connect(lambda place, on: self._show_form(_FORMS[place]) if on else None)
         return row
 
-    def _task_boxes(self) -> QHBoxLayout:
-        row = QHBoxLayout()
-        row.setSpacing(16)
+    def _task_boxes(self) -> QGridLayout:
+        table = QGridLayout()
+        table.setHorizontalSpacing(16)
         for place, box in enumerate(self.tasks):
             box.setChecked(place < 2)
             box.toggled.connect(self._refresh)
-            row.addWidget(box)
+            table.addWidget(box, place // _ACROSS, place % _ACROSS)
         if not self.tasks:
             none = QLabel("This project has no tasks. Add one to solera.toml.")
             none.setProperty("tone", "warn")
-            row.addWidget(none)
-        row.addStretch(1)
-        return row
+            table.addWidget(none, 0, 0)
+        return table
 
     def choose(self, form: str) -> None:
         """Choose a form: ``"line"``, ``"plane"`` or ``"recipe"``."""
@@ -201,11 +212,11 @@ class ExploreDialog(QDialog):
             chosen[name] = value
         self._refresh()
 
-    def _corners(self) -> list[str]:
-        return [box.currentText() for box in self.corners[: len(_CORNERS.get(self.form, ()))]]
+    def _shown_corners(self) -> list[QComboBox]:
+        return self.corners[: len(_CORNERS.get(self.form, ()))]
 
     def _refresh(self) -> None:
-        corners = self._corners()
+        corners = [str(box.currentData()) for box in self._shown_corners()]
         picked = [box.text() for box in self.tasks if box.isChecked()]
         why = ""
         if self.form == "recipe" and not self._document.recipe.variables:
@@ -221,7 +232,8 @@ class ExploreDialog(QDialog):
         self._why.setText(why)
         self._why.setVisible(bool(why))
         self.go.setEnabled(not why)
-        what = " to ".join(corners) if self.form == "line" else ", ".join(corners)
+        shown = [box.currentText() for box in self._shown_corners()]
+        what = " to ".join(shown) if self.form == "line" else ", ".join(shown)
         name = self._document.recipe.name or "recipe"
         self.title.setPlaceholderText(
             f"{' against '.join(picked) or name}" if self.form == "recipe" else f"{_TITLES[self.form]} {what}"
@@ -231,12 +243,12 @@ class ExploreDialog(QDialog):
     def experiment(self) -> dict[str, Any]:
         """The experiment in plain form."""
         explorer = self.explorer.currentData()
-        sources = {node.id: node.source for node in self._document.recipe.nodes if type(node) is CheckpointNode}
+        nodes = {node.id: node for node in self._document.recipe.checkpoints}
         family: dict[str, Any]
         if self.form == "recipe":
             family = {"recipe": to_plain(self._document.recipe)}
         else:
-            family = {self.form: [sources[name] for name in self._corners()]}
+            family = {self.form: [_member(nodes[box.currentData()]) for box in self._shown_corners()]}
         params = {key: encode(value) for key, value in self._params[explorer].items()}
         return {
             "solera": 1,
@@ -250,7 +262,13 @@ class ExploreDialog(QDialog):
             "seed": self.seed.value(),
             "limit": int(self.limit.currentData()),
             "keep_samples": explorer != "grid",
+            **({"factory": self.factory.text().strip()} if self.factory.text().strip() else {}),
         }
+
+
+def _member(node: CheckpointNode) -> Any:
+    """A checkpoint as a family names it: its source, or a recipe of its own where names are taken off."""
+    return to_plain(Recipe((node,), node.id)) if node.strip else node.source
 
 
 def _bounds(var: Var) -> str:

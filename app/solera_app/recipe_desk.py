@@ -404,7 +404,7 @@ class RecipeDesk(QObject):
         if len(known) == 1:
             inspector.show_node(document, known[0], self._methods, self._bench.tasks(), self._facts(document, known[0]))
         elif isinstance(tab, RecipeTab):
-            inspector.show_recipe(document, self._plan_facts(tab.opened))
+            inspector.show_recipe(document, self._plan_facts(tab.opened), tab.opened.name)
 
     def _facts(self, document: Document, id_: str) -> list[tuple[str, str]]:
         node = document.node(id_)

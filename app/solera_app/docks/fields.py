@@ -239,6 +239,7 @@ class TextField(Field):
         super().__init__(spec)
         self.edit = QLineEdit()
         self.edit.setAccessibleName(spec.title)
+        self.edit.setPlaceholderText(spec.param.help)
         self.row.addWidget(self.edit, 1)
         self.edit.editingFinished.connect(self.sigChanged.emit)
 

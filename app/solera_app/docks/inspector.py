@@ -69,10 +69,10 @@ class Inspector(QWidget):
         self.header.title.setText("Inspector")
         self._pages.setCurrentWidget(self._empty)
 
-    def show_recipe(self, document: Document, facts: Sequence[tuple[str, str]] = ()) -> None:
-        """No node is selected: show the recipe as a whole."""
+    def show_recipe(self, document: Document, facts: Sequence[tuple[str, str]] = (), name: str = "") -> None:
+        """No node is selected: show the recipe as a whole, by its own name or that of its file."""
         self.header.title.setText("Recipe")
-        self._node.show_recipe(document, facts)
+        self._node.show_recipe(document, facts, name)
         self._pages.setCurrentWidget(self._node_area)
 
     def show_node(

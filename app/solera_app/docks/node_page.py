@@ -100,13 +100,13 @@ class NodePage(QWidget):
         for widget in (self.rule2, self.facts_title, self.facts):
             widget.setVisible(facts)
 
-    def show_recipe(self, document: Document, facts: Sequence[tuple[str, str]]) -> None:
+    def show_recipe(self, document: Document, facts: Sequence[tuple[str, str]], name: str = "") -> None:
         """Show the recipe as a whole."""
         recipe = document.recipe
         self._node_id, self._sink = "", None
         _retitle(self.facts_title, "Plan")
         about = recipe.note or f"{len(recipe.nodes)} nodes; result: {recipe.output or 'none chosen yet'}"
-        self.subject.show_subject("recipe", recipe.name or "untitled recipe", about)
+        self.subject.show_subject("recipe", recipe.name or name or "untitled recipe", about)
         self._sink_form.setRowVisible(self.folder, False)
         self._sink_form.setRowVisible(self.task, False)
         self._sink_form.setRowVisible(self.split, False)

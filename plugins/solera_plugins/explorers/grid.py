@@ -32,7 +32,7 @@ class Grid:
     def __init__(
         self,
         *,
-        points: Annotated[int, Param(2, 1001, help="Points along each coordinate.")] = 21,
+        points: Annotated[int, Param(2, 1001, title="Points per axis", help="Points along each coordinate.")] = 21,
         shape: Annotated[str, Param(help="Points along each coordinate, such as 51x31; overrides points.")] = "",
     ) -> None:
         self._points = points

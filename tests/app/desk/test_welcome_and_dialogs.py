@@ -151,6 +151,18 @@ def test_a_line_is_an_experiment(parent: QWidget, explorers: Any) -> None:
     assert load_experiment(made).to_plain()["tasks"] == ["t"]
 
 
+def test_a_view_on_names_and_a_factory_go_into_the_experiment(parent: QWidget, explorers: Any) -> None:
+    nodes = (CheckpointNode("my_net_pt", "my-net.pt", strip="module."), CheckpointNode("b", "b.pt"))
+    dialog = ExploreDialog(Document(Recipe(nodes, "")), list("tuvwxyz"), explorers, "line", parent)
+    assert dialog.corners[0].itemText(0) == "my-net.pt"
+    dialog.factory.setText(" nets:make ")
+    made = load_experiment(dialog.experiment())
+    assert made.factory == "nets:make"
+    stripped, plain = made.family["line"]
+    assert plain == "b.pt"
+    assert stripped["nodes"]["my_net_pt"] == {"checkpoint": "my-net.pt", "strip": "module."}
+
+
 def test_three_checkpoints_are_a_plane_variables_a_search(parent: QWidget, explorers: Any) -> None:
     assert ExploreDialog(document("a", "b", "c"), ["t"], explorers, "", parent).form == "plane"
     two = document("a", "b", density=Var("d", 0, 1), scale=Var("s", 0, 2))
@@ -179,9 +191,9 @@ def test_what_is_missing_is_said_before_it_can_be_pressed(
 
 def test_ends_must_differ_and_a_front_needs_two_tasks(parent: QWidget, explorers: Any) -> None:
     dialog = ExploreDialog(document("a", "b", "c"), ["t", "u"], explorers, "line", parent)
-    dialog.corners[1].setCurrentText("a")
+    dialog.corners[1].setCurrentIndex(dialog.corners[1].findData("a"))
     assert "different checkpoint" in dialog._why.text()
-    dialog.corners[1].setCurrentText("c")
+    dialog.corners[1].setCurrentIndex(dialog.corners[1].findData("c"))
     assert dialog.go.isEnabled()
     dialog.explorer.setCurrentIndex(dialog.explorer.findData("pareto"))
     dialog.tasks[0].setChecked(False)
