@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import threading
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +15,7 @@ from solera.extend.builtin import BUILTIN
 from solera.extend.discovery import Found, Origin, discover
 from solera.extend.loading import Failure, call_safely, load_object
 from solera.extend.manifest import API_VERSION, Contribution, Kind
+from solera.extend.source import function_digest, source_digest
 
 State = Literal["discovered", "loaded", "failed", "disabled", "incompatible"]
 
@@ -50,6 +53,13 @@ class Plugin:
     def contributions(self) -> tuple[Contribution, ...]:
         """What its manifest offers, whatever its state."""
         return self.found.manifest.contributions if self.found.manifest else ()
+
+    @cached_property
+    def source(self) -> str:
+        """Digest of its code as it was when first asked; empty for plugins that come with Solera."""
+        if self.found.origin in _TRUSTED or self.found.folder is None:
+            return ""
+        return source_digest(self.found.folder)
 
     @property
     def usable(self) -> bool:
@@ -94,6 +104,8 @@ class Contributions(Mapping[str, Any]):
 
     def provide(self, name: str, value: Any) -> None:
         """Put an object in directly, under a name: for scripts, notebooks and tests. It replaces what is there."""
+        if self.kind == "method" and not value.source:
+            value = dataclasses.replace(value, source=function_digest(value.function))
         with self._lock:
             self._loaded[name] = value
 
@@ -128,6 +140,8 @@ class Contributions(Mapping[str, Any]):
                     kind=self.kind,
                     traceback=value.traceback,
                 )
+            if self.kind == "method" and plugin.source and hasattr(value, "source"):
+                value = dataclasses.replace(value, source=plugin.source)
             if plugin.state == "discovered":
                 plugin.state = "loaded"
             self._loaded[name] = value

@@ -69,7 +69,11 @@ class MethodSpec:
         promise: ``"bytes"`` equal bytes whatever the threads and chunks; ``"tolerance"``; ``"none"``.
         paper: Citation, one line. url: Where it can be read. summary: One sentence.
         float64: Whether inputs arrive as float64 instead of float32.
+        ordered: Whether the inputs have roles by their place (a trajectory, a vector and what it was made of, the task
+            that is wanted), so that it is no way to merge peers.
         also: Other names it is found by, each with the parameters that make it so: ``{"WiSE-FT": "alpha 0.5"}``.
+        source: Digest of the code of a plugin outside Solera's own distribution, or of a script's function; empty for
+            Solera's own, whose ``version`` tells. Part of a recipe's semantic hash. Set where it is registered.
     """
 
     name: str
@@ -90,7 +94,9 @@ class MethodSpec:
     url: str = ""
     summary: str = ""
     float64: bool = False
+    ordered: bool = False
     also: Mapping[str, str] = field(default_factory=dict)
+    source: str = ""
 
     def param(self, name: str) -> ParamSpec:
         """The declared parameter of this name.
@@ -135,6 +141,7 @@ def method(
     paper: str = "",
     url: str = "",
     float64: bool = False,
+    ordered: bool = False,
     also: Mapping[str, str] | None = None,
 ) -> Callable[[MethodFunction], MethodSpec]:
     """Declare a plain function to be a merging method.
@@ -155,7 +162,7 @@ def method(
             name=name, title=title or name.replace("_", " ").capitalize(), function=function, params=specs, takes=takes,
             base=base, granularity=granularity, min_inputs=inputs[0], max_inputs=inputs[1], prepare=prepare,
             prepare_when=prepare_when, affine=affine, version=version, promise=promise, paper=paper, url=url,
-            summary=summary, float64=float64, also=dict(also or {}),
+            summary=summary, float64=float64, ordered=ordered, also=dict(also or {}),
         )  # fmt: skip
 
     return declare

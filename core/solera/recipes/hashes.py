@@ -25,9 +25,10 @@ def textual_hash(recipe: Recipe) -> str:
 def semantic_hash(recipe: Recipe, methods: Mapping[str, MethodSpec], fingerprints: Mapping[str, str]) -> str:
     """SHA-256 of what decides the resulting numbers; the key of caches and artifacts.
 
-    Counted: the contents of the checkpoints and the views on them, methods with their versions and every parameter
-    (defaults filled in), coefficients, the names of free variables, the order of inputs, the output dtype. Not
-    counted: names of nodes, notes, paths, bounds of variables, nodes the output does not need.
+    Counted: the contents of the checkpoints and the views on them, methods with their versions (those of plugins
+    outside Solera also with their code) and every parameter (defaults filled in), coefficients, the names of free
+    variables, the order of inputs, the output dtype. Not counted: names of nodes, notes, paths, bounds of variables,
+    nodes the output does not need.
 
     Args:
         recipe: A recipe without faults.
@@ -62,7 +63,8 @@ def _meaning(
             spec = methods[node.method]
             params = {param.name: _value(_filled(node, param.name, param.default)) for param in spec.params}
             inputs = [hashes[name] for name in node.inputs]
-            return ["method", node.method, spec.version, hashes.get(node.base, ""), inputs, params]
+            made_by = [spec.version, spec.source] if spec.source else [spec.version]
+            return ["method", node.method, *made_by, hashes.get(node.base, ""), inputs, params]
         case StackNode(parts=parts):
             return ["stack", node.layers, [[hashes[part.node], part.layers, part.names] for part in parts]]
         case TokensNode():

@@ -121,3 +121,40 @@ def test_discovery_imports_no_plugin_and_nothing_heavy() -> None:
 
 def test_reading_a_folder_without_a_manifest(tmp_path: Path) -> None:
     assert read_plugin(tmp_path).faults[0].code == "not-found"
+
+
+METHOD = """
+from solera.api import method
+@method("{name}", inputs=(1, None))
+def thing(tensors):
+    \"\"\"The first model{end}\"\"\"
+    return tensors[0].clone()
+"""
+
+
+def test_a_method_from_elsewhere_carries_a_digest_of_its_plugins_code(tmp_path: Path) -> None:
+    """Its version is its author's to forget; a result of other code must not pass for one of this."""
+    digests = []
+    for i, end in enumerate((".", ".", "!")):
+        folder = write_plugin(tmp_path / str(i), f"plug_method{i}", METHOD.format(name=f"plug_method{i}", end=end))
+        manifest = folder / "plugin.toml"
+        manifest.write_text(manifest.read_text().replace('"task"', '"method"'))
+        stuff = folder / "stuff.py"
+        stuff.write_text(stuff.read_text().replace(f"plug_method{i}", "plug_method"))
+        digests.append(Registry(discover([tmp_path / str(i)])).methods[f"plug_method{i}"].source)
+    assert digests[0] == digests[1] != digests[2]
+    shipped = Registry.discover().methods
+    assert {shipped[name].source for name in ("linear", "ties")} == {""}
+
+
+def test_so_does_a_method_of_a_script() -> None:
+    from dataclasses import replace
+
+    registry = Registry.discover()
+    linear = registry.methods["linear"]
+    found = set()
+    for function in (lambda tensors: tensors[0], lambda tensors: tensors[0] + 1):
+        registry.methods.provide("mine", replace(linear, name="mine", function=function))
+        found.add(registry.methods["mine"].source)
+    assert len(found) == 2
+    assert all(found)

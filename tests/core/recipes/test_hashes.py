@@ -53,6 +53,8 @@ def test_semantic_hash_follows_contents_and_versions(methods):
     assert semantic_hash(RECIPE, methods, {**PRINTS, "b": "sha256:9"}) != semantic_hash(RECIPE, methods, PRINTS)
     newer = {**methods, "pull": replace(methods["pull"], version=4)}
     assert semantic_hash(RECIPE, newer, PRINTS) != semantic_hash(RECIPE, methods, PRINTS)
+    sources = [{**methods, "pull": replace(methods["pull"], source=source)} for source in ("", "one", "two")]
+    assert len({semantic_hash(RECIPE, known, PRINTS) for known in sources}) == 3
     with pytest.raises(InputError, match="fingerprint"):
         semantic_hash(RECIPE, methods, {})
 
