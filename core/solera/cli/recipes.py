@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from solera.cli.screen import Json, JsonEvents, in_bytes, in_count, in_time, show, show_json, show_line
+from solera.cli.screen import Json, JsonEvents, in_bytes, in_count, in_time, say, show, show_json, show_line
 from solera.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,6 +20,9 @@ Set = Annotated[list[str] | None, typer.Option("--set", help="A free variable: N
 Device = Annotated[str, typer.Option(help="torch device, such as cuda:0.")]
 Dtype = Annotated[str, typer.Option(help="Storage dtype of the result, such as bfloat16.")]
 Memory = Annotated[str, typer.Option("--memory-budget", help="Memory it may hold, such as 8GiB.")]
+Download = Annotated[
+    bool, typer.Option("--download", help="Fetch models of the Hugging Face hub that its local cache lacks.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -34,23 +37,31 @@ def check(
     device: Device = "",
     dtype: Dtype = "",
     memory_budget: Memory = "",
+    download: Download = False,
+    show_recipe: Annotated[
+        bool, typer.Option("--show-recipe", help="Print it in Solera's own form: what a mergekit file means.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Show all faults of a recipe, or what it costs: bytes read, held and written, and the time."""
     from solera.cli.work import workbench
     from solera.errors import FaultsError
+    from solera.recipes.yaml import dump_recipe
 
     with workbench(device=device) as bench:
         try:
-            cost = _cost(bench, bench.recipe(str(recipe), Path.cwd()), set_, device, dtype, memory_budget)
+            loaded = _load(bench, recipe, download)
+            cost = _cost(bench, loaded, set_, device, dtype, memory_budget)
         except FaultsError as error:
             if not json:
                 raise
             show_json({"ok": False, **error.to_plain()["fields"]})
             raise typer.Exit(2) from error
     if json:
-        show_json({"ok": True, "faults": [], **cost})
+        show_json({"ok": True, "faults": [], **cost, "recipe": dump_recipe(loaded)})
     else:
+        if show_recipe:
+            show(dump_recipe(loaded))
         show(f"{recipe} is right.")
         _show_cost(cost)
 
@@ -66,6 +77,7 @@ def merge(
     allow_nonfinite: Annotated[
         bool, typer.Option("--allow-nonfinite", help="Let NaN and infinity pass, with a warning, instead of failing.")
     ] = False,
+    download: Download = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would cost; write nothing.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a checkpoint that is there.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
@@ -75,7 +87,7 @@ def merge(
     from solera.cli.work import submit_and_run, workbench
 
     with workbench(device=device) as bench:
-        loaded = bench.recipe(str(recipe), Path.cwd())
+        loaded = _load(bench, recipe, download, quiet=quiet)
         if dry_run:
             cost = _cost(bench, loaded, set_, device, dtype, memory_budget, out.absolute(), force=force)
             if json:
@@ -96,6 +108,15 @@ def merge(
         show_line("result", result)
     elif not quiet:
         show(f"{'Copied to' if result['reused'] else 'Wrote'} {result['out']} in {in_time(result['seconds'])}.")
+
+
+def _load(bench: Workbench, recipe: Path, download: bool, *, quiet: bool = False) -> Recipe:
+    """The recipe of a file; what of it is done otherwise than by the program it was written for is said on stderr."""
+    bench.inputs.download = download
+    loaded = bench.recipe(str(recipe), Path.cwd())
+    for note in () if quiet else bench.inputs.notes:
+        say(note)
+    return loaded
 
 
 def _cost(

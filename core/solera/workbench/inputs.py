@@ -43,6 +43,7 @@ class Inputs:
             architecture.
         tasks: Tasks that a script made, by name; they go before the project's.
         download: Whether models of the hub that are not in its local cache may be fetched.
+        notes: What is done otherwise in files of other programs than by them.
     """
 
     def __init__(self, registry: Registry, project: Project | None, cache: Path) -> None:
@@ -54,6 +55,7 @@ class Inputs:
         self.factories: dict[str, str | Factory] = {}
         self.tasks: dict[str, Task] = {}
         self.download = False
+        self.notes: list[str] = []
         self._memory: dict[str, Checkpoint] = {}
         self._lock = threading.RLock()
 
@@ -336,6 +338,7 @@ class Inputs:
             raise FaultsError(f"mergekit recipe {subject}", [in_line(fault) for fault in faults])
         if recipe.note:
             _LOG.warning("%s: %s", file.name, recipe.note)
+            self.notes.append(recipe.note)
         return recipe
 
     def _pinned_to_commit(self, source: str) -> str:

@@ -79,15 +79,19 @@ class Document:
         self._config = config
         self._shared = shared
         self._merges = merges
-        self._method = METHODS[config.method]
+        self._method = METHODS.get(config.method, METHODS["linear"])
         self._sources: dict[str, str] = {}
         self._vocabulary: Vocabulary | None = None
 
     def build(self) -> tuple[str, str]:
         """Make the nodes; the id of the result's, and its dtype."""
         config = self._config
+        models = [self._model(name, place) for name, place in self._places().items()]
+        if config.method not in METHODS:
+            message = f"mergekit has no method '{config.method}'.{suggestion(config.method, METHODS)}"
+            self._fault("merge_method", message, "recipe.unknown-method")
+            return "", ""
         self._check_settings()
-        models = [self._model(name, self._places()[name]) for name in self._models()]
         if config.tokenizer and models:
             base = models[0] if config.base else ""
             self._vocabulary = Vocabulary(config.tokenizer, models, base, self._tokenizer_model, self._shared.add)
@@ -406,10 +410,7 @@ def translate(configs: Sequence[tuple[Config, str]], shared: Shared, name: str =
                 used.add(other)
                 return build(other, (*path, i))
 
-            results[i] = Document(config, shared, merges).build() if config.method in METHODS else ("", "")
-            if config.method not in METHODS:
-                message = f"mergekit has no method '{config.method}'.{suggestion(config.method, METHODS)}"
-                shared.faults.append(Fault("recipe.unknown-method", "merge_method", message))
+            results[i] = Document(config, shared, merges).build()
             shared.faults[found:] = [_below(place, fault) for fault in shared.faults[found:]]
         return results[i][0]
 

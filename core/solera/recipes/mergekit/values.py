@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from solera.checkpoints.layers import after_layers
 from solera.errors import Fault
 from solera.params import Curve, PerModel, Rules, Scalar, Value
 from solera.recipes.mergekit.config import Settings
@@ -34,6 +35,7 @@ class Reading:
         self._faults = faults
         self._names = names
         self._head_first = head_first
+        self._part = ""
         self.lists_reach_head = False
 
     def value(self, declared: Declared, said: Sequence[Said], where: str) -> Value | None:
@@ -76,18 +78,13 @@ class Reading:
             self._faults.append(Fault("mergekit.list", place, message))
             return None
         curve = Curve(tuple(float(item) for item in numbers))
-        if curve.values[0] == curve.values[-1]:
+        last = [name for name in after_layers(self._names()) if self._part in name]
+        if curve.values[0] == curve.values[-1] or not last:
             return curve
         self.lists_reach_head = True
         if not self._head_first:
             return curve
-        return Rules(tuple((_literal(name), curve.values[0]) for name in self._after_layers()), curve)
-
-    def _after_layers(self) -> list[str]:
-        """Names of the tensors after the layers, which our curves give the last value."""
-        from solera.checkpoints.layers import after_layers
-
-        return after_layers(self._names())
+        return Rules(tuple((_literal(name), curve.values[0]) for name in last), curve)
 
     def _rules(
         self, plain: Sequence[Any], declared: Declared, place: str, rest: Sequence[Said], where: str
@@ -100,10 +97,12 @@ class Reading:
                 message = "An entry is a value, or {filter, value} with a part of tensor names as the filter."
                 self._faults.append(Fault("mergekit.rule", here, message))
                 return None
+            part = entry.get("filter")
+            self._part = "" if part in {None, "*"} else str(part)
             value = self._decoded(entry["value"], declared, f"{here}.value", (), here)
+            self._part = ""
             if value is None:
                 return None
-            part = entry.get("filter")
             if part is None or part == "*":
                 return Rules(tuple(rules), value) if rules else value
             parts.append(str(part))
