@@ -15,6 +15,7 @@ from solera_plugins.merging.sums import weighted_sum
     title="Checkpoint average",
     takes="any",
     granularity="element",
+    ordered=True,
     paper="Schmidt et al. 2023, Free lunch: robust cross-lingual transfer via model checkpoint averaging",
     url="https://arxiv.org/abs/2305.16834",
     also={

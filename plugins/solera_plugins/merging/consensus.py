@@ -65,6 +65,7 @@ def consensus(
     takes="delta",
     base="required",
     granularity="element",
+    ordered=True,
     paper=_PAPER,
     url=_URL,
 )

@@ -15,6 +15,7 @@ from solera_plugins.merging.sums import weighted_sum
     title="Exponential moving average",
     takes="any",
     granularity="element",
+    ordered=True,
     paper="Morales-Brotons et al. 2024, Exponential moving average of weights in deep learning: dynamics and benefits",
     url="https://arxiv.org/abs/2411.18704",
     also={"Polyak averaging": "start debiased with decay 1 is the plain mean of the trajectory"},

@@ -54,6 +54,7 @@ def measure(passes: Passes, *, alpha: float, rule: str, blocks: int, **_: object
     granularity="element",
     prepare=measure,
     prepare_when=lambda params: params["blocks"] == 0 or params["rule"] == "norms",
+    ordered=True,
     paper="Wang et al. 2025, LiNeS: post-training layer scaling prevents forgetting and enhances model merging",
     url="https://arxiv.org/abs/2410.17146",
 )

@@ -16,6 +16,7 @@ from solera_plugins.merging.sums import weighted_sum
     title="Metrics-weighted average",
     takes="any",
     granularity="element",
+    ordered=True,
     paper="Yu & Choi 2025, Parameter-efficient checkpoint merging via metrics-weighted averaging",
     url="https://arxiv.org/abs/2504.18580",
     also={

@@ -1,0 +1,64 @@
+"""``solera compare``: merging methods side by side on the same models and tasks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from solera.cli.screen import Json, show, show_json
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("compare", rich_help_panel="Scores and landscapes")(compare)
+
+
+def compare(
+    models: Annotated[list[str], typer.Argument(help="What is merged: checkpoints, or entries of the library.")],
+    base: Annotated[str, typer.Option("--base", help="What they were fine-tuned from.")] = "",
+    task: Annotated[list[str] | None, typer.Option("--task", "-t", help="A task of the project; all if none.")] = None,
+    method: Annotated[list[str] | None, typer.Option("--method", "-m", help="Only this one; may be repeated.")] = None,
+    steps: Annotated[int, typer.Option(min=1, help="Values tried for how far a method goes; 1 is the default.")] = 5,
+    metric: Annotated[str, typer.Option(help="What is tuned for; the tasks' first unless given.")] = "",
+    limit: Annotated[int, typer.Option(min=0, help="Samples per task; 0 is all.")] = 0,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Record anew even if an equal run is there.")] = False,
+    project: Annotated[Path | None, typer.Option("--project", help="The project; the one around here.")] = None,
+    device: Annotated[str, typer.Option(help="torch device, such as cuda:0.")] = "",
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
+    json: Json = False,
+) -> None:
+    """Compare all methods that can merge the models, with standard errors; tuned on one split, reported on another."""
+    from solera.cli.work import submit_and_run, workbench
+    from solera.workbench.contest import contest
+
+    with workbench(project, device=device) as bench:
+        shelf = bench.registry.methods
+        named = {_name(model): _model(bench, model) for model in models}
+        experiment = contest(
+            named, _model(bench, base) if base else None, task or bench.tasks(),
+            [shelf.describe(name) for name in shelf], names=method or (), steps=steps,
+        )  # fmt: skip
+        experiment |= {"metric": metric, "limit": limit, "device": device}
+        result = submit_and_run(bench, lambda: bench.submit(experiment, fresh=fresh), quiet=quiet)
+    if json:
+        show_json(result)
+        return
+    show(result["text"])
+    show(
+        f"{result['summary']}\nrun {result['run']}{' (recorded before)' if result['reused'] else ''}: {result['path']}"
+    )
+
+
+def _name(model: str) -> str:
+    """What the table calls a model."""
+    return Path(model.removeprefix("library:")).name
+
+
+def _model(bench: Any, model: str) -> str:
+    """An entry of the library before a path; paths from where one stands."""
+    if bench.project is not None and not Path(model).exists() and not model.startswith("library:"):
+        bench.project.library.get(model)
+        return f"library:{model}"
+    return model if model.startswith("library:") else str(Path(model).absolute())
