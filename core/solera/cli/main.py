@@ -61,6 +61,7 @@ def build_app() -> typer.Typer:
     from solera.cli import (
         benches,
         checkpoints,
+        comparisons,
         demos,
         explorations,
         plugins,
@@ -88,7 +89,19 @@ def build_app() -> typer.Typer:
             sys.stdout.write(f"solera {installed('solera')}\n")
             raise typer.Exit
 
-    for module in (demos, projects, checkpoints, recipes, explorations, runs, registered, plugins, verify, benches):
+    for module in (
+        demos,
+        projects,
+        checkpoints,
+        recipes,
+        explorations,
+        comparisons,
+        runs,
+        registered,
+        plugins,
+        verify,
+        benches,
+    ):
         module.register(app)
     _add_contributed(app)
     return app
