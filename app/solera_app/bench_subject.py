@@ -184,6 +184,7 @@ class _Session:
             return
         self._name, path = self._left.pop(0)
         self._job = bench.submit_explore(path, fresh=True).id
+        self._desk.runs.await_run(self._job)
         self._ready = self._live
         self._lateness = None
 
