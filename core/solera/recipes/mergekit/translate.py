@@ -90,6 +90,7 @@ class Document:
         if config.method not in METHODS:
             message = f"mergekit has no method '{config.method}'.{suggestion(config.method, METHODS)}"
             self._fault("merge_method", message, "recipe.unknown-method")
+        if config.method not in METHODS or not config.modules:
             return "", ""
         self._check_settings()
         if config.tokenizer and models:
@@ -199,7 +200,7 @@ class Document:
         if not base:
             if method.base == "required":
                 self._fault("base_model", f"'{self._config.method}' needs 'base_model'.")
-            return ([] if method.base == "required" else sources), ""
+            return sources, ""
         if base in listed:
             if method.base == "ignored":  # the base lends the config, as the first model does with us
                 sources.sort(key=lambda source: source.model != base)
@@ -208,7 +209,7 @@ class Document:
         if method.base != "ignored":
             if layered:
                 self._fault(place, f"The base '{base}' must be one of the slice's sources: whose layers are its?")
-                return [], ""
+                return sources, ""
             return sources, base
         if layered:
             return sources, ""
