@@ -106,9 +106,8 @@ class ExploreDialog(QDialog):
         self.title.setAccessibleName("Title")
         self.factory = QLineEdit(placeholderText="as the checkpoints' config says; else package.module:function")
         self.factory.setAccessibleName("Network")
-        self.factory.setToolTip(
-            "A function that makes the torch module; its package is installed or on PYTHONPATH"
-        )
+        self.factory.setToolTip("A function that makes the torch module; its package is installed or on PYTHONPATH")
+        self.factory.textEdited.connect(self._offer_all)
         how = QFormLayout()
         how.setHorizontalSpacing(16)
         how.addRow(_label("Explorer"), self.explorer)
@@ -165,6 +164,29 @@ class ExploreDialog(QDialog):
             none.setProperty("tone", "warn")
             table.addWidget(none, 0, 0)
         return table
+
+    def leave_out(self, reasons: Mapping[str, str]) -> None:
+        """Take away the tasks that the checkpoints cannot be scored on; with a network named here all may fit again.
+
+        Args:
+            reasons: Task -> why it does not fit; if none fits, that may be for want of a network, so all stay.
+        """
+        if self.factory.text() or not any(box.text() not in reasons for box in self.tasks):
+            return
+        for box in self.tasks:
+            if box.text() in reasons:
+                box.setChecked(False)
+                box.setEnabled(False)
+                box.setToolTip(reasons[box.text()])
+        fitting = [box for box in self.tasks if box.isEnabled()]
+        if not any(box.isChecked() for box in fitting):
+            for box in fitting[:2]:
+                box.setChecked(True)
+
+    def _offer_all(self) -> None:
+        for box in self.tasks:
+            box.setEnabled(True)
+            box.setToolTip("")
 
     def choose(self, form: str) -> None:
         """Choose a form: ``"line"``, ``"plane"`` or ``"recipe"``."""

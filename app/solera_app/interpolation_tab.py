@@ -22,9 +22,11 @@ from solera.tasks.means import mean_over_tasks
 from solera.tasks.scores import METRICS, Score
 from solera_app.bridge.background import in_background
 from solera_app.bridge.slots import guarded, notices
+from solera_app.canvases.faces import title_of
 from solera_app.canvases.interpolation import InterpolationCanvas
 from solera_app.canvases.interpolation_panel import InterpolationPanel
 from solera_app.canvases.scores_here import ScoreHere
+from solera_app.fitting import unfit
 from solera_app.open_document import OpenDocument
 from solera_app.preview import PreviewScorer
 from solera_app.tabs import DocumentTab
@@ -67,6 +69,7 @@ class InterpolationTab(DocumentTab):
         self._corners: tuple[str, ...] = ()
         self._scale: tuple[float, ...] = ()
         self._answers: dict[int, bool] = {}
+        self._tasks: tuple[str, ...] = ()  # those of the project that these models can be scored on
         self._experts: dict[str, tuple[float, str]] = {}
         self._best: tuple[str, ScoreHere] | None = None
         self._ground_name = ""
@@ -130,7 +133,7 @@ class InterpolationTab(DocumentTab):
         """The document changed: new corners are measured, new weights put the handle."""
         state = self.opened.document.interpolation
         if state.corners != self._corners:
-            self._corners = state.corners
+            self._corners, self._tasks = state.corners, ()
             self._experts.clear()
             self._ground_run = self._ground_job = ""
             self._grid = None
@@ -154,31 +157,48 @@ class InterpolationTab(DocumentTab):
             self.canvas.set_models((), ())
             return
         sources, bench = self._sources(), self._bench
+        tasks, first = bench.tasks(), self.recipe([1.0] + [0.0] * (len(corners) - 1))
         self.canvas.set_state("Measuring distances")
         in_background(
-            lambda: bench.inputs.family({form: sources}),
-            lambda family: self._measured(corners, family),
+            lambda: (bench.inputs.family({form: sources}), unfit(bench, first, tasks)),
+            lambda found: self._measured(corners, tasks, *found),
         )
 
-    def _measured(self, corners: tuple[str, ...], family: Any) -> None:
+    def _measured(self, corners: tuple[str, ...], tasks: Sequence[str], family: Any, reasons: dict[str, str]) -> None:
         if corners != self._corners:
             return
+        self._tasks = tuple(task for task in tasks if task not in reasons)
+        self._say_unfit(reasons)
         geometry = family.geometry
         self._scale = geometry.scale
         places = [geometry.distances(at) for at in geometry.points.values()]
         positions = [(place[0], place[1] if len(place) > 1 else 0.0) for place in places]
         available = len(self.opened.document.recipe.checkpoints)
-        self.canvas.set_models(corners, positions, available=available)
-        self.panel.set_models(corners)
-        tasks = self._bench.tasks()
+        names = self._names()
+        self.canvas.set_models(names, positions, available=available)
+        self.panel.set_models(names)
         kind = "Line between" if len(corners) == 2 else "Triangle of"
-        self.canvas.set_title(f"{kind} {_listed(corners)}", f"{_listed(tasks)} · selection split · drag the handle")
+        scored = f"{_listed(self._tasks)} · selection split · " if self._tasks else ""
+        self.canvas.set_title(f"{kind} {_listed(names)}", f"{scored}drag the handle")
         self.canvas.set_state("")
         weights = self.opened.document.interpolation.weights
         self.canvas.set_weights(weights)
         self.panel.set_weights(weights)
         self._score_corners()
         self._score(weights, exact=True)
+
+    def _say_unfit(self, reasons: dict[str, str]) -> None:
+        """Tasks of other networks are left out, and said; if none is left, that is an error."""
+        if reasons and not self._tasks:
+            notices().say("error", next(iter(reasons.values())), "\n\n".join(reasons.values()))
+        elif reasons:
+            verb = "does" if len(reasons) == 1 else "do"
+            self.hinted.emit(f"{_listed(list(reasons))} {verb} not fit these models and {verb} not count here.")
+
+    def _names(self) -> tuple[str, ...]:
+        """The corners as the canvas calls them."""
+        nodes = {node.id: node for node in self.opened.document.recipe.checkpoints}
+        return tuple(title_of(nodes[id_], {}) if id_ in nodes else id_ for id_ in self._corners)
 
     def _change_form(self, form: str) -> None:
         checkpoints = [node.id for node in self.opened.document.recipe.checkpoints]
@@ -235,11 +255,11 @@ class InterpolationTab(DocumentTab):
         last = 1.0 - sum(round(float(w), 6) for w in weights[1:])
         shares = (last, *(round(float(w), 6) for w in weights[1:]))
         terms = tuple(Term(id_, share) for id_, share in zip(self._corners, shares, strict=True))
-        name = " ".join(f"{id_} {share:.2f}" for id_, share in zip(self._corners, shares, strict=True))
+        name = " ".join(f"{name} {share:.2f}" for name, share in zip(self._names(), shares, strict=True))
         return Recipe((*nodes, SumNode("blend", terms)), "blend", name=name)
 
     def _score(self, weights: Sequence[float], *, exact: bool) -> None:
-        tasks = self._bench.tasks()
+        tasks = self._tasks
         if not tasks or len(weights) < 2:
             return
         bench, recipe = self._bench, self.recipe(weights)
@@ -282,7 +302,7 @@ class InterpolationTab(DocumentTab):
 
     def _score_corners(self) -> None:
         """Score the corners once: the best of them on each task is the mark the handle is measured against."""
-        tasks, bench, corners = self._bench.tasks(), self._bench, self._corners
+        tasks, bench, corners = self._tasks, self._bench, self._corners
         if not tasks:
             return
         ends = [tuple(1.0 if i == j else 0.0 for j in range(len(corners))) for i in range(len(corners))]
@@ -301,7 +321,7 @@ class InterpolationTab(DocumentTab):
     def _take_corners(self, found: Sequence[Sequence[Score]]) -> None:
         self._experts.clear()
         self._best = None
-        for name, scores in zip(self._corners, found, strict=True):
+        for name, scores in zip(self._names(), found, strict=True):
             sign = 1 if METRICS[scores[0].column.metric].better == "higher" else -1
             for score in scores:
                 key = score.column.name
@@ -313,7 +333,7 @@ class InterpolationTab(DocumentTab):
 
     def _keep(self) -> None:
         weights = self.canvas.weights
-        name = "-".join(f"{id_}-{weight:.2f}" for id_, weight in zip(self._corners, weights, strict=True))
+        name = "-".join(f"{name}-{weight:.2f}" for name, weight in zip(self._names(), weights, strict=True))
         self.keepRequested.emit(self.recipe(weights), name)
 
     def _save_path(self) -> None:
@@ -326,8 +346,8 @@ class InterpolationTab(DocumentTab):
         ]
         if not entries:
             raise InputError("Record a path first: press Record, then release the handle at a few places.")
-        title = f"Path between {_listed(self._corners)}"
-        tasks = list(self._bench.tasks())
+        title = f"Path between {_listed(self._names())}"
+        tasks = list(self._tasks)
         self._bench.submit_compare({"solera": 1, "kind": "compare", "title": title, "entries": entries, "tasks": tasks})
 
     # --- the ground ------------------------------------------------------------------------------------------------
@@ -336,6 +356,8 @@ class InterpolationTab(DocumentTab):
         """Score the surface beneath the triangle (or the curve of the line) as a job, recorded like any run."""
         if len(self._corners) < 2:
             raise InputError("Drop two checkpoints for a line, three for a triangle, first.")
+        if not self._tasks:
+            raise InputError("No task of this project fits these models; add one to solera.toml.")
         points = LINE_POINTS if self._form == "line" else SURFACE_POINTS
         job = self._bench.submit_explore(
             {
@@ -343,7 +365,7 @@ class InterpolationTab(DocumentTab):
                 "kind": "explore",
                 "title": self.title,
                 "family": {self._form: self._sources()},
-                "tasks": list(self._bench.tasks()),
+                "tasks": list(self._tasks),
                 "report": "",
                 "explorer": {"name": "grid", "params": {"points": points}},
             }
@@ -416,7 +438,7 @@ class InterpolationTab(DocumentTab):
         losses = [place for place, metric in enumerate(names) if metric.better == "lower"] or list(range(len(names)))
         first = names[losses[0]]
         mean = grid[..., [place for place in losses if names[place] is first]].mean(axis=-1)
-        title = f"Mean {first.title.lower()} of {len(self._bench.tasks())} tasks ({first.unit})"
+        title = f"Mean {first.title.lower()} of {len(self._tasks)} tasks ({first.unit})"
         self._ground_name = f"mean {first.title.lower()} ({first.unit})"
         ranges = [
             (coord["low"] * scale, coord["high"] * scale)

@@ -19,6 +19,7 @@ from solera.recipes.nodes import CheckpointNode, Recipe
 from solera_app.bridge.background import in_background
 from solera_app.bridge.bridge import Bridge
 from solera_app.bridge.slots import guarded, notices
+from solera_app.fitting import unfit
 from solera_app.open_document import OpenDocument
 from solera_app.tabs import DocumentTab, RecipeTab
 from solera_app.words import count_short, duration, size_short
@@ -26,6 +27,11 @@ from solera_app.words import count_short, duration, size_short
 if TYPE_CHECKING:
     from solera.workbench import Workbench
     from solera_app.desk import Desk
+    from solera_app.explore_dialog import ExploreDialog
+
+
+#: Bytes of a checkpoint that are read at most to find out which tasks it fits.
+_TRIED = 500_000_000
 
 
 class RecipeDesk(QObject):
@@ -608,9 +614,19 @@ class RecipeDesk(QObject):
         explorers = {name: shelf.describe(name) for name in shelf}
         document = dataclasses.replace(tab.opened.document, recipe=self.anchored(tab.opened))
         dialog = ExploreDialog(document, bench.tasks(), explorers, form, self._window)
+        self._leave_out(dialog, document.recipe)
         if dialog.exec():
             self._desk.runs.await_run(bench.submit_explore(dialog.experiment()).id)
             self._window.bottom.setCurrentWidget(self._window.jobs)
+
+    def _leave_out(self, dialog: ExploreDialog, recipe: Recipe) -> None:
+        """Find out which tasks the first checkpoint of a recipe can be scored on, unless it is too big to be tried."""
+        node = next(iter(recipe.checkpoints), None)
+        entry = self._entry(node.source) if node is not None else None
+        if node is None or entry is None or entry.nbytes > _TRIED:
+            return
+        bench, tasks, alone = self._bench, self._bench.tasks(), Recipe((node,), node.id)
+        in_background(lambda: unfit(bench, alone, tasks), dialog.leave_out, lambda _: None)
 
     def interpolate(self) -> None:
         """Open the interpolation canvas over the document in front."""

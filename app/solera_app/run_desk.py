@@ -278,7 +278,8 @@ class RunDesk(QObject):
             return
         points = snapshot.points
         label = points.labels[index]
-        title = label or f"Point {index + 1} of {len(points)}"
+        searched = int(snapshot.search.sum())
+        title = label or (f"Point {index + 1} of {searched}" if index < searched else f"Point {index + 1}")
         counts = {int(n) for n in points.counts[index] if n}
         facts = {
             f"Scores|n = {counts.pop():,}" if len(counts) == 1 else "Scores": score_lines(snapshot, index),

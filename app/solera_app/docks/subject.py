@@ -69,7 +69,7 @@ class _Word(QLabel):
 
 
 #: Width of the labels of facts, px.
-_LABEL_LEAST, _LABEL_MOST = 84, 124
+_LABEL_LEAST, _LABEL_MOST = 84, 132
 
 
 class Facts(QWidget):

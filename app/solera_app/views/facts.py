@@ -182,7 +182,9 @@ def state_words(snapshot: Snapshot) -> tuple[str, str]:
     word, token = snapshot.state.capitalize(), STATE_TOKENS.get(snapshot.state, "text-3")
     planned = snapshot.header.planned
     if snapshot.live and planned:
-        word = f"{word} {min(100 * points_done(snapshot) // planned, 100)} %"
+        share = min(100 * points_done(snapshot) // planned, 100)
+        again = snapshot.header.kind == "explore" and bool(snapshot.report.any())
+        word = "Scoring again on the report split" if again else f"{word} {share} %"
     return word, token
 
 

@@ -163,6 +163,22 @@ def test_a_view_on_names_and_a_factory_go_into_the_experiment(parent: QWidget, e
     assert stripped["nodes"]["my_net_pt"] == {"checkpoint": "my-net.pt", "strip": "module."}
 
 
+def test_tasks_that_do_not_fit_are_taken_away_until_a_network_is_named(parent: QWidget, explorers: Any) -> None:
+    dialog = ExploreDialog(document("a", "b"), ["t", "u", "v", "w"], explorers, "", parent)
+    dialog.leave_out({"t": "It takes text.", "u": "It takes text."})
+    assert [box.isEnabled() for box in dialog.tasks] == [False, False, True, True]
+    assert dialog.tasks[0].toolTip() == "It takes text."
+    assert dialog.experiment()["tasks"] == ["v", "w"]
+    dialog.factory.textEdited.emit("nets:make")
+    assert all(box.isEnabled() for box in dialog.tasks)
+
+
+def test_where_no_task_fits_all_stay(parent: QWidget, explorers: Any) -> None:
+    dialog = ExploreDialog(document("a", "b"), ["t", "u"], explorers, "", parent)
+    dialog.leave_out({"t": "There is no config.", "u": "There is no config."})
+    assert dialog.experiment()["tasks"] == ["t", "u"]
+
+
 def test_three_checkpoints_are_a_plane_variables_a_search(parent: QWidget, explorers: Any) -> None:
     assert ExploreDialog(document("a", "b", "c"), ["t"], explorers, "", parent).form == "plane"
     two = document("a", "b", density=Var("d", 0, 1), scale=Var("s", 0, 2))
