@@ -13,6 +13,7 @@ from pathlib import Path, PurePath
 
 from solera.checkpoints.references import HUB
 from solera.errors import OutputError
+from solera.execution.model_config import result_config
 from solera.execution.plan import Plan
 from solera.execution.writer import output_error, write_text
 from solera.recipes.nodes import CheckpointNode, Recipe
@@ -20,9 +21,6 @@ from solera.recipes.yaml import dump_recipe
 
 #: Where the metadata of a weights file has the recipe.
 RECIPE_KEY = "solera.recipe"
-
-#: Keys under which configs of the field say in what dtype the weights are.
-_DTYPE_KEYS = ("torch_dtype", "dtype")
 
 
 def write_companions(plan: Plan, folder: Path, fingerprints: Mapping[str, str], recipe_text: str = "") -> None:
@@ -39,7 +37,7 @@ def write_companions(plan: Plan, folder: Path, fingerprints: Mapping[str, str], 
         OutputError: The disk is full, or refuses.
         CheckpointError: The reference's config is no JSON.
     """
-    config = plan.reference.config
+    config = result_config(plan)
     generated = plan.reference.generated
     for file in plan.reference.extra_files():
         if file.name != "config.json" and file.name not in generated:
@@ -50,8 +48,7 @@ def write_companions(plan: Plan, folder: Path, fingerprints: Mapping[str, str], 
         elif content is not None:
             _copy(content, folder / name)
     if config:
-        changed = {key: plan.program.recipe.dtype for key in _DTYPE_KEYS if key in config and plan.program.recipe.dtype}
-        write_text(folder / "config.json", json.dumps({**config, **changed}, indent=2, ensure_ascii=False) + "\n")
+        write_text(folder / "config.json", json.dumps(config, indent=2, ensure_ascii=False) + "\n")
     write_text(folder / "README.md", model_card(plan, folder_name(folder), fingerprints, recipe_text))
 
 
