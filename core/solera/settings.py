@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from solera.errors import Fault, FaultsError, InputError, OutputError
+from solera.files import replace_text
 
 Theme = Literal["system", "light", "dark"]
 
@@ -117,9 +118,7 @@ def save_settings(settings: Settings) -> Path:
     }
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        temporary = file.with_suffix(f".{os.getpid()}.tmp")
-        temporary.write_text(tomli_w.dumps(plain), encoding="utf-8")
-        temporary.replace(file)
+        replace_text(file, tomli_w.dumps(plain))
     except OSError as error:
         raise OutputError(f"The settings {file} cannot be written: {error.strerror}.", path=str(file)) from error
     return file

@@ -7,9 +7,7 @@ fault, never the rest.
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -17,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from solera.documents.document import Document, Interpolation, SaveNode, Sink, TaskNode
 from solera.errors import Fault, FaultsError, NotFoundError, OutputError
+from solera.files import replace_text
 from solera.recipes.plain import from_plain, to_plain
 from solera.recipes.yaml import dump_recipe, parse_recipe
 
@@ -115,21 +114,14 @@ def save_document(document: Document, path: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a small text file through a temporary sibling, synced before the rename.
+    """Write a small text file, synced before it takes the old one's place.
 
     Raises:
         OutputError: It cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with open(temporary, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        replace_text(path, text, sync=True)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
         raise OutputError(
             f"{path} cannot be written: {error.strerror or error}. Choose another folder or make room.",
             path=str(path),

@@ -9,6 +9,7 @@ import secrets
 from pathlib import Path
 
 from solera.errors import LockedError, OutputError
+from solera.files import replace_text
 from solera.jobs.job import Job
 from solera.locks import FileLock, holder
 
@@ -44,10 +45,8 @@ class JobRecords:
             if not self._lock.held:
                 self.folder.mkdir(parents=True, exist_ok=True)
                 self._lock.acquire()
-            fresh = path.with_suffix(".new")
             text = json.dumps({"format": _FORMAT, "session": self._session, **job.to_plain()}, indent=1, default=str)
-            fresh.write_text(text, encoding="utf-8")
-            fresh.replace(path)
+            replace_text(path, text)
         except (OSError, OutputError, LockedError) as error:
             _LOG.warning("Job %s cannot be recorded in %s: %s", job.id, self.folder, error)
 

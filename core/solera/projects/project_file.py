@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import tomllib
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from solera.errors import Fault, FaultsError, NotFoundError, OutputError
+from solera.files import replace_text
 
 FILE = "solera.toml"
 
@@ -105,7 +105,7 @@ def read_project_file(folder: Path) -> ProjectFile:
 
 
 def write_project_file(folder: Path, content: ProjectFile) -> None:
-    """Write a project's file: a temporary sibling, then a rename.
+    """Write a project's file.
 
     Raises:
         OutputError: It cannot be written.
@@ -113,12 +113,9 @@ def write_project_file(folder: Path, content: ProjectFile) -> None:
     import tomli_w
 
     file = folder / FILE
-    temporary = file.with_suffix(f".{os.getpid()}.tmp")
     try:
-        temporary.write_text(tomli_w.dumps(content.to_plain()), encoding="utf-8")
-        temporary.replace(file)
+        replace_text(file, tomli_w.dumps(content.to_plain()))
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise OutputError(
             f"The project {folder} cannot be written ({error.strerror}); nothing was changed.", path=str(file)
         ) from error

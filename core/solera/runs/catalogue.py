@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from solera.errors import LockedError, NotFoundError, OutputError, RunError
+from solera.files import replace_text
 from solera.locks import holder
 from solera.runs.header import SUFFIX, run_path
 
@@ -249,9 +250,7 @@ class Catalogue:
         plain = {"tags": json.loads(tags), "note": note} | changes
         try:
             if plain["tags"] or plain["note"]:
-                fresh = file.with_suffix(".new")
-                fresh.write_text(json.dumps({"version": 1, **plain}, ensure_ascii=False), encoding="utf-8")
-                fresh.replace(file)
+                replace_text(file, json.dumps({"version": 1, **plain}, ensure_ascii=False))
             else:
                 file.unlink(missing_ok=True)
         except OSError as error:

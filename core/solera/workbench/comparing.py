@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from solera.errors import Fault, FaultsError
+from solera.files import replace_text
 from solera.workbench.bench import Bench
 from solera.workbench.experiment import Experiment, load_experiment
 from solera.workbench.memo import experiment_key
@@ -147,9 +147,7 @@ def _keep_table(bench: Bench, run: str, found: Comparison, context: JobContext) 
     file = _table_file(bench, run)
     file.parent.mkdir(parents=True, exist_ok=True)
     for path, text in ((file, json.dumps(kept, indent=1)), (file.with_suffix(".md"), kept["table"])):
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        temporary.write_text(str(text), encoding="utf-8")
-        temporary.replace(path)
+        replace_text(path, str(text))
     context.emit(ArtifactMade(kind="table", path=str(file.with_suffix(".md")), title="Comparison"))
     return kept
 
