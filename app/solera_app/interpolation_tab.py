@@ -321,15 +321,19 @@ class InterpolationTab(DocumentTab):
     def _take_corners(self, found: Sequence[Sequence[Score]]) -> None:
         self._experts.clear()
         self._best = None
+        means: list[ScoreHere | None] = []
         for name, scores in zip(self._names(), found, strict=True):
             sign = 1 if METRICS[scores[0].column.metric].better == "higher" else -1
             for score in scores:
                 key = score.column.name
                 if key not in self._experts or sign * score.value > sign * self._experts[key][0]:
                     self._experts[key] = (score.value, name)
-            mean = self._mean(scores, [self._here(score, preview=False) for score in scores])
+            here = [self._here(score, preview=False) for score in scores]
+            mean = self._mean(scores, here)
+            means.append(mean or (here[0] if len(here) == 1 else None))
             if mean is not None and (self._best is None or sign * mean.value > sign * self._best[1].value):
                 self._best = (name, mean)
+        self.canvas.set_ends(means)
 
     def _keep(self) -> None:
         weights = self.canvas.weights

@@ -221,6 +221,13 @@ class InterpolationCanvas(QWidget):
         if not mean.preview:
             self.line.add_value(self._weights[1], mean.value, mean.stderr)
 
+    def set_ends(self, means: Sequence[ScoreHere | None]) -> None:
+        """What the two models of a line score themselves: they stand on the axis where they belong."""
+        if len(self._names) == 2 == len(means):
+            for share, mean in zip((0.0, 1.0), means, strict=True):
+                if mean is not None:
+                    self.line.add_value(share, mean.value, mean.stderr)
+
     def set_curve(
         self,
         shares: Sequence[float],

@@ -14,7 +14,7 @@ from solera_app.docks.slider import Slider
 from solera_app.theme import font, themes
 
 _STEPS = 1000
-_LABEL, _FIELD = 68, 56
+_LABEL, _LABEL_MOST, _FIELD = 68, 100, 56
 
 
 class ElidedLabel(QWidget):
@@ -91,10 +91,12 @@ class WeightRows(QWidget):
                 widget.hide()
                 widget.deleteLater()
         self._sliders, self._fields, self._weights = [], [], ()
+        wanted = max((self.fontMetrics().horizontalAdvance(name) + 4 for name in names), default=0)
+        width = min(max(wanted, _LABEL), _LABEL_MOST)
         for row, name in enumerate(names):
             slider, field = self._slider(name, row), self._field(name, row)
             label = ElidedLabel(name)
-            label.setFixedWidth(_LABEL)
+            label.setFixedWidth(width)
             for column, widget in enumerate((label, slider, field)):
                 self._grid.addWidget(widget, row, column)
 

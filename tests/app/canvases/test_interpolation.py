@@ -357,3 +357,14 @@ def test_controls_of_canvas_and_panel_have_tips_and_names(panel, triangle):
                 assert button.toolTip(), button.text()
                 assert button.accessibleName()
     assert "rotated 0.33" in triangle.triangle.canvas.accessibleDescription()
+
+
+def test_the_ends_of_a_line_stand_at_their_own_scores(line, triangle):
+    line.set_ends([score(0.5), score(0.9)])
+    low, high = (line.line._on_curve(share).y() for share in (0.0, 1.0))
+    assert low > high
+    line.set_scores([score(0.7)])
+    low, high = (line.line._on_curve(share) for share in (0.0, 1.0))
+    assert line.line.canvas.from_px(low)[1] == pytest.approx(0.5)
+    assert line.line.canvas.from_px(high)[1] == pytest.approx(0.9)
+    triangle.set_ends([score(0.5), score(0.9), None])  # a triangle's ground is another quantity
