@@ -350,6 +350,15 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
+def _adapters() -> str:
+    from solera.checkpoints.adapters.config import KINDS
+    from solera.checkpoints.adapters.kinds import FORMULAS
+
+    first = {kind: (inspect.getdoc(FORMULAS[kind]) or "").partition("\n")[0] for kind in KINDS}
+    rows = [(f"`{kind}`", about.replace("``", "`")) for kind, about in first.items()]
+    return table(("`peft_type`", "what its weights become"), rows)
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "methods": _method_index,
     "other-names": _other_names,
@@ -357,6 +366,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "explorers": lambda: _detailed("explorer"),
     "views": lambda: _detailed("view", _view_facts).replace("\nIt has no parameters.\n", ""),
     "formats": lambda: _list("format"),
+    "adapters": _adapters,
     "architectures": lambda: _list("architecture"),
     "examples": lambda: _detailed("example", head="###").replace("\nIt has no parameters.\n", ""),
     "commands": _commands,

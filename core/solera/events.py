@@ -169,7 +169,7 @@ class ArtifactMade(Event):
     """Something was written that a person will want.
 
     Attributes:
-        kind: ``"checkpoint"``, ``"picture"``, ``"table"``, ``"recipe"``.
+        kind: ``"checkpoint"``, ``"adapter"``, ``"picture"``, ``"table"``, ``"recipe"``.
         path: Absolute path.
         title: A line for a person.
     """

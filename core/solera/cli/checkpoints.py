@@ -9,6 +9,7 @@ import typer
 from solera.cli.screen import Json, in_bytes, in_count, show, show_facts, show_json, show_table
 
 if TYPE_CHECKING:
+    from solera.checkpoints.adapters.adapter import Adapter
     from solera.checkpoints.checkpoint import Checkpoint
 
 
@@ -38,6 +39,7 @@ def inspect(
     show_facts(
         {
             "name": facts["name"], "path": facts["path"], "format": facts["format"],
+            **({"adapter": facts["adapter"], "trained on": facts["base"] or "unknown"} if facts["adapter"] else {}),
             "architecture": facts["architecture"] or "unknown",
             "parameters": f"{in_count(facts['parameters'])} in {facts['count']} tensors",
             "dtypes": ", ".join(f"{name} {in_count(count)}" for name, count in facts["dtypes"].items()),
@@ -56,11 +58,14 @@ def inspect(
 def _facts(checkpoint: Checkpoint) -> dict[str, Any]:
     from solera.projects.library import architecture_of
 
+    adapter = _adapter(checkpoint)
     return {
         "name": checkpoint.name,
         "path": str(checkpoint.path or ""),
         "format": checkpoint.format,
         "architecture": architecture_of(checkpoint.config),
+        "adapter": adapter.description if adapter else "",
+        "base": adapter.config.base if adapter else "",
         "parameters": checkpoint.numel,
         "count": len(checkpoint),
         "bytes": checkpoint.nbytes,
@@ -70,6 +75,13 @@ def _facts(checkpoint: Checkpoint) -> dict[str, Any]:
         "metadata": dict(checkpoint.metadata),
         "notes": list(checkpoint.notes),
     }
+
+
+def _adapter(checkpoint: Checkpoint) -> Adapter | None:
+    """The adapter whose folder was opened; None if it is none. One that cannot be used says so here."""
+    from solera.checkpoints.adapters.adapter import is_adapter, open_adapter
+
+    return open_adapter(checkpoint.path) if checkpoint.path is not None and is_adapter(checkpoint.path) else None
 
 
 def _tensors(checkpoint: Checkpoint, stats: bool) -> list[dict[str, Any]]:

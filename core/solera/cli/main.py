@@ -59,6 +59,7 @@ def build_app() -> typer.Typer:
     import typer
 
     from solera.cli import (
+        adapters,
         benches,
         checkpoints,
         comparisons,
@@ -94,6 +95,7 @@ def build_app() -> typer.Typer:
         projects,
         checkpoints,
         recipes,
+        adapters,
         explorations,
         comparisons,
         runs,

@@ -164,11 +164,12 @@ def _card(
     title: str, base: Checkpoint, ranks: Mapping[str, int], inputs: Mapping[str, Checkpoint],
     fingerprints: Mapping[str, str], share: float,
 ) -> str:  # fmt: skip
-    low, high = min(ranks.values()), max(ranks.values())
+    low, high, count = min(ranks.values()), max(ranks.values()), len(ranks)
     rows = "\n".join(f"| {role} | {item.name} | {fingerprints.get(role, '')} |" for role, item in inputs.items())
     return (
         f"---\nlibrary_name: peft\nbase_model: {_base_name(base)}\ntags:\n- lora\n- solera\n---\n# {title}\n\n"
         f"A low-rank adapter extracted with Solera: the change from {base.name} to {inputs['tuned'].name}, rank "
-        f"{low if low == high else f'{low} to {high}'} in {len(ranks)} modules. It holds {100 * share:.2f} % of the "
-        f"squared change.\n\n## Inputs\n\n| role | name | fingerprint |\n| --- | --- | --- |\n{rows}\n"
+        f"{low if low == high else f'{low} to {high}'} in {count} module{'' if count == 1 else 's'}. It holds "
+        f"{100 * share:.2f} % of the squared change.\n\n"
+        f"## Inputs\n\n| role | name | fingerprint |\n| --- | --- | --- |\n{rows}\n"
     )

@@ -20,6 +20,7 @@ from solera.context import Context
 from solera.errors import FaultsError, InputError
 from solera.execution.adapter_output import Layer, layer_of, write_adapter
 from solera.execution.factors import factorise, squared_norm
+from solera.execution.output import Output
 from solera.execution.reading import check_finite_fast, store
 from solera.execution.targets import find_ref
 
@@ -108,6 +109,7 @@ def extract(
         OutputError: The folder exists and ``force`` is off, or it cannot be written.
     """
     _check(wanted)
+    Output(Path(out), force=force).check()
     faults = compatible(base, tuned)
     if faults:
         raise FaultsError(f"extraction from {tuned.name} on {base.name}", faults)

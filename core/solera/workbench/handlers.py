@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 #: Kind -> ``"module:function"``; each takes the bench, the job's arguments and its context.
 HANDLERS = {
     "merge": "solera.workbench.merging:merge_job",
+    "extract": "solera.workbench.extracting:extract_job",
     "explore": "solera.workbench.exploring:explore_job",
     "evaluate": "solera.workbench.comparing:compare_job",
     "compare": "solera.workbench.comparing:compare_job",

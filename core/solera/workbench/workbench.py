@@ -258,6 +258,30 @@ class Workbench:
         title = f"Merge {recipe.name or recipe.output or 'recipe'} to {where.name}"
         return self.jobs.submit(JobSpec("merge", title, args, self.lanes(device)))
 
+    def submit_extract(
+        self, model: Recipe, base: str, out: str | Path, wanted: Mapping[str, Any], force: bool = False, *,
+        device: str = "",
+    ) -> Job:  # fmt: skip
+        """Queue the extraction of a low-rank adapter.
+
+        Args:
+            model: What to take the change of; paths in it are anchored already (see :meth:`recipe`).
+            base: The checkpoint it was tuned from.
+            out: Folder to make; a relative one lies in the project's outputs, without a project in the current folder.
+            wanted: What to keep: fields of :class:`solera.execution.low_rank.Wanted`.
+            force: Replace what is there.
+            device: torch device; empty takes the settings'.
+        """
+        from solera.recipes.plain import to_plain
+
+        where = (self.project.outputs if self.project else Path.cwd()) / Path(out).expanduser()
+        args = {
+            "model": to_plain(model), "base": base, "out": str(where.absolute()), "wanted": dict(wanted),
+            **({"force": True} if force else {}),
+        }  # fmt: skip
+        title = f"Extract {where.name} from {model.name or model.output}"
+        return self.jobs.submit(JobSpec("extract", title, args, self.lanes(device)))
+
     def submit(self, experiment: Experiment | Mapping[str, Any] | str | Path, *, fresh: bool = False) -> Job:
         """Queue an experiment of any kind.
 

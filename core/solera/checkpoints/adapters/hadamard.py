@@ -96,7 +96,7 @@ class Hadamard:
 
 
 def loha(site: Site) -> dict[str, Change]:
-    """The change of a LoHa module.
+    """LoHa: ``W + s (B1 A1) * (B2 A2)``, by elements; linear, convolution, also with a Tucker core.
 
     Raises:
         MismatchError: Its tensors do not fit the base's.

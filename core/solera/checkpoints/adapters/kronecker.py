@@ -90,7 +90,7 @@ def _extent(side: TensorRef | Factor) -> tuple[int, int]:
 
 
 def lokr(site: Site) -> dict[str, Change]:
-    """The change of a LoKr module.
+    """LoKr: ``W + s (C kron D)``, either whole or low-rank; linear, convolution, also with a Tucker core.
 
     Raises:
         MismatchError: Its tensors do not fit the base's.

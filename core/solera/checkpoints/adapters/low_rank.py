@@ -123,7 +123,7 @@ def _blocks(shape: tuple[int, int]) -> Iterator[tuple[int, int]]:
 
 
 def lora(site: Site) -> dict[str, Change]:
-    """The changes of a LoRA, rsLoRA or DoRA module: linear layer, convolution or embedding.
+    """LoRA, rsLoRA, DoRA: ``W + s B A``, with DoRA brought to learnt norms; linear, convolution, embedding.
 
     Raises:
         MismatchError: Its tensors do not fit the base's, or its config.
@@ -158,7 +158,7 @@ def lora(site: Site) -> dict[str, Change]:
 
 
 def adalora(site: Site) -> dict[str, Change]:
-    """The change of an AdaLoRA module: ``B diag(E) A``, scaled by alpha over the rank it began with.
+    """AdaLoRA: ``W + s B diag(E) A``, scaled by alpha over the rank it began with; linear, convolution.
 
     Raises:
         MismatchError: Its tensors do not fit the base's.
@@ -175,7 +175,7 @@ def adalora(site: Site) -> dict[str, Change]:
 
 
 def vera(site: Site) -> dict[str, Change]:
-    """The change of a VeRA module: ``diag(b) B diag(d) A``, where all modules share A and B.
+    """VeRA: ``W + diag(b) B diag(d) A``, where all modules share A and B, which must be in the file; linear.
 
     Raises:
         MismatchError: Its tensors do not fit the base's, or A and B were not saved.

@@ -173,7 +173,7 @@ def blockwise(blocks: Tensor) -> Formula:
 
 
 def oft(site: Site) -> dict[str, Change]:
-    """The change of an OFT module: linear layer, convolution or embedding.
+    """OFT: every block of inputs is turned by a rotation, ``W diag(R)^T``; linear, convolution, embedding.
 
     Raises:
         MismatchError: Its tensors do not fit the base's.
@@ -201,7 +201,7 @@ def oft(site: Site) -> dict[str, Change]:
 
 
 def boft(site: Site) -> dict[str, Change]:
-    """The change of a BOFT module of one butterfly factor, peft's default.
+    """BOFT: ``diag(s) W diag(R)^T`` with one butterfly factor, peft's default; linear, convolution.
 
     Raises:
         MismatchError: Its tensors do not fit the base's, or it has several factors.
@@ -223,7 +223,7 @@ def boft(site: Site) -> dict[str, Change]:
 
 
 def hra(site: Site) -> dict[str, Change]:
-    """The change of an HRA module.
+    """HRA: ``W (I - 2 u u^T) ...``, a chain of reflections, with or without Gram-Schmidt; linear, convolution.
 
     Raises:
         MismatchError: Its tensors do not fit the base's.

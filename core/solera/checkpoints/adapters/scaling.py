@@ -44,7 +44,7 @@ class Scaled:
 
 
 def ia3(site: Site) -> dict[str, Change]:
-    """The changes of an IA3 module; scaled outputs scale the bias too.
+    """IA3: ``diag(l) W``, of a feed-forward layer ``W diag(l)``; scaled outputs scale the bias; linear, convolution.
 
     Raises:
         MismatchError: Its tensor does not fit the base's.
