@@ -4,13 +4,19 @@ The file says who holds it (host, pid, since when) and its modification time is 
 machine the kernel decides (an advisory lock that dies with its process), so a lock left behind by ``kill -9`` is taken
 over at once; between machines that share a folder, where such locks may not travel, a lock whose heartbeat is older
 than a minute counts as left behind.
+
+Where the kernel has no such locks (some network folders, Windows) a *lease* stands for it: a file ``NAME.lease`` that
+only one can make. One whose process is gone, or whose heartbeat is older than a minute, is taken over.
 """
 
 from __future__ import annotations
 
-import fcntl
+import errno
+import importlib
 import json
+import logging
 import os
+import secrets
 import socket
 import threading
 import time
@@ -19,6 +25,17 @@ from pathlib import Path
 from typing import Any
 
 from solera.errors import LockedError, OutputError
+
+fcntl: Any
+try:
+    fcntl = importlib.import_module("fcntl")
+except ImportError:  # not a Unix
+    fcntl = None
+
+_LOG = logging.getLogger(__name__)
+
+#: What the kernel says where a file system has no locks.
+_NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL})
 
 BEAT_SECONDS = 5.0
 STALE_SECONDS = 60.0
@@ -57,6 +74,7 @@ class FileLock:
         self.path = Path(path)
         self.what = what
         self._file: int | None = None
+        self._lease: Path | None = None
         self._stop = threading.Event()
         self._beating: threading.Thread | None = None
 
@@ -80,7 +98,7 @@ class FileLock:
         os.pwrite(file, json.dumps(asdict(mine)).encode(), 0)
         self._file, self._stop = file, threading.Event()
         self._beating = threading.Thread(
-            target=_beat, args=(self.path, self._stop), name="solera-heartbeat", daemon=True
+            target=_beat, args=(self.path, self._lease, self._stop), name="solera-heartbeat", daemon=True
         )
         self._beating.start()
         return self
@@ -93,6 +111,9 @@ class FileLock:
             if self._beating is not None:
                 self._beating.join(1.0)  # it wakes at once, unless its file lies on a network that hangs
             self.path.unlink(missing_ok=True)  # before the lock goes, so that nobody's fresh file is removed
+            if self._lease is not None:
+                self._lease.unlink(missing_ok=True)
+                self._lease = None
             os.close(file)
 
     def __enter__(self) -> FileLock:
@@ -112,7 +133,11 @@ class FileLock:
                     "writable, or choose another place.",
                     path=str(self.path),
                 ) from error
-            if _lock(file) and _same(file, self.path):
+            locked = _lock(file)
+            if locked is None and _take_lease(self.path):
+                self._lease = _lease_of(self.path)
+                return file
+            if locked and _same(file, self.path):
                 owner = _read(file)
                 if owner is None or not _elsewhere_alive(owner, file):
                     return file
@@ -151,17 +176,22 @@ def holder(path: str | os.PathLike[str]) -> Owner | None:
         return None
     try:
         owner = _read(file)
-        if _lock(file) and (owner is None or not _elsewhere_alive(owner, file)):
+        locked = _lock(file)
+        if locked is None and not _lease_alive(_lease_of(Path(path))):
+            return None
+        if locked and (owner is None or not _elsewhere_alive(owner, file)):
             return None
         return owner or Owner("an unknown machine", 0, 0.0)
     finally:
         os.close(file)
 
 
-def _beat(path: Path, stop: threading.Event) -> None:
+def _beat(path: Path, lease: Path | None, stop: threading.Event) -> None:
     while not stop.wait(BEAT_SECONDS):
         try:
             os.utime(path)
+            if lease is not None:
+                os.utime(lease)
         except OSError:
             return  # the folder is gone
 
@@ -186,10 +216,69 @@ def _read(file: int) -> Owner | None:
         return None
 
 
-def _lock(file: int) -> bool:
-    """Take the kernel's lock if it is free; it goes when the file is closed or the process dies."""
+def _lock(file: int) -> bool | None:
+    """Take the kernel's lock if it is free; it goes when the file is closed or the process dies.
+
+    Returns:
+        Whether it was free; None where there are no such locks.
+    """
+    if fcntl is None:
+        return None
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return None if error.errno in _NO_LOCKS else False
+    return True
+
+
+def _lease_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}.lease")
+
+
+def _take_lease(path: Path) -> bool:
+    """Make the lease file, which only one can; a lease left behind is moved out of the way first."""
+    lease = _lease_of(path)
+    if lease.exists() and not _lease_alive(lease):
+        # Renamed, not removed: should another have taken over meanwhile, its fresh lease is put back.
+        aside = lease.with_name(f"{lease.name}.{secrets.token_hex(4)}")
+        try:
+            os.rename(lease, aside)
+        except OSError:
+            return False
+        if _lease_alive(aside):
+            try:
+                os.link(aside, lease)
+            except OSError:
+                _LOG.debug("The lease %s was taken anew.", lease)
+        aside.unlink(missing_ok=True)
+    try:
+        file = os.open(lease, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
     except OSError:
         return False
+    os.write(file, json.dumps({"host": socket.gethostname(), "pid": os.getpid()}).encode())
+    os.close(file)
+    _LOG.warning("%s has no file locks; the lease %s stands for one.", path.parent, lease.name)
+    return True
+
+
+def _lease_alive(lease: Path) -> bool:
+    """Whether the holder of a lease lives: its heart beats, and on this machine its process is there."""
+    try:
+        if time.time() - lease.stat().st_mtime >= STALE_SECONDS:
+            return False
+        plain = json.loads(lease.read_text("utf-8"))
+        return plain["host"] != socket.gethostname() or _process_lives(int(plain["pid"]))
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError, KeyError, TypeError):
+        return True  # just made, and not written yet
+
+
+def _process_lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
     return True

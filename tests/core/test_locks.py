@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import signal
@@ -5,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -18,6 +20,13 @@ from solera.locks import FileLock
 with FileLock(sys.argv[1], "project"):
     print("held", flush=True)
     time.sleep(60)
+"""
+
+LEASES = """
+import errno, fcntl
+def flock(file, how):
+    raise OSError(errno.ENOLCK, "No locks available")
+fcntl.flock = flock
 """
 
 CONTEND = """
@@ -44,9 +53,23 @@ def some(owner: Owner | None) -> Owner:
     return owner
 
 
+@pytest.fixture(params=["kernel", "lease"])
+def kind(request, monkeypatch):
+    """A file system with locks, and one without."""
+    if request.param == "kernel":
+        return ""
+
+    def flock(file, how):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(locks, "fcntl", SimpleNamespace(flock=flock, LOCK_EX=2, LOCK_NB=4))
+    return LEASES
+
+
 @pytest.fixture
-def other(tmp_path):
-    process = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path / "lock")], stdout=subprocess.PIPE, text=True)
+def other(tmp_path, kind):
+    command = [sys.executable, "-c", kind + HOLD, str(tmp_path / "lock")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "held\n"
     yield process
@@ -69,18 +92,18 @@ def test_a_lock_left_by_kill_9_is_taken_over(tmp_path, other):
     with FileLock(tmp_path / "lock") as lock:
         assert lock.held
         assert some(holder(tmp_path / "lock")).pid == os.getpid()
-    assert not (tmp_path / "lock").exists()
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_two_processes_are_never_inside_together(tmp_path):
-    command = [sys.executable, "-c", CONTEND, str(tmp_path / "lock"), str(tmp_path / "witness")]
+def test_two_processes_are_never_inside_together(tmp_path, kind):
+    command = [sys.executable, "-c", kind + CONTEND, str(tmp_path / "lock"), str(tmp_path / "witness")]
     processes = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in "abc"]
     ended = [process.communicate() for process in processes]
     assert [process.returncode for process in processes] == [0, 0, 0], [err for _, err in ended]
     assert sum(int(out) for out, _ in ended) > 10
 
 
-def test_one_process_holds_it_once(tmp_path):
+def test_one_process_holds_it_once(tmp_path, kind):
     lock = FileLock(tmp_path / "lock").acquire()
     with pytest.raises(LockedError, match="already held here"):
         lock.acquire()
@@ -130,6 +153,40 @@ def test_the_heart_beats(tmp_path, monkeypatch):
         while os.stat(tmp_path / "lock").st_mtime < 2.0:
             assert time.monotonic() < end
             time.sleep(0.01)
+
+
+def test_a_lease_counts_while_its_heart_beats(tmp_path, monkeypatch):
+    monkeypatch.setattr(locks, "fcntl", None)  # as on Windows
+    lease = tmp_path / "lock.lease"
+    lease.write_text(json.dumps({"host": "elsewhere", "pid": 1}))
+    (tmp_path / "lock").write_text(json.dumps({"host": "elsewhere", "pid": 1, "since": 0.0}))
+    with pytest.raises(LockedError, match="on elsewhere"):
+        FileLock(tmp_path / "lock").acquire()
+    assert some(holder(tmp_path / "lock")).host == "elsewhere"
+    old = time.time() - locks.STALE_SECONDS - 1
+    os.utime(lease, (old, old))
+    assert holder(tmp_path / "lock") is None
+    with FileLock(tmp_path / "lock"):
+        pass
+    monkeypatch.setattr(locks, "BEAT_SECONDS", 0.02)
+    with FileLock(tmp_path / "lock"):
+        os.utime(lease, (1.0, 1.0))
+        end = time.monotonic() + 5
+        while os.stat(lease).st_mtime < 2.0:
+            assert time.monotonic() < end
+            time.sleep(0.01)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_fresh_lease_is_put_back(tmp_path, monkeypatch):
+    """Another took over what was left behind, between our look and our hand."""
+    lease, real = tmp_path / "lock.lease", locks._lease_alive
+    lease.write_text(json.dumps({"host": "elsewhere", "pid": 1}))
+    looks = iter([False])
+    monkeypatch.setattr(locks, "_lease_alive", lambda path: next(looks, None) is not False and real(path))
+    assert not locks._take_lease(tmp_path / "lock")
+    assert json.loads(lease.read_text())["host"] == "elsewhere"
+    assert [path.name for path in tmp_path.iterdir()] == ["lock.lease"]
 
 
 def test_a_folder_that_is_not_there(tmp_path):
