@@ -54,7 +54,7 @@ def layer_lists(names: Iterable[str]) -> tuple[LayerList, ...]:
             found[name[: number.start(1)]].add(int(number[1]))
     if not found:
         return ()
-    longest = max(sorted(found), key=lambda prefix: len(found[prefix]))
+    longest = max(sorted(found), key=lambda prefix: (len(found[prefix]), _is_stack(prefix)))
     others = sorted(prefix for prefix in found if prefix != longest and _is_stack(prefix) and len(found[prefix]) > 1)
     return tuple(LayerList(prefix, tuple(sorted(found[prefix]))) for prefix in (longest, *others))
 
