@@ -136,7 +136,7 @@ class RecipeDesk(QObject):
         recovered = {recovery.path for recovery in recoveries}
         for path in paths:
             if path.exists() and path not in recovered:
-                self.open_path(path)
+                guarded(self.open_path)(path)  # one that cannot be read must not keep the project shut
         if not self.documents:
             self._new()
         elif self._window.tabs.count():

@@ -195,3 +195,13 @@ def test_examples_are_made_one_after_the_other_each_with_its_experiments(
     result = {"recipes": [], "experiments": ["experiments/line.yaml"]}
     desk._job_changed(JobChanged(job="j", kind="demo", title="digits", state="done", result=result))
     assert asked == ["digits", "line.yaml", "prose_code"]
+
+
+def test_a_recipe_that_cannot_be_read_does_not_keep_the_project_shut(start: Any, folder: Path) -> None:
+    (folder / "recipes").mkdir(exist_ok=True)
+    (folder / "recipes" / "a.yaml").write_bytes(b"\xff\xfe\x00bad")
+    (folder / "recipes" / "b.yaml").write_text("solera: 1\nname: b\nnodes: {x: {checkpoint: x}}\noutput: x\n")
+    application = start(folder)
+    tabs = application.window.tabs
+    assert "b" in [tabs.tabText(place) for place in range(tabs.count())]
+    assert any("a.yaml" in toast.sentence for toast in application.window.toasts.showing())
