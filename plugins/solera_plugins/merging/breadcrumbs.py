@@ -87,7 +87,8 @@ def breadcrumbs(
     """
     kept = []
     for delta, share, top in zip(deltas, density, gamma, strict=True):
-        rows = delta.reshape(-1, delta.shape[-1]) if scope == "row" and delta.numel() else delta.reshape(1, -1)
+        by_row = scope == "row" and delta.dim() > 0 and delta.numel() > 0
+        rows = delta.reshape(-1, delta.shape[-1]) if by_row else delta.reshape(1, -1)
         first, last = middle(rows.shape[1], share, top, order, compat)
         mask = rank_mask(rows, last) & ~rank_mask(rows, first)
         thin = torch.where(mask.view(delta.shape), delta, 0.0)
