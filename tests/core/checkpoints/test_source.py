@@ -7,7 +7,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from solera.checkpoints import source as module
 from solera.checkpoints.source import SourceFile
 from solera.errors import ChangedError
 
@@ -50,7 +49,7 @@ def test_where_inodes_are_made_up_size_and_time_tell(path, monkeypatch):
         )
 
     source = SourceFile(path)
-    monkeypatch.setattr(module.os, "fstat", lambda file: odd(real(file)))
+    monkeypatch.setattr("os.fstat", lambda file: odd(real(file)))
     monkeypatch.setattr(type(path), "stat", lambda self, **_: odd(os.stat(str(self))))
     assert source.read(2, 3) == b"234"
     source.verify()
