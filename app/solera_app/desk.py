@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -244,7 +244,7 @@ class Desk(QObject):
             (name, shelf.describe(name).title, shelf.describe(name).summary, "Made on this machine") for name in shelf
         ]
         self.window.welcome.show_examples(cards)
-        self.window.status.plugins.show_words(f"{len(registry.plugins)} plugins")
+        self.window.status.plugins.show_words(_plugin_words(registry.plugins))
 
     def example_folder(self, name: str) -> Path:
         """Where a demo project goes."""
@@ -399,7 +399,7 @@ class Desk(QObject):
         status.lanes.show_words(f"{running} running" if running else "idle")
         ledger = bench.jobs.ledger
         status.memory.show_words(f"{size_short(ledger.held)} of {size_short(ledger.budget)}")
-        status.plugins.show_words(f"{len(bench.registry.plugins)} plugins")
+        status.plugins.show_words(_plugin_words(bench.registry.plugins))
 
     # --- the rest --------------------------------------------------------------------------------------------------
 
@@ -462,6 +462,12 @@ class Desk(QObject):
         box.addButton("Cancel", QMessageBox.ButtonRole.RejectRole)
         box.exec()
         return box.clickedButton() is yes
+
+
+def _plugin_words(plugins: Sequence[Any]) -> str:
+    """How many there are, and how many do not work."""
+    broken = sum(plugin.state in {"failed", "incompatible"} for plugin in plugins)
+    return f"{len(plugins)} plugins{f', {broken} failed' if broken else ''}"
 
 
 def _ignore(_: object) -> None:

@@ -147,13 +147,19 @@ class RunsDock(QWidget):
 
 def _row(run: Info) -> Row:
     look = tokens()["states"].get(run.state, {"icon": "", "color": "text-3"})
-    of = f"{run.count:,} of {run.planned:,} points" if run.planned else f"{run.count:,} points"
-    facts = " · ".join(
-        part for part in (of if run.count or run.planned else "", run.summary, when(run.created)) if part
-    )
+    found = run.summary.partition(";")[0]
+    facts = " · ".join(part for part in (when(run.created), _points(run), found) if part)
     state = "" if run.state == "done" else run.state.capitalize()
     return Row(run.id, run.title, facts, _ICONS.get(run.kind, "history"), right=state, right_token=look["color"],
                right_icon=look["icon"] or "")  # fmt: skip
+
+
+def _points(run: Info) -> str:
+    """How many were scored of those planned; what was scored again on the report split does not count."""
+    done = min(run.count, run.planned or run.count)
+    if run.planned and done < run.planned:
+        return f"{done:,} of {run.planned:,} points"
+    return f"{done:,} point{'' if done == 1 else 's'}" if done else ""
 
 
 def _day(seconds: float) -> str:

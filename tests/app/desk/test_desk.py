@@ -12,6 +12,7 @@ from solera.events import JobChanged, RunStarted
 from solera.projects.project import Project
 from solera.recipes.nodes import CheckpointNode
 from solera_app.actions.table import ACTIONS
+from solera_app.desk import _plugin_words
 from solera_app.docks.log import LogHandler
 from solera_app.main import Application
 from solera_app.theme import theme
@@ -205,3 +206,9 @@ def test_a_recipe_that_cannot_be_read_does_not_keep_the_project_shut(start: Any,
     tabs = application.window.tabs
     assert "b" in [tabs.tabText(place) for place in range(tabs.count())]
     assert any("a.yaml" in toast.sentence for toast in application.window.toasts.showing())
+
+
+def test_plugins_that_do_not_work_are_counted() -> None:
+    plugins = [type("P", (), {"state": state}) for state in ("loaded", "discovered", "failed", "incompatible")]
+    assert _plugin_words(plugins) == "4 plugins, 2 failed"
+    assert _plugin_words(plugins[:2]) == "2 plugins"

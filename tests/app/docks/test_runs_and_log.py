@@ -36,7 +36,7 @@ def runs(shown: Any) -> RunsDock:
     made.set_runs(
         [
             Info("a", "Line", NOON, count=9, planned=21, state="interrupted"),
-            Info("b", "Front", NOON + 60, count=1200, summary="hypervolume 0.170"),
+            Info("b", "Front", NOON + 60, count=1200, planned=1000, summary="hypervolume 0.170; and more"),
             Info("c", "Old", NOON - 86_400, kind="merge"),
             Info("d", "Older", time.mktime((2020, 2, 3, 4, 5, 0, 0, 0, -1)), kind="unheard-of"),
         ]
@@ -49,8 +49,8 @@ def test_runs_stand_by_day_newest_first(runs: RunsDock) -> None:
     assert [row.title for row in rows] == [
         "Today", "Front", "Line", "Yesterday", "Old", "3 February 2020", "Older"
     ]  # fmt: skip
-    assert rows[1].facts.startswith("1,200 points · hypervolume 0.170")
-    assert rows[2].facts.startswith("9 of 21 points")
+    assert rows[1].facts.endswith(" · 1,000 points · hypervolume 0.170")  # 200 were scored again
+    assert rows[2].facts.endswith(" · 9 of 21 points")
     assert (rows[2].right, rows[1].right) == ("Interrupted", "")
 
 
@@ -66,7 +66,7 @@ def test_the_same_runs_again_keep_the_selection(runs: RunsDock) -> None:
     runs.set_runs([Info("a", "Line", NOON, count=12, planned=21, state="running"), *runs._runs[:1], *runs._runs[2:]])
     assert runs.view.selected_ids() == ["a"]
     assert runs.view.currentIndex().data(ROW_ROLE).id == "a"
-    assert runs.view.rows_model.rows[2].facts.startswith("12 of 21")
+    assert runs.view.rows_model.rows[2].facts.endswith("12 of 21 points")
 
 
 def test_a_list_that_grows_keeps_the_selection(runs: RunsDock) -> None:
