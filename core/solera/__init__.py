@@ -13,10 +13,12 @@ if TYPE_CHECKING:
     from solera._face import merge as merge
     from solera._face import open as open
     from solera._face import plane as plane
+    from solera._face import stack as stack
     from solera._face import task as task
+    from solera._face import tokens as tokens
     from solera._face import var as var
 
-__all__ = ["Model", "Project", "explore", "line", "merge", "open", "plane", "runs", "task", "var"]
+__all__ = ["Model", "Project", "explore", "line", "merge", "open", "plane", "runs", "stack", "task", "tokens", "var"]
 
 
 def __getattr__(name: str) -> Any:

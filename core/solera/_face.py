@@ -16,7 +16,8 @@ from solera.families.family import Family
 from solera.params import PerModel, Value, Var
 from solera.projects.project import Project
 from solera.recipes import algebra
-from solera.recipes.nodes import AdapterNode, CheckpointNode, Recipe
+from solera.recipes.nodes import UNION, AdapterNode, CheckpointNode, Part, Recipe, TokenRow
+from solera.recipes.views_algebra import laid_out, stacked
 from solera.runs.reader import RunReader
 from solera.workbench.outcome import result_of
 from solera.workbench.workbench import Workbench
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from solera.tasks.scores import Score
     from solera.tasks.task import Task
 
-__all__ = ["Model", "Project", "explore", "line", "merge", "open", "plane", "task", "var"]
+__all__ = ["Model", "Project", "explore", "line", "merge", "open", "plane", "stack", "task", "tokens", "var"]
 
 _numbers = itertools.count(1)
 _lock = threading.Lock()
@@ -299,6 +300,65 @@ def merge(
     values = {key: PerModel(tuple(item)) if isinstance(item, (list, tuple)) else item for key, item in params.items()}
     recipes = [model.recipe for model in inputs]
     return Model(algebra.apply(method, recipes, base.recipe if base else None, values, name))  # type: ignore[arg-type]
+
+
+def stack(parts: Iterable[Model | tuple[Model, tuple[int, int] | str]], *, layers: str = "", name: str = "") -> Model:
+    """A model whose layers are chosen layers of others, numbered anew.
+
+    Args:
+        parts: ``(model, (first, one_after_the_last))`` in the order of the result; ``(model, "vision.*")`` takes
+            tensors by name, and a model alone gives whatever no other part does.
+        layers: What stands before a layer's number (``"model.layers."``); empty is the longest numbered list.
+        name: What to call the result.
+    """
+    chosen = []
+    for part in parts:
+        model, what = (part, None) if isinstance(part, Model) else part
+        taken = Part("", names=what) if isinstance(what, str) else Part("", what)
+        chosen.append((model.recipe, taken))
+    return Model(stacked(chosen, layers, name or "stack"))
+
+
+def tokens(
+    model: Model,
+    vocabulary: Model | str = "union",
+    *,
+    base: Model | None = None,
+    among: Iterable[Model] = (),
+    rows: Mapping[str, Mapping[str, Any]] | None = None,
+    multiple: int = 1,
+    name: str = "",
+) -> Model:
+    """A model with embedding and head laid out for another vocabulary.
+
+    A row it lacks is that of the only model that has it, else the base's, else the mean of those that have it.
+
+    Args:
+        model: Whose weights.
+        vocabulary: The model whose tokenizer the result has, or ``"union"``: the first one's and what the others add.
+        base: The model whose rows go before the others'.
+        among: The models that lend rows.
+        rows: Tokens whose rows are said outright: ``{"<pad>": {"zero": True}, "<|im_end|>": {"node": chat}}``.
+        multiple: Rows are filled up to a multiple of this.
+        name: What to call the result.
+
+    Raises:
+        InputError: The vocabulary is neither a model nor ``"union"``.
+    """
+    if not isinstance(vocabulary, Model) and vocabulary != UNION:
+        raise InputError(f"A vocabulary is that of a model, or 'union'; got {vocabulary!r}.")
+    said = {
+        token: (
+            row["node"].recipe if "node" in row else None,
+            TokenRow("", row.get("token"), bool(row.get("zero")), bool(row.get("force"))),
+        )
+        for token, row in (rows or {}).items()
+    }
+    whose = vocabulary.recipe if isinstance(vocabulary, Model) else None
+    lenders = [lender.recipe for lender in among]
+    return Model(
+        laid_out(model.recipe, whose, base.recipe if base else None, lenders, said, multiple, name or "tokens")
+    )
 
 
 def var(
