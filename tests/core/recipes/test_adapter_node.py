@@ -12,9 +12,10 @@ from solera.checkpoints.adapters.opening import open_delta
 from solera.checkpoints.opening import open_checkpoint
 from solera.context import QuietContext
 from solera.errors import FaultsError
-from solera.execution.memory import materialise
+from solera.execution.memory import Materialiser, materialise
 from solera.execution.plan import plan
 from solera.execution.stream import execute
+from solera.models.layout import FlatLayout
 from solera.recipes import algebra
 from solera.recipes.checks import check
 from solera.recipes.export import as_python
@@ -147,3 +148,19 @@ def test_an_adapter_where_a_model_is_wanted(folder):
     with pytest.raises(FaultsError, match="names of tensors differ") as caught:
         plan(recipe, checkpoints, {})
     assert any("is an adapter" in remedy for fault in caught.value.faults for remedy in fault.remedies)
+
+
+def test_a_variable_scales_it_in_a_family_as_in_a_merge(folder):
+    recipe = load_recipe(TEXT.replace("times: 0.5", "times: {var: t, low: 0, high: 1}"), {})
+    checkpoints = opened(folder)
+    names = ("a.weight", "b.weight", "b.bias")
+    shapes = tuple(checkpoints["base"][name].shape for name in names)
+    sizes = [checkpoints["base"][name].numel for name in names]
+    layout = FlatLayout(names, shapes, (0, sizes[0], sizes[0] + sizes[1]), sum(sizes))
+    family = Materialiser(recipe, checkpoints, {}, layout)
+    out = torch.empty(layout.numel)
+    for t in (0.0, 0.25, 1.0):
+        family.at({"t": t}, out)
+        made = materialise(recipe, checkpoints, {}, {"t": t})
+        assert torch.equal(out, torch.cat([made[name].float().reshape(-1) for name in names]))
+    assert family.affine
