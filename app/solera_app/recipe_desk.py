@@ -385,7 +385,8 @@ class RecipeDesk(QObject):
             for node in tab.opened.document.recipe.checkpoints:
                 entry = self._entry(node.source)
                 if entry is not None and not entry.missing:
-                    text = f"{count_short(entry.numel)} · {entry.dtype} · {size_short(entry.nbytes)}"
+                    known = [entry.adapter] if entry.adapter else [count_short(entry.numel), entry.dtype]
+                    text = " · ".join((*known, size_short(entry.nbytes)))
                     tab.canvas.set_preview(node.id, text)
 
     def _changed(self) -> None:

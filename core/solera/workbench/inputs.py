@@ -153,6 +153,8 @@ class Inputs:
                 except (ChangedError, NotFoundError):
                     known.close()
             opened = open_delta(base, path, formats=self.registry.formats)
+            if source.startswith(HUB):
+                opened.name = f"{read_hub(source).model}@{path.name[:12]}"
             self._adapters[str(path), base] = opened
             return opened
 
