@@ -8,6 +8,7 @@ from solera.checkpoints.adapters.adapter import is_adapter
 from solera.checkpoints.checkpoint import Checkpoint
 from solera.checkpoints.views import suggest_view
 from solera.errors import Fault
+from solera.tensors.specs import FLOATING
 
 #: Parts of the names of tensors that have a row for every token.
 _TOKEN_ROWS = ("embed", "lm_head", "wte", "tok_", "output.weight", "shared.weight")
@@ -19,16 +20,16 @@ EXAMPLES = 3
 def compatible(a: Checkpoint, b: Checkpoint) -> list[Fault]:
     """What keeps two checkpoints from being merged; empty if nothing does.
 
-    A name that one of them has only as another name for a tensor (a tie) may be missing in the other. Different
-    floating dtypes are no fault.
+    A name that one of them has only as another name for a tensor (a tie) may be missing in the other, and so may what
+    is copied and never computed (positions, counters). Different floating dtypes are no fault.
 
     Returns:
         At most one fault a sort (``mismatch.names``, ``mismatch.shapes``, ``mismatch.kinds``), each with a few
         examples, a count, and all names in its fields.
     """
     faults = []
-    only_a = [name for name in a if name not in b and name not in a.ties]
-    only_b = [name for name in b if name not in a and name not in b.ties]
+    only_a = [name for name, ref in a.items() if name not in b and name not in a.ties and ref.kind != "counter"]
+    only_b = [name for name, ref in b.items() if name not in a and name not in b.ties and ref.kind != "counter"]
     if only_a or only_b:
         faults.append(_names_fault(a, b, only_a, only_b))
     both = [name for name in a if name in b]
@@ -39,7 +40,7 @@ def compatible(a: Checkpoint, b: Checkpoint) -> list[Fault]:
 
 def _kind(checkpoint: Checkpoint, name: str) -> str:
     ref = checkpoint[name]
-    return f"a {ref.kind} ({ref.dtype})" if ref.kind == "counter" else "floating"
+    return "floating" if ref.dtype in FLOATING else f"a {ref.kind} ({ref.dtype})"
 
 
 def _names_fault(a: Checkpoint, b: Checkpoint, only_a: Sequence[str], only_b: Sequence[str]) -> Fault:

@@ -23,12 +23,13 @@ Kind = Literal["weight", "statistic", "counter"]
 def kind_of(name: str, dtype: str) -> Kind:
     """What a tensor is for, told from its name and dtype.
 
-    ``"counter"``: not floating (positions, masks, ``num_batches_tracked``): copied from the base, never
-    averaged. ``"statistic"``: running mean or variance of a normalisation layer. ``"weight"``: the rest.
+    ``"counter"``: not floating (positions, masks, ``num_batches_tracked``), or a table that follows from the config
+    (``inv_freq`` of rotary embeddings): copied from the base, never averaged. ``"statistic"``: running mean or variance
+    of a normalisation layer. ``"weight"``: the rest.
     """
-    if dtype not in FLOATING:
-        return "counter"
     leaf = name.rpartition(".")[2]
+    if dtype not in FLOATING or leaf == "inv_freq":
+        return "counter"
     return "statistic" if leaf in {"running_mean", "running_var"} else "weight"
 
 

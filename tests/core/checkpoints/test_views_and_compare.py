@@ -75,3 +75,13 @@ def test_faults_are_gathered_with_examples():
 def test_a_forgotten_prefix_has_its_remedy():
     (fault,) = compatible(checkpoint("module.w", name="ddp"), checkpoint("w", name="plain"))
     assert fault.remedies == ("open 'ddp' with strip 'module.'",)
+
+
+def test_what_is_copied_may_be_missing():
+    plain = {"w": torch.zeros(2)}
+    tables = {"layers.0.rotary_emb.inv_freq": torch.ones(3), "position_ids": torch.arange(4)}
+    a, b = (MemoryCheckpoint.from_state_dict(state) for state in (plain | tables, plain))
+    assert compatible(a, b) == compatible(b, a) == []
+    assert [a[name].kind for name in tables] == ["counter", "counter"]
+    half = {name: tensor.bfloat16() if tensor.is_floating_point() else tensor for name, tensor in tables.items()}
+    assert compatible(a, MemoryCheckpoint.from_state_dict(plain | half)) == []
