@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
-from solera.errors import MismatchError
+from solera.errors import InputError, MismatchError
 
 #: One part of an axis: the cells of its group, the units of a cell, or so many entries that go along.
 Factor = int | Literal["cell", "unit"]
@@ -138,9 +138,43 @@ class Symmetry:
         }
         return {"groups": {name: [g.size, g.cells] for name, g in sorted(self.groups.items())}, "axes": axes}
 
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Symmetry:
+        """The inverse of :meth:`to_plain`; a group may also be ``size`` alone.
+
+        Raises:
+            InputError: It is malformed; the sentence says where.
+        """
+        groups = {str(name): _group(str(name), each) for name, each in plain["groups"].items()}
+        axes = {}
+        for name, each in plain["axes"].items():
+            axes[str(name)] = tuple(None if axis is None else _axis(str(name), axis, groups) for axis in each)
+        return cls(groups, axes)
+
     def digest(self) -> str:
         """SHA-256 of its plain form, in hexadecimal."""
         return hashlib.sha256(json.dumps(self.to_plain(), sort_keys=True).encode()).hexdigest()
+
+
+def _group(name: str, plain: Any) -> Group:
+    size, cells = (plain, 1) if isinstance(plain, int) else plain
+    if size < 1 or cells < 1 or size % cells:
+        raise InputError(f"The group '{name}' of {size} units cannot be cut into {cells} equal cells.", group=name)
+    return Group(size, cells)
+
+
+def _axis(tensor: str, plain: Any, groups: Mapping[str, Group]) -> Axis:
+    group, *factors = (plain,) if isinstance(plain, str) else tuple(plain)
+    if group not in groups:
+        raise InputError(f"An axis of '{tensor}' is of the group '{group}', which is not declared.", tensor=tensor)
+    named = [factor for factor in factors if not isinstance(factor, int)]
+    if factors and named not in (["cell"], ["cell", "unit"]):
+        raise InputError(
+            f"An axis of '{tensor}' has the factors {factors}; wanted numbers, 'cell' once, and 'unit' once after it "
+            "or not at all.",
+            tensor=tensor,
+        )
+    return Axis(group, tuple(factors)) if factors else Axis(group)
 
 
 def listed(items: Collection[str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from solera.api import MismatchError
+from solera_plugins.transformers_models.symmetry import symmetry
 
 if TYPE_CHECKING:
     from torch import nn
@@ -56,6 +57,10 @@ class TransformersArchitecture:
         parsed.use_cache = False
         module: nn.Module = cls._from_config(parsed, attn_implementation="eager", dtype=torch.float32)
         return module
+
+    def symmetry(self, config: dict[str, Any]) -> dict[str, Any] | None:
+        """Which units of its network may change places; see :mod:`solera_plugins.transformers_models.symmetry`."""
+        return symmetry(config)
 
 
 TRANSFORMERS = TransformersArchitecture()
