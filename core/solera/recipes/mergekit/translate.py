@@ -93,6 +93,8 @@ class Document:
         if config.method not in METHODS or not config.modules:
             return "", ""
         self._check_settings()
+        if config.chat_template:
+            self._shared.note("'chat_template' is passed over: the tokenizer keeps the template it has.")
         if config.tokenizer and models:
             base = models[0] if config.base else ""
             self._vocabulary = Vocabulary(config.tokenizer, models, base, self._tokenizer_model, self._shared.add)
