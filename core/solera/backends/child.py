@@ -15,7 +15,8 @@ from typing import Any
 
 from solera.backends.messages import Advance, Answer, Begin, Check, Emit, End, Release, RemoteError, Reserve
 from solera.errors import Cancelled, CapacityError, InputError, Interrupted
-from solera.events import Event, Logged
+from solera.events import Event, Logged, PointScored
+from solera.jobs.recording import Recorder
 from solera.jobs.running import Handler, attempt
 from solera.jobs.threads import ThreadOwner
 from solera.logs import in_job
@@ -24,8 +25,10 @@ from solera.seeds import Seed
 _EVERY = 0.05  # seconds between two questions or two progress messages
 
 
-class PipeContext:
+class PipeContext(Recorder):
     """:class:`solera.context.Context` over a pipe. Thread rule: all of it from any thread of the process.
+
+    Runs are recorded here, in the job's process; whoever watches the queue is told through the pipe.
 
     Args:
         pipe: To the queue's process.
@@ -33,6 +36,7 @@ class PipeContext:
     """
 
     def __init__(self, pipe: Connection, begin: Begin) -> None:
+        super().__init__()
         self.job = begin.job
         self.run = begin.run
         self.attempt = begin.attempt
@@ -64,8 +68,12 @@ class PipeContext:
                 self._pipe.send(Advance(done, total, unit, text))
 
     def emit(self, event: Event) -> None:
-        """Hand an event on; waits until the store has taken it."""
-        self._ask(Emit(event if event.job else replace(event, job=self.job)))
+        """Hand an event to the recordings, which may make it wait, and then on to the queue."""
+        told = event if event.job else replace(event, job=self.job)
+        self.record(told)
+        if isinstance(told, PointScored) and told.samples is not None:
+            told = replace(told, samples=None)
+        self._ask(Emit(told))
 
     def log(self, text: str, level: str = "info") -> None:
         """Say something to the person."""
@@ -104,7 +112,7 @@ def main(pipe: Connection) -> None:
     ThreadOwner(begin.threads).apply(begin.threads)
 
     def work() -> dict[str, Any] | None:
-        # The protocol's context is what handlers rely on; recording into runs stays in the queue's process.
+        # What handlers rely on is what both contexts have.
         return _load(begin.target)(begin.args, context)  # type: ignore[arg-type]
 
     with in_job(begin.job):

@@ -78,6 +78,12 @@ def merge(
         bool, typer.Option("--allow-nonfinite", help="Let NaN and infinity pass, with a warning, instead of failing.")
     ] = False,
     download: Download = False,
+    process: Annotated[
+        bool | None,
+        typer.Option(
+            "--process/--thread", help="Run in a process of its own, or not; else the recipe's methods decide."
+        ),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would cost; write nothing.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a checkpoint that is there.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
@@ -100,6 +106,7 @@ def merge(
             lambda: bench.submit_merge(
                 loaded, out.absolute(), dtype, force, numbers=_numbers(set_, loaded), device=device,
                 memory_budget=_bytes(memory_budget), shard_bytes=_bytes(shard_size), allow_nonfinite=allow_nonfinite,
+                process=process,
             ),
             quiet=quiet,
             json=json,

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
-from solera.errors import Cancelled, ChangedError, Interrupted, OutputError, SoleraError
+from solera.errors import Cancelled, ChangedError, Interrupted, LockedError, OutputError, SoleraError
 from solera.execution.journal import Journal
 from solera.locks import FileLock
 
@@ -69,6 +69,16 @@ class Output:
             OutputError: It exists and may not be replaced.
         """
         self._check_free()
+
+    def discard(self) -> None:
+        """Remove what a killed process left of an unfinished result; nothing if another is making it now."""
+        if not self.folder.exists():
+            return
+        try:
+            with self._lock:
+                self._remove()
+        except (LockedError, OutputError):
+            return
 
     def __enter__(self) -> Path:
         try:

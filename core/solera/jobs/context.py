@@ -6,44 +6,24 @@ import dataclasses
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Protocol, TypeVar
 
-from solera.errors import Cancelled, Interrupted
-from solera.events import Event, JobState, Logged, Progress, RunEnded, RunStarted
+from solera.errors import Cancelled
+from solera.events import Event, Logged, Progress
 from solera.jobs.job import Job
 from solera.jobs.lanes import device_of
 from solera.jobs.ledger import MemoryLedger
 from solera.jobs.meter import Meter
-from solera.runs.header import RunHeader
+from solera.jobs.recording import Recorder
 from solera.seeds import Seed
 
 _LOG = logging.getLogger(__name__)
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
-class Sink(Protocol):
-    """Takes every event of a job, in order, and may make it wait: a :class:`solera.runs.writer.RunWriter`."""
-
-    header: RunHeader
-    path: Path
-    summary: str
-
-    def append(self, event: Event) -> None:
-        """Take an event; may wait."""
-        ...
-
-    def close(self, state: JobState = "done", summary: str = "") -> None:
-        """No more will come."""
-        ...
-
-
-SinkT = TypeVar("SinkT", bound=Sink)
-
-
-class JobContext:
+class JobContext(Recorder):
     """The door between a job and the queue that runs it. Thread rule: all of it from any thread of the job.
 
     Args:
@@ -67,6 +47,7 @@ class JobContext:
         attend: Callable[[], None],
         tell: Callable[[Event], None],
     ) -> None:
+        super().__init__()
         self.job = job.id
         self.run = job.run
         """The run an earlier attempt recorded, to be gone on with; empty on a first attempt."""
@@ -81,7 +62,6 @@ class JobContext:
         self._attend = attend
         self._tell = tell
         self._meter = Meter(job.id)
-        self._sinks: list[Sink] = []
         self._lock = threading.Lock()
 
     @property
@@ -114,9 +94,7 @@ class JobContext:
         """Hand an event to the recordings (which may make it wait) and then to whoever watches."""
         if not event.job:
             event = dataclasses.replace(event, job=self.job)
-        for sink in tuple(self._sinks):
-            if getattr(event, "run", "") in ("", sink.header.id):
-                sink.append(event)
+        self.record(event)
         if isinstance(event, Logged):
             _LOG.log(_LEVELS.get(event.level, logging.INFO), "%s", event.text)
         self._tell(event)
@@ -132,30 +110,3 @@ class JobContext:
             CapacityError: It cannot fit beside what other jobs hold.
         """
         return self._ledger.reserve(nbytes, what, self.job)
-
-    @contextmanager
-    def recording(self, writer: SinkT) -> Iterator[SinkT]:
-        """Send everything emitted in the block to a run as well; says when the run starts and how it ended.
-
-        Args:
-            writer: An open run; it is closed at the end of the block. Its ``summary`` may be set inside.
-        """
-        run = writer.header.id
-        self.emit(RunStarted(run=run, path=str(writer.path), header=writer.header.to_plain()))
-        self._sinks.append(writer)
-        state: JobState = "failed"
-        try:
-            yield writer
-            state = "done"
-        except Interrupted:
-            state = "interrupted"
-            raise
-        except Cancelled:
-            state = "cancelled"
-            raise
-        finally:
-            self._sinks.remove(writer)
-            try:
-                writer.close(state)
-            finally:
-                self.emit(RunEnded(run=run, state=state, summary=writer.summary))

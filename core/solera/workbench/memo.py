@@ -38,21 +38,21 @@ class Memo:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
 
     def find(self, key: str) -> str:
         """Id of the run with this key; empty if there is none."""
         try:
-            return (self._folder / key).read_text(encoding="ascii").strip()
+            return (self.folder / key).read_text(encoding="ascii").strip()
         except (OSError, UnicodeDecodeError):
             return ""
 
     def remember(self, key: str, run: str) -> None:
         """Note a finished run."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        temporary = self._folder / f".{key}.{os.getpid()}"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        temporary = self.folder / f".{key}.{os.getpid()}"
         temporary.write_text(run, encoding="ascii")
-        temporary.replace(self._folder / key)
+        temporary.replace(self.folder / key)
 
 
 def _torch() -> str:

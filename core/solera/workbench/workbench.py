@@ -21,6 +21,7 @@ from solera.projects.project import Project
 from solera.recipes.nodes import Recipe
 from solera.runs.catalogue import Catalogue
 from solera.settings import Settings, cache_folder, load_settings
+from solera.workbench.apart import Home
 from solera.workbench.bench import Bench
 from solera.workbench.experiment import Experiment, load_experiment
 from solera.workbench.handlers import handlers
@@ -84,9 +85,16 @@ class Workbench:
         self.inputs = Inputs(self.registry, project, cache)
         memo = Memo(project.artifacts / "memo" if project else self.runs_folder / "memo")
         self._bench = Bench(self.registry, project, self.inputs, self.runs_folder, memo)
+        home = None
+        if registry is None:  # one that was handed over may hold what no other process can find
+            home = Home(
+                str(project.folder) if project else "", str(Path.cwd()), str(self.runs_folder), str(cache),
+                str(memo.folder), tuple(str(folder) for folder in self.settings.all_plugin_folders),
+                tuple(self.settings.disabled_plugins), safe_mode,
+            )  # fmt: skip
         keep = project is not None and records and not project.read_only
         self.jobs = JobQueue(
-            handlers(self._bench),
+            handlers(self._bench, home),
             detect_lanes(),
             MemoryLedger(self.settings.memory),
             ThreadOwner(self.settings.threads),
@@ -233,6 +241,7 @@ class Workbench:
         device: str = "",
         shard_bytes: int = 0,
         allow_nonfinite: bool = False,
+        process: bool | None = None,
     ) -> Job:
         """Queue a merge.
 
@@ -246,6 +255,7 @@ class Workbench:
             device: torch device; empty takes the settings'.
             shard_bytes: Most bytes of tensors in one file; 0 is the default.
             allow_nonfinite: Let NaN and infinity pass, with a warning, instead of failing.
+            process: Whether it runs in a process of its own; None leaves it to what the recipe uses.
         """
         from solera.recipes.plain import to_plain
 
@@ -255,6 +265,8 @@ class Workbench:
         extra |= {"memory_budget": memory_budget, "shard_bytes": shard_bytes}
         extra |= {"allow_nonfinite": allow_nonfinite}
         args |= {key: value for key, value in extra.items() if value}
+        if process is not None:
+            args["process"] = process
         title = f"Merge {recipe.name or recipe.output or 'recipe'} to {where.name}"
         return self.jobs.submit(JobSpec("merge", title, args, self.lanes(device)))
 
