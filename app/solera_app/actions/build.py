@@ -41,7 +41,7 @@ class Actions(QObject):
 
     def fill_menus(self, bar: QMenuBar) -> None:
         """Make the menus."""
-        menus = {name: bar.addMenu(name) for name in MENUS}
+        menus = {name: bar.addMenu(f"&{name}") for name in MENUS}
         for row in ACTIONS:
             if row.menu and row.id in self.by_id:
                 if row.separator:
