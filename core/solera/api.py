@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from solera.methods.darex import darex_q as darex_q
     from solera.methods.greedy import GreedySoup as GreedySoup
     from solera.methods.greedy import greedy_soup as greedy_soup
+    from solera.methods.spec import HeldPasses as HeldPasses
     from solera.methods.spec import MethodSpec as MethodSpec
     from solera.methods.spec import Passes as Passes
     from solera.methods.spec import Piece as Piece
@@ -78,7 +79,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "solera.methods": ("anchoring", "bricks"),
     "solera.methods.darex": ("darex_q",),
     "solera.methods.greedy": ("GreedySoup", "greedy_soup"),
-    "solera.methods.spec": ("MethodSpec", "Passes", "Piece", "method"),
+    "solera.methods.spec": ("HeldPasses", "MethodSpec", "Passes", "Piece", "method"),
     "solera.models.architecture": ("Architecture",),
     "solera.params": ("Param", "Var"),
     "solera.seeds": ("Seed",),

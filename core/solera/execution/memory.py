@@ -14,7 +14,8 @@ from solera.checkpoints.checkpoint import Checkpoint
 from solera.context import Context, QuietContext
 from solera.errors import MismatchError
 from solera.execution.affinity import affine_in_variables
-from solera.execution.prepare import PIECE, prepare
+from solera.execution.cuts import coarsest, pieces
+from solera.execution.prepare import PIECE, look, prepare
 from solera.execution.program import Program, Step, add_up, compile_recipe
 from solera.execution.reading import Reader, check_result, store
 from solera.execution.targets import Target, find_ref, find_targets
@@ -65,8 +66,8 @@ def materialise(
     for target in targets:
         context.check()
         if target.computed:
-            piece = Piece(target.name)
-            result = program.evaluate(load, piece, target.numel, target.shape, target.depth, states)
+            here = look(program, target, load, states, context)
+            result = program.evaluate(load, Piece(target.name), target.numel, target.shape, target.depth, here)
             stored = store(result, target.dtype, target.name)
             # A recipe that is one checkpoint gives the reader's own buffer, which is used again.
             made[target.name] = stored.clone() if stored is result else stored
@@ -188,13 +189,22 @@ class Materialiser:
         elif isinstance(step.node, SumNode) and step.placeless:
             add_up([values[term.node] for term in step.node.terms], step.coefficients(whole, program.numbers), out)
         elif step.placeless and not step.needs_prepare(program.numbers):
-            out.copy_(step.run(values, Piece("*"), 0.0, program.numbers))
+            out.copy_(step.run(values, Piece("*"), step.resolved(whole, program.numbers)))
         else:
-            state = self._prepared(step, values, program)
-            for span in self._spans:
-                here = {name: span.of(values[name]) for name in upstream(step.node)}
-                piece, depth = Piece(span.target.name), span.target.depth
-                span.of(out).copy_(step.run(here, piece, depth, program.numbers, state))
+            self._run_by_tensor(step, values, program, out)
+
+    def _run_by_tensor(self, step: Step, values: Mapping[str, Tensor], program: Program, out: Tensor) -> None:
+        assert step.spec is not None or isinstance(step.node, SumNode)
+        state = self._prepared(step, values, program)
+        for span in self._spans:
+            site = step.site(span.target.name, span.target.depth)
+            resolved = step.resolved(site, program.numbers)
+            here = {name: span.of(values[name]) for name in upstream(step.node)}
+            if step.needs_look(site, program.numbers):
+                assert step.spec is not None
+                assert step.spec.prepare is not None
+                state = step.spec.prepare(_FlatPasses(step, values, [span], program), **resolved)
+            span.of(out).copy_(step.run(here, Piece(span.target.name), resolved, state))
 
     def _read(self, id_: str, out: Tensor) -> None:
         load = Reader(self._checkpoints, self._device)
@@ -207,11 +217,8 @@ class Materialiser:
             return None
         assert step.spec is not None
         assert step.spec.prepare is not None
-        passes = _FlatPasses(step, values, self._spans, self._whole_before(step))
+        passes = _FlatPasses(step, values, self._spans, program)
         return step.spec.prepare(passes, **step.params(step.model_site, program.numbers))
-
-    def _whole_before(self, step: Step) -> bool:
-        return not all(item.by_element for item in self._program.ancestors(step))
 
     def _buffer(self, id_: str) -> Tensor:
         if id_ not in self._work:
@@ -234,20 +241,29 @@ class Materialiser:
 class _FlatPasses:
     """The inputs of a method node as ``prepare`` sees them, cut as the streaming executor cuts them."""
 
-    def __init__(self, step: Step, values: Mapping[str, Tensor], spans: Sequence[_Span], whole: bool) -> None:
+    def __init__(self, step: Step, values: Mapping[str, Tensor], spans: Sequence[_Span], program: Program) -> None:
         self._step = step
         self._values = values
         once = {span.target.name: span for span in spans}
         self._spans = [once[name] for name in sorted(once)]
-        self._whole = whole
+        self._program = program
+        self._ancestors = program.ancestors(step)
+        self.numel = sum(span.stop - span.start for span in self._spans)
 
     def __iter__(self) -> Iterator[tuple[str, Sequence[Tensor]]]:
         for span in self._spans:
-            size = max(span.stop - span.start if self._whole else PIECE, 1)
-            for start in range(span.start, span.stop, size):
-                stop = min(start + size, span.stop)
+            target = span.target
+            cut = self._program.cut(target.name, target.depth, self._ancestors)
+            blocks = self._step.cut(self._step.site(target.name, target.depth), self._program.numbers) == "block"
+            for first, last, shape in pieces(target.shape, coarsest((cut, "block")) if blocks else cut, PIECE):
+                start, stop = span.start + first, span.start + last
                 here = {name: self._values[name][start:stop] for name in upstream(self._step.node)}
-                yield span.target.name, self._step.method_inputs(here)
+                inputs = self._step.method_inputs(here)
+                yield target.name, [tensor.view(shape) for tensor in inputs] if blocks and shape else inputs
+
+    def sample(self) -> Sequence[Sequence[Tensor]]:
+        """Nothing: the numbers are at hand."""
+        return []
 
 
 def _spans(layout: FlatLayout, reference: Checkpoint, used: Mapping[str, Checkpoint], dtype: str) -> tuple[_Span, ...]:

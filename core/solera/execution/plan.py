@@ -9,6 +9,7 @@ from typing import Any
 
 from solera.checkpoints.checkpoint import Checkpoint
 from solera.errors import CapacityError
+from solera.execution.cuts import slice_of
 from solera.execution.prepare import PIECE
 from solera.execution.program import Program, Step, compile_recipe
 from solera.execution.targets import Target, find_ref, find_targets
@@ -16,11 +17,11 @@ from solera.methods.spec import MethodSpec
 from solera.recipes.nodes import CheckpointNode, MethodNode, Recipe
 from solera.tensors.specs import ITEM_SIZES
 
-#: Memory a merge may hold unless told otherwise.
-MEMORY_BUDGET = 4 * 2**30
+#: Memory a merge may hold unless told otherwise; more only where a method needs whole tensors, and one does not fit.
+MEMORY_BUDGET = 2**29
 
 #: Elements of a chunk when memory is plenty: the pieces of a few models stay in a core's cache.
-CHUNK = 2**18
+CHUNK = 2**17
 
 #: Fewest elements worth a round of reading and writing.
 _LEAST_CHUNK = 2**12
@@ -30,6 +31,9 @@ _SCRATCH = 4
 
 #: What whole tensors take beyond their bytes: the allocator's holes between them.
 _HOLES = 1.25
+
+#: What a first pass over a tensor gathers for each input.
+_GATHERED = 8 * 2**20
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ class Plan:
         reads: Bytes read from checkpoints; a method with a first pass reads its inputs again each time.
         holds: Most bytes held in memory at once.
         writes: Bytes of tensors written.
-        chunk: Elements computed at a time; 0 when some method needs whole tensors.
+        chunk: Elements computed at a time, but where a method needs whole slices or tensors.
         workers: Pieces in work at the same time.
         memory_budget: What ``holds`` was kept under.
         dropped: Names that some checkpoint has and the result has not.
@@ -71,6 +75,14 @@ class Plan:
     def leaves(self) -> dict[str, Checkpoint]:
         """What is loaded, by node id: checkpoints, and views of some."""
         return self.program.leaves(self.checkpoints)
+
+    def piece_bytes(self, numel: int) -> int:
+        """Most bytes one worker holds while it computes a piece of so many elements."""
+        return piece_bytes(self.program, self.leaves, numel)
+
+    def look_bytes(self, target: Target) -> int:
+        """Most bytes one worker holds while a method looks at a whole tensor in a first pass."""
+        return _look_bytes(self.program, self.leaves, target)
 
     def summary(self) -> dict[str, Any]:
         """JSON-ready, for ``check``, ``--dry-run`` and the window."""
@@ -101,7 +113,7 @@ def plan(
     *,
     numbers: Mapping[str, float] | None = None,
     dtype: str = "",
-    memory_budget: int = MEMORY_BUDGET,
+    memory_budget: int = 0,
     threads: int = 0,
 ) -> Plan:
     """See what a recipe takes.
@@ -112,7 +124,8 @@ def plan(
         methods: The registered methods.
         numbers: Values of free variables; those absent take their ``init``.
         dtype: Storage dtype instead of the recipe's own.
-        memory_budget: Bytes that may be held.
+        memory_budget: Bytes that may be held. 0 is :data:`MEMORY_BUDGET`, or what the largest tensor takes where a
+            method needs it whole, up to half of the machine's memory.
         threads: Pieces to work on at a time; one per core (at most 8) if 0.
 
     Raises:
@@ -126,12 +139,14 @@ def plan(
     used = {node.id: checkpoints[node.id] for node in program.recipe.checkpoints}
     leaves = program.leaves(used)
     targets, ties = find_targets(leaves[program.reference], leaves, recipe.dtype)
-    chunk, workers, holds = _fit(program, leaves, targets, memory_budget, threads or min(os.cpu_count() or 1, 8))
+    fit = _Fit(program, leaves, tuple(target for target in targets if target.computed))
+    budget = memory_budget or min(max(fit.least, MEMORY_BUDGET), max(_physical() // 2, MEMORY_BUDGET))
+    chunk, workers, holds = fit.within(budget, threads or min(os.cpu_count() or 1, 8))
     kept = {target.name for target in targets} | set(ties)
     dropped = sorted({name for other in leaves.values() for name in other if name not in kept})
     return Plan(
         program, used, targets, ties, _reads(program, leaves, targets), holds, sum(target.nbytes for target in targets),
-        chunk, workers, memory_budget, tuple(dropped),
+        chunk, workers, budget, tuple(dropped),
     )  # fmt: skip
 
 
@@ -168,31 +183,69 @@ def _own(step: Step) -> int:
     return (inputs + _SCRATCH + 2 * inputs) * (2 if step.spec.float64 else 1)
 
 
-def _fit(
-    program: Program, used: Mapping[str, Checkpoint], targets: tuple[Target, ...], budget: int, threads: int
-) -> tuple[int, int, int]:
-    """Chunk size (0 for whole tensors), workers, and bytes held."""
-    largest = max((target.numel for target in targets if target.computed), default=0)
-    per_element = piece_bytes(program, used, 1)
-    first = per_element * min(PIECE, largest) if program.prepared else 0
-    if program.whole:
-        need = max(per_element * largest, first)
-        if need > budget:
-            name = max((t for t in targets if t.computed), key=lambda target: target.numel).name
-            raise _too_small(program, budget, need, f"'{name}' of {largest:,} elements must be held whole")
-        total = per_element * sum(sorted((t.numel for t in targets if t.computed), reverse=True)[:threads])
-        return 0, threads, min(max(total, first), budget)
-    least = max(per_element * min(_LEAST_CHUNK, max(largest, 1)), first)
-    if least > budget:
-        raise _too_small(program, budget, least, f"one piece of {len(used)} checkpoints must be held")
-    chunk = CHUNK
-    while chunk > _LEAST_CHUNK and per_element * chunk * threads > budget:
-        if threads > 1 and per_element * chunk > budget // 2:
-            threads -= 1
-        else:
-            chunk //= 2
-    workers = max(1, min(threads, budget // max(per_element * chunk, 1)))
-    return chunk, workers, max(per_element * min(chunk, largest) * workers, first)
+def _look_bytes(program: Program, used: Mapping[str, Checkpoint], target: Target) -> int:
+    """What a first pass over one tensor holds: its buffers, and what it gathers."""
+    piece = max(min(PIECE, target.numel), slice_of(target.shape, program.cut(target.name, target.depth)))
+    gathered = _GATHERED * len(used) * min(target.numel, PIECE) // PIECE
+    return piece_bytes(program, used, piece) + gathered
+
+
+class _Fit:
+    """How a merge fits a budget."""
+
+    def __init__(self, program: Program, used: Mapping[str, Checkpoint], targets: tuple[Target, ...]) -> None:
+        self._program = program
+        self._used = used
+        cuts = {target.name: program.cut(target.name, target.depth) for target in targets}
+        self._pieces = {target.name: slice_of(target.shape, cuts[target.name]) for target in targets}
+        self._largest = max((target.numel for target in targets), default=0)
+        looked_at = [target for target in targets if program.looks(target.name, target.depth)]
+        self._look = max((_look_bytes(program, used, target) for target in looked_at), default=0)
+        self._first = piece_bytes(program, used, min(PIECE, self._largest)) if program.prepared else 0
+
+    @property
+    def least(self) -> int:
+        """Fewest bytes with which the merge can be done."""
+        return max(self._each(min(_LEAST_CHUNK, self._largest)), self._first)
+
+    def _each(self, chunk: int) -> int:
+        """What one worker holds at most; a method may look at a tensor again while it computes a piece."""
+        piece = max(min(chunk, self._largest), *self._pieces.values(), 0)
+        return piece_bytes(self._program, self._used, piece) + self._look
+
+    def within(self, budget: int, threads: int) -> tuple[int, int, int]:
+        """Chunk size, workers, and bytes held.
+
+        Raises:
+            CapacityError: The budget is too small.
+        """
+        if self.least > budget:
+            raise _too_small(self._program, budget, self.least, self._why())
+        together = max(self._pieces.values(), default=0)
+        chunk = CHUNK
+        while chunk > _LEAST_CHUNK and chunk > together and self._each(chunk) * threads > budget:
+            if threads > 1 and self._each(chunk) > budget // 2:
+                threads -= 1
+            else:
+                chunk //= 2
+        if together > chunk:  # large pieces wait for each other; small ones need not
+            return chunk, threads, min(max(self._each(chunk) * threads, self._first), budget)
+        workers = max(1, min(threads, budget // max(self._each(chunk), 1)))
+        return chunk, workers, max(self._each(chunk) * workers, self._first)
+
+    def _why(self) -> str:
+        name = max(self._pieces, key=self._pieces.__getitem__, default="")
+        if name and self._pieces[name] > _LEAST_CHUNK // 2:
+            return f"'{name}' needs {self._pieces[name]:,} elements held together"
+        return f"one piece of {len(self._used)} checkpoints must be held"
+
+
+def _physical() -> int:
+    """Bytes of memory the machine has."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return 8 * MEMORY_BUDGET
 
 
 def _too_small(program: Program, budget: int, need: int, why: str) -> CapacityError:

@@ -1,57 +1,95 @@
-"""The streaming first pass of methods that must see the whole model before they can work on a part of it."""
+"""The streaming first passes of methods that must see a whole model, or a whole tensor, before they work on a part."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 from torch import Tensor
 
 from solera.context import Context
-from solera.execution.program import Load, Program, Step
+from solera.execution.cuts import coarsest, pieces
+from solera.execution.program import Place, Program, Step
+from solera.execution.reading import Reader
 from solera.execution.targets import Target
-from solera.methods.spec import Piece
 
 #: Elements of a piece that ``prepare`` sees. One number everywhere, a multiple of the reductions' block: so what is
 #: gathered does not depend on budgets.
-PIECE = 2**19
+PIECE = 2**17
+
+#: How many runs of how many elements make a sample.
+RUNS, RUN = 64, 2048
 
 
 class InputPasses:
-    """The inputs of one method node, piece by piece, in the order of tensor names; every iteration reads anew."""
+    """The inputs of one method node, piece by piece, in the order of tensor names; every iteration reads anew.
+
+    Args:
+        program: The recipe.
+        step: The node.
+        targets: The tensors to go over.
+        load: Gives the checkpoints' numbers; passes read into buffers of their own.
+        states: By node id, what first passes over the model found before.
+        context: Asked whether to stop at every piece.
+        tell: Tell it the progress, too.
+    """
 
     def __init__(
-        self, program: Program, step: Step, targets: Sequence[Target], load: Load, states: dict[str, Any],
-        context: Context,
+        self, program: Program, step: Step, targets: Sequence[Target], load: Reader, states: Mapping[str, Any],
+        context: Context, *, tell: bool = False,
     ) -> None:  # fmt: skip
         self._program = program
         self._step = step
+        self._ancestors = program.ancestors(step)
         self._targets = sorted((t for t in targets if t.computed), key=lambda target: target.name)
-        self._load = load
+        self._load = load.apart()
         self._states = states
         self._context = context
-        self._whole = not all(item.by_element for item in program.ancestors(step))
+        self._tell = tell
         self._passes = 0
+        self.numel = sum(target.numel for target in self._targets)
 
     def __iter__(self) -> Iterator[tuple[str, Sequence[Tensor]]]:
         self._passes += 1
-        total, done = sum(target.numel for target in self._targets), 0
+        done = 0
         for target in self._targets:
-            size = target.numel if self._whole else PIECE
-            for start in range(0, target.numel, max(size, 1)):
+            cut = self._program.cut(target.name, target.depth, self._ancestors)
+            blocks = self._step.cut(self._step.site(target.name, target.depth), self._program.numbers) == "block"
+            place = self._place(target)
+            for start, stop, shape in pieces(target.shape, coarsest((cut, "block")) if blocks else cut, PIECE):
                 self._context.check()
-                stop = min(start + size, target.numel)
-                shape = target.shape if self._whole else None
-                inputs = self._program.inputs_of(
-                    self._step, self._load, Piece(target.name, start), stop, shape, target.depth, self._states
-                )
-                yield target.name, [tensor.reshape(-1) for tensor in inputs]
+                inputs = place.inputs_of(self._step, self._ancestors, self._load, start, stop, shape)
+                yield target.name, inputs if blocks else [tensor.reshape(-1) for tensor in inputs]
                 done += stop - start
-                self._context.progress(done, total, "elements", f"{self._step.id}: pass {self._passes}")
+                if self._tell:
+                    self._context.progress(done, self.numel, "elements", f"{self._step.id}: pass {self._passes}")
+
+    def sample(self) -> Sequence[Sequence[Tensor]]:
+        """Runs from places spread evenly over the tensors; see :class:`solera.methods.spec.Passes`."""
+        ends = list(accumulate(target.numel for target in self._targets))
+        by_element = all(self._program.cut(t.name, t.depth, self._ancestors) == "element" for t in self._targets)
+        if self.numel < 4 * RUNS * RUN or not by_element:
+            return []
+        found: list[Sequence[Tensor]] = []
+        for i in range(RUNS):
+            at = i * (self.numel - 1) // (RUNS - 1)
+            which = bisect_right(ends, at)
+            target = self._targets[which]
+            start = max(min(at - (ends[which] - target.numel), target.numel - RUN), 0)
+            stop = min(start + RUN, target.numel)
+            inputs = self._place(target).inputs_of(self._step, self._ancestors, self._load, start, stop, None)
+            found.append([tensor.clone() for tensor in inputs])
+        return found
+
+    def _place(self, target: Target) -> Place:
+        states = look(self._program, target, self._load, self._states, self._context, self._ancestors)
+        return Place(self._program, target.name, target.depth, states)
 
 
-def prepare(program: Program, targets: Sequence[Target], load: Load, context: Context) -> dict[str, Any]:
-    """Run every first pass the recipe needs.
+def prepare(program: Program, targets: Sequence[Target], load: Reader, context: Context) -> dict[str, Any]:
+    """Run every first pass over the model that the recipe needs.
 
     Args:
         program: The recipe.
@@ -66,6 +104,34 @@ def prepare(program: Program, targets: Sequence[Target], load: Load, context: Co
     for step in program.prepared:
         assert step.spec is not None
         assert step.spec.prepare is not None
-        passes = InputPasses(program, step, targets, load, states, context)
+        passes = InputPasses(program, step, targets, load, dict(states), context, tell=True)
         states[step.id] = step.spec.prepare(passes, **step.params(step.model_site, program.numbers))
     return states
+
+
+def look(
+    program: Program, target: Target, load: Reader, states: Mapping[str, Any], context: Context,
+    steps: Sequence[Step] | None = None,
+) -> Mapping[str, Any]:  # fmt: skip
+    """Run every first pass over one tensor that the recipe needs.
+
+    Args:
+        program: The recipe.
+        target: The tensor.
+        load: Gives the checkpoints' numbers.
+        states: From :func:`prepare`.
+        context: Asked whether to stop at every piece.
+        steps: Only those of these steps.
+
+    Returns:
+        The states, and what each method's ``prepare`` returned for this tensor.
+    """
+    found = dict(states)
+    for step in program.steps if steps is None else steps:
+        site = step.site(target.name, target.depth)
+        if step.needs_look(site, program.numbers):
+            assert step.spec is not None
+            assert step.spec.prepare is not None
+            passes = InputPasses(program, step, [target], load, dict(found), context)
+            found[step.id] = step.spec.prepare(passes, **step.params(site, program.numbers))
+    return found

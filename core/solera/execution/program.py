@@ -15,6 +15,7 @@ from torch import Tensor
 
 from solera.checkpoints.checkpoint import Checkpoint
 from solera.errors import FaultsError, InputError, PluginError
+from solera.execution.cuts import Cut, coarsest
 from solera.methods.spec import MethodSpec, Piece
 from solera.params import ParamSpec, PerModel, Scalar, Site, Value, by_place, resolve, variables
 from solera.recipes.checks import COEFFICIENT, check
@@ -66,14 +67,23 @@ class Step:
 
     @property
     def by_element(self) -> bool:
-        """Whether it may be fed any contiguous chunk."""
+        """Whether it may be fed any contiguous chunk of any tensor."""
         return self.spec is None or self.spec.granularity == "element"
 
     @property
     def placeless(self) -> bool:
         """Whether it does the same at every tensor, so that it may be fed a whole flat model at once."""
-        wants_piece = self.spec is not None and "piece" in self.spec.arguments
-        return self.by_element and not wants_piece and not any(by_place(value) for value in node_values(self.node))
+        spec = self.spec
+        looks = spec is not None and ("piece" in spec.arguments or (spec.prepare and spec.prepare_over != "model"))
+        return self.by_element and not looks and not any(by_place(value) for value in node_values(self.node))
+
+    def cut(self, site: Site, numbers: Mapping[str, float]) -> Cut:
+        """How finely its inputs may be cut at one tensor."""
+        if self.spec is None:
+            return "element"
+        granularity = self.spec.granularity
+        found = granularity(self.params(site, numbers)) if callable(granularity) else granularity
+        return "tensor" if found == "model" else found
 
     def params(self, site: Site, numbers: Mapping[str, float]) -> dict[str, Any]:
         """The parameters of a method node at one tensor, defaults filled in."""
@@ -91,35 +101,45 @@ class Step:
         """Whether its method must see the whole model first."""
         if self.spec is None or self.spec.prepare is None:
             return False
-        return self.spec.needs_prepare(self.params(self.model_site, numbers))
+        return self.spec.needs_prepare(self.params(self.model_site, numbers), "model")
+
+    def needs_look(self, site: Site, numbers: Mapping[str, float]) -> bool:
+        """Whether its method must see the whole of this tensor first."""
+        if self.spec is None or self.spec.prepare is None or self.needs_prepare(numbers):
+            return False
+        return self.spec.needs_prepare(self.params(site, numbers), "tensor")
 
     @property
     def model_site(self) -> Site:
-        """The site at which parameters of ``prepare`` are resolved."""
+        """The site at which parameters of ``prepare`` over the model are resolved."""
         return Site("*", 0.0, len(self.input_types))
 
-    def run(
-        self, values: Mapping[str, Tensor], piece: Piece, depth: float, numbers: Mapping[str, float], state: Any = None
-    ) -> Tensor:
+    def site(self, name: str, depth: float) -> Site:
+        """The site of one tensor."""
+        return Site(name, depth, max(len(self.input_types), 1))
+
+    def resolved(self, site: Site, numbers: Mapping[str, float]) -> Any:
+        """What :meth:`run` needs of the recipe at one tensor: a method's parameters, or a sum's coefficients."""
+        return self.coefficients(site, numbers) if isinstance(self.node, SumNode) else self.params(site, numbers)
+
+    def run(self, values: Mapping[str, Tensor], piece: Piece, resolved: Any, state: Any = None) -> Tensor:
         """The node's value from its inputs' values.
 
         Args:
             values: float32 tensors of one shape by node id; not changed.
             piece: Which part of the model this is.
-            depth: Of the tensor, for curves.
-            numbers: What the free variables stand at.
+            resolved: From :meth:`resolved`, at this tensor.
             state: What the method's ``prepare`` returned.
         """
-        site = Site(piece.name, depth, max(len(self.input_types), 1))
         if isinstance(self.node, SumNode):
-            return add_up([values[term.node] for term in self.node.terms], self.coefficients(site, numbers))
+            return add_up([values[term.node] for term in self.node.terms], resolved)
         assert isinstance(self.node, MethodNode)
         assert self.spec is not None
         inputs = self.method_inputs(values)
         extras = {"state": state, "piece": piece}
         arguments = {key: extras[key] for key in self.spec.arguments}
         shape = inputs[0].shape
-        result = self.spec.function(inputs, **self.params(site, numbers), **arguments)
+        result = self.spec.function(inputs, **resolved, **arguments)
         if not isinstance(result, Tensor) or result.shape != shape:
             got = f"a tensor of shape {tuple(result.shape)}" if isinstance(result, Tensor) else type(result).__name__
             raise PluginError(
@@ -194,6 +214,17 @@ class Program:
         """Whether some step needs whole tensors."""
         return not all(step.by_element for step in self.steps) or any(view.whole for view in self.views.values())
 
+    def cut(self, name: str, depth: float, steps: Sequence[Step] | None = None) -> Cut:
+        """How finely one tensor may be cut for all steps, or some."""
+        if any(view.whole for view in self.views.values()):
+            return "tensor"
+        steps = self.steps if steps is None else steps
+        return coarsest(step.cut(step.site(name, depth), self.numbers) for step in steps)
+
+    def looks(self, name: str, depth: float) -> bool:
+        """Whether some method must see the whole of this tensor before its pieces."""
+        return any(step.needs_look(step.site(name, depth), self.numbers) for step in self.steps)
+
     @cached_property
     def prepared(self) -> tuple[Step, ...]:
         """The steps whose method must see the whole model first, in running order."""
@@ -212,49 +243,71 @@ class Program:
         return tuple(item for item in self.steps if item.id in wanted)
 
     def evaluate(
-        self,
-        load: Load,
-        piece: Piece,
-        stop: int,
-        shape: tuple[int, ...] | None,
-        depth: float,
+        self, load: Load, piece: Piece, stop: int, shape: tuple[int, ...] | None, depth: float,
         states: Mapping[str, Any],
-    ) -> Tensor:
+    ) -> Tensor:  # fmt: skip
         """The output at one piece of one tensor.
 
         Args:
             load: Gives the checkpoints' numbers.
             piece: The tensor and the first element.
             stop: After the last element.
-            shape: The tensor's shape when the piece is the whole of it; None keeps pieces flat.
+            shape: The piece's shape; None keeps it flat.
             depth: Of the tensor.
-            states: By node id, from :func:`prepare`.
+            states: By node id, what first passes found.
         """
-        values = self._values(self.steps, load, piece, stop, shape, depth, states, free=True)
-        return values[self.recipe.output]
+        return Place(self, piece.name, depth, states).evaluate(load, piece.start, stop, shape)
+
+
+class Place:
+    """A program at one tensor: what the recipe says of it is worked out once for all of its pieces.
+
+    Thread rule: any thread.
+
+    Args:
+        program: The program.
+        name: The tensor.
+        depth: Of the tensor, for curves.
+        states: By node id, what first passes found.
+    """
+
+    def __init__(self, program: Program, name: str, depth: float, states: Mapping[str, Any]) -> None:
+        self._program = program
+        self._name = name
+        self._depth = depth
+        self._states = states
+        self._resolved: dict[str, Any] = {}
+
+    def evaluate(self, load: Load, start: int, stop: int, shape: tuple[int, ...] | None) -> Tensor:
+        """The output at one piece; arguments as :meth:`Program.evaluate`."""
+        steps = self._program.steps
+        return self._values(steps, load, start, stop, shape, free=True)[self._program.recipe.output]
 
     def inputs_of(
-        self, step: Step, load: Load, piece: Piece, stop: int, shape: tuple[int, ...] | None, depth: float,
-        states: Mapping[str, Any],
-    ) -> list[Tensor]:  # fmt: skip
-        """What a method node is handed at one piece; arguments as :meth:`evaluate`."""
-        values = self._values(self.ancestors(step), load, piece, stop, shape, depth, states, free=False)
-        return step.method_inputs(values)
+        self, step: Step, ancestors: Sequence[Step], load: Load, start: int, stop: int, shape: tuple[int, ...] | None
+    ) -> list[Tensor]:
+        """What a method node is handed at one piece, given the steps it depends on."""
+        return step.method_inputs(self._values(ancestors, load, start, stop, shape, free=False))
 
     def _values(
-        self, steps: Sequence[Step], load: Load, piece: Piece, stop: int, shape: tuple[int, ...] | None, depth: float,
-        states: Mapping[str, Any], *, free: bool,
-    ) -> dict[str, Tensor]:  # fmt: skip
+        self, steps: Sequence[Step], load: Load, start: int, stop: int, shape: tuple[int, ...] | None, *, free: bool
+    ) -> dict[str, Tensor]:
         values: dict[str, Tensor] = {}
+        piece = Piece(self._name, start)
         for step in steps:
             if isinstance(step.node, CheckpointNode):
-                tensor = load(step.id, piece.name, piece.start, stop)
+                tensor = load(step.id, self._name, start, stop)
                 values[step.id] = tensor if shape is None else tensor.view(shape)
             else:
-                values[step.id] = step.run(values, piece, depth, self.numbers, states.get(step.id))
+                values[step.id] = step.run(values, piece, self._at(step), self._states.get(step.id))
             for id_ in step.frees if free else ():
                 del values[id_]
         return values
+
+    def _at(self, step: Step) -> Any:
+        if step.id not in self._resolved:
+            self._resolved[step.id] = step.resolved(step.site(self._name, self._depth), self._program.numbers)
+        return self._resolved[step.id]
 
 
 def compile_recipe(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Mapping
 
@@ -77,6 +78,14 @@ class Reader:
                 raise
             self._allow(error)
 
+    def forget(self) -> None:
+        """Let go of the calling thread's buffers."""
+        self._local.__dict__.pop("buffers", None)
+
+    def apart(self) -> Reader:
+        """One more reader of the same checkpoints, with buffers of its own."""
+        return Reader(self._checkpoints, str(self._device), keep=self._keep, allow=self._allow)
+
     def _buffer(self, id_: str, role: str, nbytes: int) -> Tensor:
         if self._keep:
             return torch.empty(nbytes, dtype=torch.uint8)
@@ -89,16 +98,18 @@ class Reader:
 
 
 def check_finite_fast(tensor: Tensor, name: str, where: str = "") -> None:
-    """Refuse NaN and infinity in a float32 tensor, in one pass and no memory when there are none.
+    """Refuse NaN and infinity in a floating tensor, in one pass and no memory when there are none.
 
     Raises:
         NumericError: An element is NaN or infinite.
     """
-    if tensor.numel() == 0:
-        return
-    low, high = torch.aminmax(tensor)  # NaN spreads through both
-    if not bool(torch.isfinite(low) & torch.isfinite(high)):
+    if tensor.numel() and not _finite_sum(tensor):
         check_finite(tensor, name, where)
+
+
+def _finite_sum(tensor: Tensor) -> bool:
+    """Whether the sum is finite: then every element is. Where large ones add up to infinity it is not, though."""
+    return math.isfinite(tensor.sum(dtype=torch.float32 if tensor.dtype == torch.float16 else None).item())
 
 
 def store(tensor: Tensor, dtype: str, name: str, allow: Allow | None = None) -> Tensor:
@@ -108,10 +119,10 @@ def store(tensor: Tensor, dtype: str, name: str, allow: Allow | None = None) -> 
         NumericError: An element is NaN or infinite, or does not fit the dtype, and ``allow`` is None.
     """
     target = torch_dtype(dtype)
-    if tensor.numel() and target.is_floating_point:
-        low, high = torch.aminmax(tensor)
-        if max(abs(float(low)), abs(float(high))) <= torch.finfo(target).max:  # false for NaN
-            return tensor.to(target)
+    if target.is_floating_point and target.itemsize > 1:
+        stored = tensor.to(target)
+        if _finite_sum(stored):  # what overflows is infinite now; smaller types saturate
+            return stored
     try:
         check_result(tensor, name)
         return cast(tensor, dtype, name)

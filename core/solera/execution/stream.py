@@ -6,12 +6,10 @@ result depend neither on the number of workers nor on the size of the pieces.
 
 from __future__ import annotations
 
-import ctypes
 import shutil
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,35 +20,43 @@ from solera.context import Context
 from solera.errors import OutputError
 from solera.events import Logged
 from solera.execution.card import write_companions
+from solera.execution.cuts import Cut, pieces, slice_of
+from solera.execution.heap import kept_heap, trim
 from solera.execution.identity import plan_key
 from solera.execution.input_hashes import InputHashes
 from solera.execution.journal import Journal
 from solera.execution.nonfinite import Nonfinite
 from solera.execution.output import Output
-from solera.execution.plan import Plan, piece_bytes
-from solera.execution.prepare import prepare
+from solera.execution.plan import Plan
+from solera.execution.prepare import look, prepare
+from solera.execution.program import Place
 from solera.execution.reading import Allow, Reader, store
 from solera.execution.result import result_shards
 from solera.execution.targets import Target
+from solera.execution.workers import Workers
 from solera.execution.writer import SHARD_BYTES, ShardWriter
-from solera.methods.spec import Piece
 from solera.tensors.specs import ITEM_SIZES
 
 #: Bytes of an integer tensor that are copied at a time.
 _COPY_BYTES = 4 << 20
 
-#: After a whole tensor that took more than this, free memory is given back to the system.
-_TRIM_BYTES = 16 << 20
+#: Chunks a worker takes from the line at a time.
+_RUN = 8
+
+#: After a piece that took more than this, free memory is given back to the system.
+_TRIM_BYTES = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """A piece of a tensor."""
+    """A run of pieces of one tensor; without a cut, the first look at it, or its copy."""
 
     target: Target
     start: int
     stop: int
     holds: int
+    cut: Cut | None = None
+    states: Mapping[str, Any] = field(default_factory=dict)
 
 
 def execute(
@@ -125,54 +131,64 @@ class _Executor:
         self._allow = allow
         self._writer = writer
         self._context = context
-        # Buffers are reused for chunks, which are small; whole tensors give their memory back.
-        self._load = Reader(plan.leaves, context.device, keep=plan.chunk == 0, allow=allow)
+        self._load = Reader(plan.leaves, context.device, allow=allow)
         self._states: dict[str, Any] = {}
         self._done = sum(target.nbytes for target in plan.targets if not writer.wants(target.stored_name))
         self._lock = threading.Lock()
 
     def run(self) -> None:
         plan = self._plan
-        self._states = prepare(plan.program, plan.targets, self._load, self._context)
-        items: Iterable[_Work] = self._items()
-        if plan.chunk == 0:
-            items = sorted(items, key=lambda work: (self._writer.order(work.target.stored_name), -work.holds))
-        _in_parallel(self._do, items, plan.workers, plan.memory_budget, self._context)
+        with kept_heap():
+            self._states = prepare(plan.program, plan.targets, self._load, self._context)
+            workers = Workers(self._do, lambda work: work.holds, plan.workers, plan.memory_budget, self._context)
+            workers.run(self._items())
 
     def _items(self) -> Iterator[_Work]:
-        plan = self._plan
-        wanted = [target for target in plan.targets if self._writer.wants(target.stored_name)]
-        # File by file: one that is finished survives a kill.
-        for target in sorted(wanted, key=lambda item: self._writer.order(item.stored_name)):
+        """File by file, for one that is finished survives a kill; in a file tensor by tensor."""
+        for target in sorted(self._plan.targets, key=lambda item: self._writer.place(item.stored_name)):
+            if not self._writer.wants(target.stored_name):
+                continue
             if not target.computed:
                 yield _Work(target, 0, target.numel, _COPY_BYTES)
-                continue
-            size = plan.chunk or max(target.numel, 1)
-            for start in range(0, target.numel, size):
-                stop = min(start + size, target.numel)
-                yield _Work(target, start, stop, piece_bytes(plan.program, plan.leaves, stop - start))
+            elif self._plan.program.looks(target.name, target.depth):
+                yield _Work(target, 0, target.numel, self._plan.look_bytes(target))
+            else:
+                yield from self._runs(target, self._states)
 
-    def _do(self, work: _Work) -> None:
-        if work.target.computed:
-            self._compute(work)
-        else:
+    def _runs(self, target: Target, states: Mapping[str, Any]) -> Iterator[_Work]:
+        plan = self._plan
+        cut = plan.program.cut(target.name, target.depth)
+        for start, stop, _ in pieces(target.shape, cut, _RUN * plan.chunk):
+            holds = plan.piece_bytes(max(min(plan.chunk, stop - start), slice_of(target.shape, cut)))
+            yield _Work(target, start, stop, holds, cut, states)
+
+    def _do(self, work: _Work) -> Sequence[_Work]:
+        if not work.target.computed:
             self._copy(work.target)
-        if self._plan.chunk == 0 and work.holds > _TRIM_BYTES:
-            _trim()
+        elif work.cut is None:
+            with torch.no_grad():
+                states = look(self._plan.program, work.target, self._load, self._states, self._context)
+            return tuple(self._runs(work.target, states))
+        else:
+            self._compute(work, work.cut)
         with self._lock:
             self._done += (work.stop - work.start) * ITEM_SIZES[work.target.dtype]
             done = self._done
         self._context.progress(done, self._plan.writes, "B", work.target.name)
+        return ()
 
-    def _compute(self, work: _Work) -> None:
-        target = work.target
-        shape = target.shape if self._plan.chunk == 0 else None
-        piece = Piece(target.name, work.start)
-        with torch.no_grad():
-            result = self._plan.program.evaluate(self._load, piece, work.stop, shape, target.depth, self._states)
-            stored = store(result, target.dtype, target.name, self._allow).reshape(-1).contiguous().cpu()
-        data = stored.view(torch.uint8).numpy().data
-        self._writer.write(target.stored_name, work.start * ITEM_SIZES[target.dtype], data)
+    def _compute(self, work: _Work, cut: Cut) -> None:
+        target, size = work.target, ITEM_SIZES[work.target.dtype]
+        place = Place(self._plan.program, target.name, target.depth, work.states)
+        for start, stop, shape in pieces(target.shape, cut, self._plan.chunk, work.start, work.stop):
+            self._context.check()
+            with torch.no_grad():
+                result = place.evaluate(self._load, start, stop, shape)
+                stored = store(result, target.dtype, target.name, self._allow).reshape(-1).contiguous().cpu()
+            self._writer.write(target.stored_name, start * size, stored.view(torch.uint8).numpy().data)
+        if work.holds > _TRIM_BYTES:
+            self._load.forget()
+            trim()
 
     def _copy(self, target: Target) -> None:
         ref = self._plan.reference[target.name]
@@ -183,41 +199,6 @@ class _Executor:
             buffer = memoryview(bytearray((stop - start) * ITEM_SIZES[ref.dtype]))
             ref.read_into(buffer, start, stop)
             self._writer.write(target.stored_name, start * ITEM_SIZES[ref.dtype], buffer)
-
-
-def _trim() -> None:
-    """Give free memory back to the system: else each worker's part of the heap keeps its own largest piece for ever."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:  # glibc only
-        trim(0)
-
-
-def _in_parallel(
-    do: Callable[[_Work], None], items: Iterable[_Work], workers: int, budget: int, context: Context
-) -> None:
-    """Work on the items with some threads while they fit the budget together; the first failure stops all."""
-    pending: dict[Future[None], int] = {}
-    with ThreadPoolExecutor(workers, thread_name_prefix="solera-merge") as pool:
-        try:
-            for work in items:
-                context.check()
-                while pending and (sum(pending.values()) + work.holds > budget or len(pending) >= 2 * workers):
-                    _settle(pending, context)
-                pending[pool.submit(do, work)] = work.holds
-            while pending:
-                _settle(pending, context)
-        finally:
-            for future in pending:
-                future.cancel()
-
-
-def _settle(pending: dict[Future[None], int], context: Context) -> None:
-    """Wait a moment for work to be done; raises what it raised, and when asked to stop."""
-    done, _ = wait(pending, timeout=0.05, return_when=FIRST_COMPLETED)
-    for future in done:
-        del pending[future]
-        future.result()
-    context.check()
 
 
 def _tell(context: Context, text: str) -> None:

@@ -134,9 +134,12 @@ class ShardWriter:
             self.close()
             raise output_error(error, folder) from error
 
-    def order(self, name: str) -> int:
-        """Number of the file a tensor lies in; finishing files in this order keeps the most after a kill."""
-        return self._places[name][0]
+    def place(self, name: str) -> tuple[int, int]:
+        """Number of the file a tensor lies in, and its first byte there.
+
+        Writing in this order finishes one file after the other, which keeps the most after a kill.
+        """
+        return self._places[name]
 
     def wants(self, name: str) -> bool:
         """Whether a tensor is still to be written: its file was not there before."""

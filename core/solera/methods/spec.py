@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal, Protocol
 
 from torch import Tensor
@@ -12,7 +13,8 @@ from torch import Tensor
 from solera.errors import InputError
 from solera.params import ParamSpec, specs_from_signature
 
-Granularity = Literal["element", "tensor", "model"]
+Granularity = Literal["element", "block", "tensor", "model"]
+Over = Literal["tensor", "model"]
 Space = Literal["weights", "delta", "any"]
 Promise = Literal["bytes", "tolerance", "none"]
 
@@ -21,11 +23,53 @@ class Passes(Protocol):
     """The inputs of a method as a stream, for ``prepare``: iterate as often as needed, each time from the start.
 
     Yields ``(name, tensors)`` in a fixed order: one float32 tensor per input model, contiguous, valid until the next
-    step, not to be changed. A tensor larger than the budget arrives in several consecutive pieces of the same name
-    (flat, in index order).
+    step, not to be changed. A long tensor arrives in several consecutive pieces of the same name: flat, in index order,
+    or for a method of granularity ``"block"`` as runs of whole slices along the first axis.
+
+    A state may keep the stream and go over it later, from any thread, one at a time.
+
+    Attributes:
+        numel: How many elements of each input one pass goes over.
     """
 
+    @property
+    def numel(self) -> int:
+        """Elements of each input."""
+        ...
+
     def __iter__(self) -> Iterator[tuple[str, Sequence[Tensor]]]: ...
+
+    def sample(self) -> Sequence[Sequence[Tensor]]:
+        """Flat runs from places spread evenly over the stream, copied: for each run one tensor per input.
+
+        Nothing, where a pass costs no more than a sample.
+        """
+        ...
+
+
+class HeldPasses:
+    """One tensor of each model, held in memory, as :class:`Passes`.
+
+    Args:
+        tensors: One per input, of one shape.
+        name: Of the tensor.
+    """
+
+    def __init__(self, tensors: Sequence[Tensor], name: str = "") -> None:
+        self._tensors = tensors
+        self._name = name
+
+    @property
+    def numel(self) -> int:
+        """Elements of the tensor."""
+        return self._tensors[0].numel()
+
+    def __iter__(self) -> Iterator[tuple[str, Sequence[Tensor]]]:
+        yield self._name, self._tensors
+
+    def sample(self) -> Sequence[Sequence[Tensor]]:
+        """Nothing."""
+        return []
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +89,7 @@ class Piece:
 MethodFunction = Callable[..., Tensor]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class MethodSpec:
     """A method and what it declares.
 
@@ -58,11 +102,15 @@ class MethodSpec:
         params: The declared parameters.
         takes: ``"weights"``, ``"delta"``, or ``"any"`` (a formula that is right for both).
         base: ``"required"``: needs a base in the Weights form. ``"optional"``. ``"none"``: takes no base.
-        granularity: ``"element"``: may be fed any contiguous chunk; ``"tensor"``: needs whole tensors; ``"model"``:
-            needs ``prepare`` over the whole model first.
+        granularity: ``"element"``: may be fed any contiguous chunk; ``"block"``: any run of whole slices along the
+            first axis (rows of a matrix; a vector is fed whole); ``"tensor"`` and ``"model"``: needs whole tensors. Or
+            a function from the parameters at a tensor to one of these.
         min_inputs, max_inputs: How many inputs (the base not counted); ``max_inputs`` None is any number.
-        prepare: ``prepare(passes, *, <parameters>) -> state``, handed on to ``function`` as ``state=``; parameters here
-            are resolved once, at the model (site ``"*"``). ``prepare_when`` says for which parameters it is needed.
+        prepare: ``prepare(passes, *, <parameters>) -> state``, handed on to ``function`` as ``state=``.
+            ``prepare_when`` says for which parameters it is needed.
+        prepare_over: What a first pass goes over. ``"model"``: once over the whole model, with parameters resolved at
+            the site ``"*"``; ``"tensor"``: over each tensor before its pieces are computed, with the parameters there;
+            or a function from the parameters to one of these.
         affine: True if the result is affine in every numeric parameter and in the inputs for fixed others (lets a
             family precompute directions).
         version: Goes up whenever the numbers change; part of a recipe's semantic hash.
@@ -82,11 +130,12 @@ class MethodSpec:
     params: tuple[ParamSpec, ...]
     takes: Space = "weights"
     base: Literal["required", "optional", "none"] = "none"
-    granularity: Granularity = "tensor"
+    granularity: Granularity | Callable[[Mapping[str, Any]], Granularity] = "tensor"
     min_inputs: int = 1
     max_inputs: int | None = None
     prepare: Callable[..., Any] | None = None
     prepare_when: Callable[[Mapping[str, Any]], bool] | None = None
+    prepare_over: Over | Callable[[Mapping[str, Any]], Over] = "model"
     affine: bool = False
     version: int = 1
     promise: Promise = "bytes"
@@ -109,16 +158,20 @@ class MethodSpec:
                 return spec
         raise InputError(f"The method '{self.name}' has no parameter '{name}'.", method=self.name, param=name)
 
-    @property
+    @cached_property
     def arguments(self) -> frozenset[str]:
         """Which of :data:`ARGUMENTS` the function asks for."""
         return frozenset(ARGUMENTS) & frozenset(inspect.signature(self.function).parameters)
 
-    def needs_prepare(self, params: Mapping[str, Any]) -> bool:
-        """Whether these parameters (plain values by name) need the streaming first pass."""
-        if self.prepare is None:
+    def cut(self, params: Mapping[str, Any]) -> Granularity:
+        """How finely its inputs may be cut with these parameters (plain values by name)."""
+        return self.granularity(params) if callable(self.granularity) else self.granularity
+
+    def needs_prepare(self, params: Mapping[str, Any], over: Over | None = None) -> bool:
+        """Whether these parameters (plain values by name) need a streaming first pass: any, or one over this."""
+        if self.prepare is None or not (self.prepare_when is None or self.prepare_when(params)):
             return False
-        return self.prepare_when is None or self.prepare_when(params)
+        return over is None or over == (self.prepare_over(params) if callable(self.prepare_over) else self.prepare_over)
 
 
 #: Keyword arguments of a method function that are no parameters.
@@ -131,10 +184,11 @@ def method(
     title: str = "",
     takes: Space = "weights",
     base: Literal["required", "optional", "none"] = "none",
-    granularity: Granularity = "tensor",
+    granularity: Granularity | Callable[[Mapping[str, Any]], Granularity] = "tensor",
     inputs: tuple[int, int | None] = (1, None),
     prepare: Callable[..., Any] | None = None,
     prepare_when: Callable[[Mapping[str, Any]], bool] | None = None,
+    prepare_over: Over | Callable[[Mapping[str, Any]], Over] = "model",
     affine: bool = False,
     version: int = 1,
     promise: Promise = "bytes",
@@ -161,8 +215,8 @@ def method(
         return MethodSpec(
             name=name, title=title or name.replace("_", " ").capitalize(), function=function, params=specs, takes=takes,
             base=base, granularity=granularity, min_inputs=inputs[0], max_inputs=inputs[1], prepare=prepare,
-            prepare_when=prepare_when, affine=affine, version=version, promise=promise, paper=paper, url=url,
-            summary=summary, float64=float64, ordered=ordered, also=dict(also or {}),
+            prepare_when=prepare_when, prepare_over=prepare_over, affine=affine, version=version, promise=promise,
+            paper=paper, url=url, summary=summary, float64=float64, ordered=ordered, also=dict(also or {}),
         )  # fmt: skip
 
     return declare

@@ -1,16 +1,19 @@
-"""Sums whose bytes depend on nothing but the numbers: not on threads, chunks, vector width or device.
+"""Sums whose bytes depend on nothing but the numbers: not on threads, chunks or budgets.
 
 torch's own sums and dot products change with the number of threads. Here a flat tensor is cut into fixed blocks of
-:data:`BLOCK` elements (the last one padded with zeros); each block is added up in float64 by a fixed tree of
-element-wise additions (the first half to the second, again and again), which every device rounds alike; and the
-blocks' sums are added in index order.
+:data:`BLOCK` elements, each added up in float64 by one thread, and the blocks' sums are added in index order.
+
+Sums of element-wise functions pad the last block with zeros and add by a fixed tree (the first half to the second,
+again and again), which every device rounds alike. Inner products are made in rows of :data:`ROW` elements by the
+library's dot product on a CPU: five times as fast, and the same on every machine of one instruction set.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -18,6 +21,9 @@ from solera.errors import InputError
 
 #: Elements in a block. Part of the promise of equal bytes: changing it changes results.
 BLOCK = 2**17
+
+#: Elements of one call of the dot product: fewer than a library gives to several threads.
+ROW = 2**12
 
 #: Blocks that are worked on at a time; does not change results.
 _AT_ONCE = 4
@@ -78,14 +84,67 @@ def sum_abs(x: Tensor) -> float:
 
 
 def dot(x: Tensor, y: Tensor) -> float:
-    """Sum of products of two tensors of one shape.
+    """Sum of products of two tensors of one shape; 0 for empty ones.
 
     Raises:
         InputError: The shapes differ.
     """
-    return block_sum(torch.mul, x, y)
+    gram = Gram(2, pairs=[(0, 1)])
+    gram.add([x, y])
+    return gram.total(0, 1)
 
 
 def norm(x: Tensor) -> float:
     """Euclidean norm over all elements; 0 if empty."""
-    return math.sqrt(block_sum(torch.square, x))
+    gram = Gram(1)
+    gram.add([x])
+    return math.sqrt(gram.total(0, 0))
+
+
+class Gram:
+    """Inner products of some vectors that arrive in pieces.
+
+    Pieces in index order give what the whole vectors give, if all but the last are multiples of :data:`BLOCK` long.
+
+    Args:
+        count: How many vectors.
+        pairs: Which products, ``(i, j)`` with i at most j; all of them if None.
+    """
+
+    def __init__(self, count: int, pairs: Sequence[tuple[int, int]] | None = None) -> None:
+        self._count = count
+        every = [(i, j) for j in range(count) for i in range(j + 1)]
+        self._totals = dict.fromkeys(every if pairs is None else pairs, 0.0)
+
+    def add(self, tensors: Sequence[Tensor]) -> None:
+        """Take the next piece of every vector: any shape and dtype, one device.
+
+        Raises:
+            InputError: The shapes differ.
+        """
+        if len({tensor.shape for tensor in tensors}) != 1:
+            raise InputError(f"Tensors of one shape are wanted, not {[tuple(tensor.shape) for tensor in tensors]}.")
+        flats = [tensor.detach().reshape(-1) for tensor in tensors]
+        for start in range(0, flats[0].numel(), BLOCK):
+            wide = [flat[start : start + BLOCK].to(torch.float64) for flat in flats]
+            for i, j in self._totals:
+                self._totals[i, j] += _block_dot(wide[i], wide[j])
+
+    def total(self, i: int, j: int) -> float:
+        """The inner product of two of the vectors so far."""
+        return self._totals[min(i, j), max(i, j)]
+
+    @property
+    def products(self) -> list[list[float]]:
+        """All inner products so far, a symmetric list of lists."""
+        return [[self.total(i, j) for j in range(self._count)] for i in range(self._count)]
+
+
+def _block_dot(x: Tensor, y: Tensor) -> float:
+    """The inner product of two float64 blocks."""
+    if x.device.type != "cpu":
+        return float(_tree(torch.nn.functional.pad(x * y, (0, BLOCK - x.numel())).view(1, BLOCK)))
+    a, b = x.numpy(), y.numpy()
+    whole = a.size // ROW * ROW
+    total = float(np.add.reduce(np.vecdot(a[:whole].reshape(-1, ROW), b[:whole].reshape(-1, ROW))))
+    return total + float(np.dot(a[whole:], b[whole:]))

@@ -1,14 +1,16 @@
 """Exact selection without sorting: the k-th largest number, and the mask of the k largest.
 
-Non-negative float32 numbers have the order of their bit patterns. A histogram of the upper 16 bits says in which of
-65,536 drawers the k-th largest lies; a second histogram, of the lower 16 bits of what is in that drawer, says which
-number it is. Two passes, 512 KiB, exact, whatever the length, order or chunking.
+Non-negative float32 numbers have the order of their bit patterns. A histogram of patterns over a range, coarse where
+the range is wide, says in which drawer the k-th largest lies; another pass over that drawer alone says which number it
+is. Two passes from the whole range; one from a range that was guessed from a sample and turns out right. Exact,
+whatever the length, order or chunking, in a few megabytes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,12 +18,20 @@ from solera.errors import InputError, NumericError
 
 #: Elements looked at in one go; does not change results.
 _CHUNK = 2**17
-_DRAWERS = 2**16
+#: Most drawers of a histogram.
+_DRAWERS = 2**19
 _INFINITY = 0x7F800000
+_LARGEST = 0x7FFFFFFF
+
+Patterns = np.ndarray[tuple[int], np.dtype[np.int32]]
+Counts = np.ndarray[tuple[int], np.dtype[np.int64]]
+
+#: How many standard errors a sample's guess is widened by on either side.
+_ERRORS = 5.0
 
 
 class StreamingSelect:
-    """The k-th largest of a stream of non-negative float32 numbers, found in two passes over it.
+    """The k-th largest of a stream of non-negative float32 numbers.
 
     ::
 
@@ -33,6 +43,7 @@ class StreamingSelect:
         select.threshold
 
     Attributes:
+        k: Which one; may be set until the first pass is ended.
         threshold: The k-th largest; NaN until found. Infinite if ``k`` is 0.
         above: How many numbers are larger than it.
         ties: How many are equal to it; ``k - above`` of them (those first in the stream) belong to the k largest.
@@ -51,56 +62,120 @@ class StreamingSelect:
         self.threshold = float("inf") if k == 0 else float("nan")
         self.above = 0
         self.ties = 0
-        self._upper: int | None = None
-        self._counts: Tensor | None = None
+        self._look_in(0, _LARGEST)
 
     @property
     def needs_pass(self) -> bool:
         """Whether the stream must be gone through (once more)."""
         return self.threshold != self.threshold
 
+    def guess(self, sample: Sequence[Tensor], share: float) -> None:
+        """Say where the number may lie, before the first pass; a wrong guess costs two passes more.
+
+        Args:
+            sample: Runs of numbers from places all over the stream, float32 (signs are ignored).
+            share: The share of the stream that is to be selected, ``k`` of all, as far as it is known.
+        """
+        if not sample or not 0 < share < 1:
+            return
+        runs = [np.abs(run.detach().reshape(-1).cpu().numpy()) for run in sample]
+        together = np.concatenate(runs)
+        size = together.size
+        place = size - 1 - min(int(size * share), size - 1)
+        middle = np.partition(together, place)[place]
+        # Runs differ by more than chance: rows and layers have sizes of their own.
+        shares = np.array([np.count_nonzero(run > middle) / run.size for run in runs])
+        error = max(float(shares.std()) / len(runs) ** 0.5, (share * (1 - share) / size) ** 0.5)
+        first = int(size * (1 - share - _ERRORS * error)) - 1
+        last = int(size * (1 - share + _ERRORS * error)) + 1
+        places = [min(max(place, 0), size - 1) for place in (first, last)]
+        low, high = np.partition(together, places)[places].view(np.int32).tolist()
+        self._look_in(low if first > 0 else 0, high if last < size - 1 else _LARGEST)
+
+    def _look_in(self, low: int, high: int) -> None:
+        """Begin a pass that looks at patterns from ``low`` to ``high``."""
+        self._low, self._high = low, high
+        self._shift = max((high - low).bit_length() - _DRAWERS.bit_length() + 1, 0)
+        self._over = self._seen = self._largest = 0
+        self._counts: Counts | None = None
+        self._waiting: list[Patterns] = []
+        self._held = 0
+
     def add(self, piece: Tensor) -> None:
-        """Look at the next numbers: float32, any shape, non-negative (signs are ignored), any device."""
-        patterns = piece.detach().reshape(-1).view(torch.int32)
-        for start in range(0, patterns.numel(), _CHUNK):
-            chunk = patterns[start : start + _CHUNK] & 0x7FFFFFFF
-            if self._upper is None:
-                drawers = chunk >> 16
-            else:
-                drawers = chunk[(chunk >> 16) == self._upper] & (_DRAWERS - 1)
-            counts = torch.bincount(drawers, minlength=_DRAWERS)
-            self._counts = counts if self._counts is None else self._counts.add_(counts)
+        """Look at the next numbers: float32, any shape, non-negative (signs are ignored), any device.
+
+        Nothing, when the number is found.
+        """
+        if not self.needs_pass:
+            return
+        patterns = piece.detach().reshape(-1).view(torch.int32).cpu().numpy()
+        for start in range(0, patterns.size, _CHUNK):
+            chunk = np.bitwise_and(patterns[start : start + _CHUNK], _LARGEST)
+            self._seen += chunk.size
+            self._largest = max(self._largest, int(chunk.max()))
+            if (self._low, self._high) != (0, _LARGEST):
+                over = chunk > self._high
+                self._over += int(np.count_nonzero(over))
+                # Where the masks differ, it reaches the lower end and is not over.
+                chunk = chunk[np.not_equal(chunk >= self._low, over)]
+            self._waiting.append(chunk)
+            self._held += chunk.size
+            if self._held >= _DRAWERS:
+                self._count()
+
+    def _count(self) -> None:
+        """Put what waits into the drawers: many numbers at a time, for the histogram is made anew each time."""
+        if self._counts is None:
+            self._counts = np.zeros(((self._high - self._low) >> self._shift) + 1, dtype=np.int64)
+        found = np.bincount((np.concatenate(self._waiting) - np.int32(self._low)) >> self._shift)
+        self._counts[: found.size] += found
+        self._waiting, self._held = [], 0
 
     def end_pass(self) -> None:
-        """Say that the stream has been gone through.
+        """Say that the stream has been gone through. Nothing, when the number is found.
 
         Raises:
             InputError: It holds fewer than ``k`` numbers.
             NumericError: It holds NaN.
         """
-        counts = [0] * _DRAWERS if self._counts is None else self._counts.tolist()
-        self._counts = None
-        if self._upper is None:
-            if sum(counts) < self.k:
-                raise InputError(f"The {self.k}-th largest of {sum(counts)} numbers is wanted.", k=self.k)
-            if any(counts[(_INFINITY >> 16) + 1 :]):
-                raise NumericError("The largest of numbers cannot be found: NaN is among them.")
-            self._upper = self._descend(counts)
+        if not self.needs_pass:
             return
-        lower = self._descend(counts)
-        self.ties = counts[lower]
-        pattern = torch.tensor(self._upper << 16 | lower, dtype=torch.int32)
-        self.threshold = float(pattern.view(torch.float32))
-        if self.threshold != self.threshold:
+        if self._seen < self.k:
+            raise InputError(f"The {self.k}-th largest of {self._seen} numbers is wanted.", k=self.k)
+        if self._largest > _INFINITY:
             raise NumericError("The largest of numbers cannot be found: NaN is among them.")
+        if self._counts is not None and self._held:
+            self._count()
+        inside = self._held if self._counts is None else int(self._counts.sum())
+        if self.k == 0:
+            self.threshold = float("inf")
+        elif self.k <= self._over:
+            self._look_in(self._high + 1, _LARGEST)
+        elif self.k > self._over + inside:
+            self._look_in(0, self._low - 1)
+        elif self._counts is None:
+            values = np.concatenate(self._waiting)
+            pattern = int(np.partition(values, inside - (self.k - self._over))[inside - (self.k - self._over)])
+            above = int(np.count_nonzero(values > pattern))
+            self._found(pattern, self._over + above, int(np.count_nonzero(values >= pattern)) - above)
+        else:
+            self._open_drawer(self._counts)
 
-    def _descend(self, counts: list[int]) -> int:
-        """The drawer with the k-th largest; what lies in drawers above it is counted."""
-        for drawer in range(_DRAWERS - 1, -1, -1):
-            if self.above + counts[drawer] >= self.k:
-                return drawer
-            self.above += counts[drawer]
-        raise InputError("The stream was shorter the second time.")
+    def _open_drawer(self, counts: Counts) -> None:
+        """Find the number in its drawer, or look into that drawer in another pass."""
+        reached = np.cumsum(counts[::-1])  # numbers in the drawers from the largest down
+        place = int(np.searchsorted(reached, self.k - self._over))
+        drawer = counts.size - 1 - place
+        low = self._low + (drawer << self._shift)
+        if self._shift:
+            self._look_in(low, min(low + (1 << self._shift) - 1, self._high))
+        else:
+            self._found(low, self._over + int(reached[place] - counts[drawer]), int(counts[drawer]))
+
+    def _found(self, pattern: int, above: int, ties: int) -> None:
+        self.above, self.ties = above, ties
+        self.threshold = float(np.int32(pattern).view(np.float32))
+        self._counts, self._waiting = None, []
 
 
 def select_kth(stream: Iterable[Tensor], k: int) -> StreamingSelect:

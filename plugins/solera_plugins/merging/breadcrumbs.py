@@ -2,13 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import torch
 from torch import Tensor
 
-from solera.api import Param, bricks, method, selection
-from solera_plugins.merging.combining import COMBINE_HELP, ZERO_SIGN_HELP, Combine, ZeroSign, combine
+from solera.api import HeldPasses, Param, Passes, Piece, method
+from solera_plugins.merging.combining import COMBINE_HELP, ZERO_SIGN_HELP, Combine, ZeroSign
+from solera_plugins.merging.thinning import Thinned
+from solera_plugins.merging.trimming import cuts_at, trimmed
+
+
+def survey(
+    passes: Passes, *, density: tuple[float, ...], gamma: tuple[float, ...], weight: tuple[float, ...], scope: str,
+    order: str, rescale: str, compat: str, **_: object,
+) -> Thinned:  # fmt: skip
+    """Find where each vector is cut; goes over the tensor for thresholds and norms."""
+
+    def rows(deltas: Sequence[Tensor], piece: Piece) -> list[Tensor]:
+        if compat == "authors" and deltas[0].dim() == 0:  # they leave scalars alone
+            return list(deltas)
+        kept = []
+        for delta, share, top in zip(deltas, density, gamma, strict=True):
+            lines = delta.reshape(-1, delta.shape[-1] if delta.dim() else 1)
+            first, last = middle(lines.shape[1], share, top, order, compat)
+            mask = rank_mask(lines, last) & ~rank_mask(lines, first)
+            kept.append(torch.where(mask.view(delta.shape), delta, 0.0))
+        return kept
+
+    if scope == "row" and passes.numel:
+        return Thinned(passes, rows, weight, l1=rescale == "l1")
+    ranks = [middle(passes.numel, share, top, order, compat) for share, top in zip(density, gamma, strict=True)]
+    cuts = cuts_at(passes, [(i, count) for i, pair in enumerate(ranks) for count in pair])
+
+    def thin(deltas: Sequence[Tensor], piece: Piece) -> list[Tensor]:
+        if compat == "authors" and deltas[0].dim() == 0:
+            return list(deltas)
+        outliers, wanted = trimmed(deltas, cuts[::2], piece), trimmed(deltas, cuts[1::2], piece)
+        return [entry - outlier for entry, outlier in zip(wanted, outliers, strict=True)]
+
+    return Thinned(passes, thin, weight, l1=rescale == "l1")
 
 
 @method(
@@ -16,7 +50,9 @@ from solera_plugins.merging.combining import COMBINE_HELP, ZERO_SIGN_HELP, Combi
     title="Model Breadcrumbs",
     takes="delta",
     base="required",
-    granularity="tensor",
+    granularity=lambda params: "block" if params["scope"] == "row" or params["compat"] == "authors" else "element",
+    prepare=survey,
+    prepare_over="tensor",
     paper="Davari & Belilovsky 2024, Model Breadcrumbs: scaling multi-task model merging with sparse masks",
     url="https://arxiv.org/abs/2312.06795",
     also={
@@ -58,6 +94,8 @@ def breadcrumbs(
             "nothing is kept where no outlier is counted."
         ),
     ] = "none",
+    state: Thinned | None = None,
+    piece: Piece | None = None,
 ) -> Tensor:
     """Keep the middle of each task vector by magnitude, add what is kept.
 
@@ -77,6 +115,8 @@ def breadcrumbs(
         order: Which goes first.
         rescale: Whether the loss is made up for.
         compat: Whose counting.
+        state: What :func:`survey` found.
+        piece: Which tensor this is.
 
     Paper:
         by row; the released code searches density 0.05 to 0.2, gamma 0.001 to 0.01 and scale 0.01 to 1.
@@ -85,15 +125,13 @@ def breadcrumbs(
         - The released code's beta is the share kept, the paper's the share left out at the bottom.
         - Counts are rounded down: of rows or tensors with fewer than 1/density entries nothing is kept.
     """
-    kept = []
-    for delta, share, top in zip(deltas, density, gamma, strict=True):
-        by_row = scope == "row" and delta.dim() > 0 and delta.numel() > 0
-        rows = delta.reshape(-1, delta.shape[-1]) if by_row else delta.reshape(1, -1)
-        first, last = middle(rows.shape[1], share, top, order, compat)
-        mask = rank_mask(rows, last) & ~rank_mask(rows, first)
-        thin = torch.where(mask.view(delta.shape), delta, 0.0)
-        kept.append(bricks.rescale_l1(thin, delta) if rescale == "l1" else thin)
-    return combine(kept, weight, combine_by, zero_sign) * scale
+    piece = piece or Piece("")
+    if state is None:
+        state = survey(
+            HeldPasses(deltas, piece.name), density=density, gamma=gamma, weight=weight, scope=scope, order=order,
+            rescale=rescale, compat=compat,
+        )  # fmt: skip
+    return state.merged(deltas, piece, combine_by, zero_sign, scale)
 
 
 def middle(numel: int, density: float, gamma: float, order: str, compat: str) -> tuple[int, int]:
@@ -111,7 +149,5 @@ def middle(numel: int, density: float, gamma: float, order: str, compat: str) ->
 
 def rank_mask(rows: Tensor, count: int) -> Tensor:
     """The ``count`` largest magnitudes of each row, of equal ones the first."""
-    if rows.shape[0] == 1:
-        return selection.top_k_mask(rows.abs(), count)
     order = rows.abs().argsort(dim=1, descending=True, stable=True)
     return torch.zeros_like(rows, dtype=torch.bool).scatter_(1, order[:, :count], True)

@@ -2,24 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Literal
 
+import torch
 from torch import Tensor
 
-from solera.api import bricks
+from solera.api import HeldPasses, Passes, Piece, bricks
 from solera_plugins.merging.sums import normalised, weighted_sum
-from solera_plugins.merging.ties import agreeing, decide
+from solera_plugins.merging.trimming import placed, scaled
 
 Combine = Literal["sum", "mean", "ties", "ties_sum"]
 ZeroSign = Literal["majority", "plus", "drop"]
+
+#: Adds up signs without rounding.
+_EXACT = torch.float64
 
 #: Said alike by every method that offers the choice.
 COMBINE_HELP = "Add, average, or elect a sign and take the mean (ties) or sum (ties_sum) of what agrees."
 ZERO_SIGN_HELP = "Where an elected sign is even: the one most coordinates of the tensor have, plus, or the base."
 
 
-def combine(deltas: list[Tensor], weight: Sequence[float], how: Combine, zero_sign: ZeroSign = "majority") -> Tensor:
+class Majority:
+    """The sign that most coordinates elect, of a tensor or a model: found when somebody asks, for few must.
+
+    Args:
+        passes: The task vectors.
+        elected: The sign of each coordinate of a piece.
+    """
+
+    def __init__(self, passes: Passes, elected: Callable[[Sequence[Tensor], Piece], Tensor]) -> None:
+        self._passes = passes
+        self._elected = elected
+        self._lock = threading.Lock()
+        self._sign: int | None = None
+
+    @property
+    def sign(self) -> int:
+        """1, -1, or 0 where as many are positive as negative."""
+        with self._lock:
+            if self._sign is None:
+                balance = sum(float(self._elected(t, piece).sum(dtype=_EXACT)) for piece, t in placed(self._passes))
+                self._sign = (balance > 0) - (balance < 0)
+            return self._sign
+
+
+def decided(signs: Tensor, kept: Sequence[Tensor], undecided: Callable[[], float]) -> Tensor:
+    """The signs, with another one where the vote is even and something was kept; asked for only if there is such."""
+    even = bricks.equal(signs, 0.0)
+    sizes = kept[0].abs()
+    for entry in kept[1:]:
+        sizes += entry.abs()
+    if float((sizes * even).sum()) == 0:
+        return signs
+    sign = undecided()
+    return signs + even * sign if sign else signs
+
+
+def combine(
+    deltas: Sequence[Tensor], weight: Sequence[float], how: Combine, zero_sign: ZeroSign = "majority",
+    majority: Majority | None = None,
+) -> Tensor:  # fmt: skip
     """One task vector from several.
 
     Args:
@@ -27,12 +72,35 @@ def combine(deltas: list[Tensor], weight: Sequence[float], how: Combine, zero_si
         weight: One number per model.
         how: Sum, mean (by total weight), or an election of signs over the weighted vectors.
         zero_sign: What an even vote takes.
+        majority: Of the election; None counts the vectors at hand, which are whole then.
     """
     if how in {"sum", "mean"}:
         return weighted_sum(deltas, weight if how == "sum" else normalised(weight))
-    kept = [delta * w for delta, w in zip(deltas, weight, strict=True)]
-    signs = bricks.elect_sign(kept)
-    undecided = decide(signs, zero_sign, "none", None)
-    if undecided:
-        signs = signs.masked_fill(signs == 0, undecided)
-    return agreeing(kept, signs, tuple(weight), "mean" if how == "ties" else "sum")
+    if majority is None:
+        majority = Majority(HeldPasses(deltas), lambda whole, _: bricks.elect_sign(weighted(whole, weight)))
+    kept = weighted(deltas, weight)
+    signs = decided(bricks.elect_sign(kept), kept, partial(even_sign, zero_sign, majority))
+    return agreeing(kept, signs, weight, "mean" if how == "ties" else "sum")
+
+
+def even_sign(zero_sign: ZeroSign, majority: Majority) -> int:
+    """The sign where a vote is even; 0 leaves the base."""
+    return majority.sign if zero_sign == "majority" else int(zero_sign == "plus")
+
+
+def weighted(deltas: Sequence[Tensor], weight: Sequence[float]) -> list[Tensor]:
+    """Each vector times its weight."""
+    return [scaled(delta, w) for delta, w in zip(deltas, weight, strict=True)]
+
+
+def agreeing(kept: Sequence[Tensor], signs: Tensor, weight: Sequence[float], merge: str) -> Tensor:
+    """Mean, sum or largest of the entries that have the elected sign; 0 where none has."""
+    if merge == "mean":
+        return bricks.disjoint_mean(kept, signs, weight)
+    sizes = [(entry * signs).clamp_min_(0.0) for entry in kept]
+    if merge == "max":
+        largest = sizes[0]
+        for size in sizes[1:]:
+            largest = largest.maximum(size)
+        return largest * signs
+    return weighted_sum(sizes, [1.0] * len(sizes)) * signs

@@ -3,15 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Literal
 
 import torch
 from torch import Tensor
 
-from solera.api import Param, Piece, bricks, method
-from solera_plugins.merging.combining import COMBINE_HELP, ZERO_SIGN_HELP, Combine, ZeroSign, combine
+from solera.api import HeldPasses, Param, Passes, Piece, bricks, method
+from solera_plugins.merging.combining import COMBINE_HELP, ZERO_SIGN_HELP, Combine, ZeroSign
+from solera_plugins.merging.thinning import Thinned
+from solera_plugins.merging.trimming import WHOLE, Cut, cuts_at, trimmed
 
 Rescale = Literal["inverse", "l1", "none"]
+
+
+def survey(
+    passes: Passes, masks: Sequence[Tensor] | None = None, *, density: tuple[float, ...], weight: tuple[float, ...],
+    rescale: Rescale, q: tuple[float, ...], strategy: str, seed: int, **_: object,
+) -> Thinned:  # fmt: skip
+    """Decide what is dropped of a tensor; goes over it only for thresholds and norms."""
+    cuts = smaller(passes, density) if strategy == "magnitude" and masks is None else []
+
+    def thin(deltas: Sequence[Tensor], piece: Piece) -> list[Tensor]:
+        if masks is not None:
+            kept = [torch.where(mask, delta, 0.0) for delta, mask in zip(deltas, masks, strict=True)]
+        elif cuts:
+            kept = trimmed(deltas, cuts, piece)
+        else:
+            kept = [
+                delta * bricks.random_keep(delta.shape, share, seed, piece, i)
+                for i, (delta, share) in enumerate(zip(deltas, density, strict=True))
+            ]
+        if rescale != "inverse":
+            return kept
+        divisors = [divisor or share for divisor, share in zip(q, density, strict=True)]
+        return [entry / by if by > 0 else entry for entry, by in zip(kept, divisors, strict=True)]
+
+    return Thinned(passes, thin, weight, l1=rescale == "l1")
+
+
+def smaller(passes: Passes, density: Sequence[float]) -> list[Cut]:
+    """Cuts above the ``floor(n (1 - density))``-th smallest magnitude; all that equal it are dropped."""
+    dropped = [int(passes.numel * (1 - share)) for share in density]
+    cuts = cuts_at(passes, [(i, passes.numel - count + 1) for i, count in enumerate(dropped)], all_ties=True)
+    return [replace(cut, until=("", 0)) if count else WHOLE for cut, count in zip(cuts, dropped, strict=True)]
 
 
 @method(
@@ -19,7 +54,9 @@ Rescale = Literal["inverse", "l1", "none"]
     title="DARE",
     takes="delta",
     base="required",
-    granularity="tensor",
+    granularity="element",
+    prepare=survey,
+    prepare_over="tensor",
     paper="Yu et al. 2024, Language models are super Mario: absorbing abilities from homologous models as a free lunch",
     url="https://arxiv.org/abs/2311.03099",
     also={
@@ -62,6 +99,7 @@ def dare(
         Literal["random", "magnitude"], Param(help="Drop at random, or the smallest (the paper's baseline).")
     ] = "random",
     seed: Annotated[int, Param(help="Of the random masks; a mask is a function of seed, tensor name and model.")] = 0,
+    state: Thinned | None = None,
     piece: Piece | None = None,
 ) -> Tensor:
     """Drop each change with probability p, divide the others by 1 - p, merge.
@@ -83,6 +121,7 @@ def dare(
         q: What to divide by, per model; 0 for the density.
         strategy: Which are dropped.
         seed: Of the masks.
+        state: What :func:`survey` found.
         piece: Which tensor this is.
 
     Paper:
@@ -94,29 +133,10 @@ def dare(
         - Scaling to the former 1-norm, as mergekit does, differs from dividing by the density where few entries
         survive.
     """
-    sparse = []
-    for i, (delta, share, divisor) in enumerate(zip(deltas, density, q, strict=True)):
-        if masks is not None:
-            mask = masks[i]
-        elif strategy == "random":
-            mask = bricks.random_mask(delta.shape, share, seed, piece, i)
-        else:
-            mask = larger(delta, share)
-        sparse.append(rescaled(torch.where(mask, delta, 0.0), delta, divisor or share, rescale))
-    return combine(sparse, weight, combine_by, zero_sign) * scale
-
-
-def rescaled(kept: Tensor, whole: Tensor, divisor: float, how: Rescale) -> Tensor:
-    """The kept entries, made up for what is missing."""
-    if how == "l1":
-        return bricks.rescale_l1(kept, whole)
-    return kept / divisor if how == "inverse" and divisor > 0 else kept
-
-
-def larger(delta: Tensor, density: float) -> Tensor:
-    """Where a magnitude is above the ``floor(n (1 - density))``-th smallest; all that equal it are dropped."""
-    dropped = int(delta.numel() * (1 - density))
-    if dropped == 0:
-        return torch.ones_like(delta, dtype=torch.bool)
-    size = delta.abs()
-    return size > size.reshape(-1).kthvalue(dropped).values
+    piece = piece or Piece("")
+    if state is None:
+        state = survey(
+            HeldPasses(deltas, piece.name), masks, density=density, weight=weight, rescale=rescale, q=q,
+            strategy=strategy, seed=seed,
+        )  # fmt: skip
+    return state.merged(deltas, piece, combine_by, zero_sign, scale)

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import torch
 from torch import Tensor
 
-from solera.api import InputError, Param, Passes, bricks, method, reductions
+from solera.api import InputError, Param, Passes, bricks, method
 from solera_plugins.merging.sums import weighted_sum
 
 #: Keeps the weights of vectors that lie in the subspace finite.
@@ -17,15 +17,7 @@ EPSILON = 1e-7
 
 def inner_products(passes: Passes, **_: object) -> list[list[float]]:
     """All inner products of the task vectors over the whole model."""
-    total: list[list[float]] = []
-    for _name, deltas in passes:
-        count = len(deltas)
-        total = total or [[0.0] * count for _ in range(count)]
-        for i in range(count):
-            for j in range(i + 1):
-                total[i][j] += reductions.dot(deltas[i], deltas[j])
-                total[j][i] = total[i][j]
-    return total
+    return bricks.gram_over(passes)
 
 
 @method(
@@ -34,6 +26,7 @@ def inner_products(passes: Passes, **_: object) -> list[list[float]]:
     takes="delta",
     base="required",
     granularity="tensor",
+    version=2,
     prepare=inner_products,
     prepare_when=lambda params: params["scope"] == "model",
     promise="tolerance",

@@ -8,31 +8,27 @@ from typing import Annotated, Literal
 
 from torch import Tensor
 
-from solera.api import InputError, Param, Passes, bricks, method, reductions
+from solera.api import HeldPasses, InputError, Param, Passes, method, reductions
 from solera_plugins.merging.sums import weighted_sum
 
 
-def inner_products(passes: Passes, **_: object) -> list[list[float]]:
-    """Inner products over the whole model of what each one differs by from the first."""
-    total: list[list[float]] = []
+def survey(passes: Passes, *, weight: tuple[float, ...], iterations: int, tolerance: float, **_: object) -> list[float]:
+    """How much of each model is in the median, from the inner products of what each differs by from the first."""
+    products: reductions.Gram | None = None
     for _name, tensors in passes:
-        count = len(tensors)
-        total = total or [[0.0] * count for _ in range(count)]
-        apart = [tensor - tensors[0] for tensor in tensors]
-        for i in range(1, count):
-            for j in range(1, i + 1):
-                total[i][j] += reductions.dot(apart[i], apart[j])
-                total[j][i] = total[i][j]
-    return total
+        products = products or reductions.Gram(len(tensors))
+        products.add([tensor - tensors[0] for tensor in tensors])
+    return shares(products.products if products else [], weight, iterations, tolerance)
 
 
 @method(
     "geometric_median",
     title="Geometric median",
     takes="any",
-    granularity="tensor",
-    prepare=inner_products,
-    prepare_when=lambda params: params["scope"] == "model",
+    granularity="element",
+    prepare=survey,
+    prepare_over=lambda params: params["scope"],
+    version=2,
     paper="Pillutla et al. 2022, Robust aggregation for federated learning; Weiszfeld 1937",
     url="https://arxiv.org/abs/1912.13445",
     also={
@@ -50,7 +46,7 @@ def geometric_median(
     ] = "model",
     iterations: Annotated[int, Param(1, 100_000, help="Most steps.")] = 200,
     tolerance: Annotated[float, Param(0.0, 1.0, log=True, help="Stop when no model's share changes by more.")] = 1e-9,
-    state: list[list[float]] | None = None,
+    state: list[float] | None = None,
 ) -> Tensor:
     """Minimise ``sum_i w_i |W - W_i|`` by Weiszfeld's steps.
 
@@ -64,7 +60,7 @@ def geometric_median(
         scope: What distances are taken over.
         iterations: Most steps.
         tolerance: When to stop.
-        state: Inner products over the model.
+        state: How much of each is in the median over the tensor or model.
 
     Raises:
         InputError: The weights total 0.
@@ -72,19 +68,23 @@ def geometric_median(
     Pitfalls:
         - Half of the weight or more can carry it anywhere.
     """
-    if sum(weight) <= 0:
-        raise InputError(f"The weights {list(weight)} of a geometric median must total more than 0.")
-    products = bricks.gram([tensor - tensors[0] for tensor in tensors]) if state is None else state
-    return weighted_sum(tensors, shares(products, weight, iterations, tolerance))
+    held = HeldPasses(tensors)
+    return weighted_sum(tensors, state or survey(held, weight=weight, iterations=iterations, tolerance=tolerance))
 
 
 def shares(
     products: Sequence[Sequence[float]], weight: Sequence[float], iterations: int, tolerance: float
 ) -> list[float]:
-    """How much of each model is in the median."""
+    """How much of each model is in the median.
+
+    Raises:
+        InputError: The weights total 0.
+    """
+    if sum(weight) <= 0:
+        raise InputError(f"The weights {list(weight)} of a geometric median must total more than 0.")
     every = range(len(weight))
     found = [w / sum(weight) for w in weight]
-    size = max(products[i][i] for i in every)
+    size = max((products[i][i] for i in every), default=0.0) if products else 0.0
     floor = 1e-12 * sqrt(size)
     if floor == 0:
         return found

@@ -8,18 +8,51 @@ from typing import Annotated
 
 from torch import Tensor
 
-from solera.api import InputError, Param, bricks, method
+from solera.api import InputError, Param, Passes, bricks, method
 from solera_plugins.merging.sums import weighted_sum
 
 #: A tensor shorter than this has no direction.
 TINY = 1e-12
 
 
+def parts(
+    products: Sequence[Sequence[float]], weight: Sequence[float], iterations: int, tolerance: float
+) -> list[float]:
+    """How much of each model is in the mean, from their inner products; shares for tensors without elements.
+
+    Raises:
+        InputError: The weights total 0.
+    """
+    if sum(weight) <= 0:
+        raise InputError(f"The weights {list(weight)} of a Karcher mean must total more than 0.")
+    shares = [w / sum(weight) for w in weight]
+    lengths = [sqrt(products[i][i]) for i in range(len(products))]
+    pointing = [i for i, length in enumerate(lengths) if length > TINY and shares[i] > 0]
+    if not pointing:
+        return shares
+    cosines = [[products[i][j] / (lengths[i] * lengths[j]) for j in pointing] for i in pointing]
+    total = sum(shares[i] for i in pointing)
+    mean = mean_direction(cosines, [shares[i] / total for i in pointing], iterations, tolerance)
+    scale = sum(share * length for share, length in zip(shares, lengths, strict=True))
+    found = [0.0] * len(shares)
+    for c, i in zip(mean, pointing, strict=True):
+        found[i] = scale * c / lengths[i]
+    return found
+
+
+def survey(passes: Passes, *, weight: tuple[float, ...], iterations: int, tolerance: float, **_: object) -> list[float]:
+    """How much of each model is in a tensor's mean."""
+    return parts(bricks.gram_over(passes), weight, iterations, tolerance)
+
+
 @method(
     "karcher",
     title="Karcher mean",
     takes="weights",
-    granularity="tensor",
+    granularity="element",
+    prepare=survey,
+    prepare_over="tensor",
+    version=2,
     paper="Karcher 1977, Riemannian center of mass and mollifier smoothing",
     url="https://doi.org/10.1002/cpa.3160300502",
     also={
@@ -34,6 +67,7 @@ def karcher(
     ] = (1.0,),
     iterations: Annotated[int, Param(1, 1000, help="Stop after so many steps.")] = 10,
     tolerance: Annotated[float, Param(0.0, 1.0, log=True, help="Stop when a step is shorter, in radians.")] = 1e-5,
+    state: list[float] | None = None,
 ) -> Tensor:
     """Average the directions of the models along the sphere, and their lengths apart.
 
@@ -49,6 +83,7 @@ def karcher(
         weight: Shares; made to total 1.
         iterations: Most steps.
         tolerance: Shortest step.
+        state: How much of each is in the mean over the tensor.
 
     Raises:
         InputError: The weights total 0.
@@ -57,22 +92,7 @@ def karcher(
         - For models near each other it is the average, up to what averaging loses in length.
         - Opposite directions have no mean; where they cancel the first model decides.
     """
-    if sum(weight) <= 0:
-        raise InputError(f"The weights {list(weight)} of a Karcher mean must total more than 0.")
-    shares = [w / sum(weight) for w in weight]
-    products = bricks.gram(tensors)
-    lengths = [sqrt(products[i][i]) for i in range(len(tensors))]
-    pointing = [i for i, length in enumerate(lengths) if length > TINY and shares[i] > 0]
-    if not pointing:
-        return weighted_sum(tensors, shares)
-    cosines = [[products[i][j] / (lengths[i] * lengths[j]) for j in pointing] for i in pointing]
-    total = sum(shares[i] for i in pointing)
-    mean = mean_direction(cosines, [shares[i] / total for i in pointing], iterations, tolerance)
-    scale = sum(share * length for share, length in zip(shares, lengths, strict=True))
-    parts = [0.0] * len(tensors)
-    for c, i in zip(mean, pointing, strict=True):
-        parts[i] = scale * c / lengths[i]
-    return weighted_sum(tensors, parts)
+    return weighted_sum(tensors, state or parts(bricks.gram(tensors), weight, iterations, tolerance))
 
 
 def mean_direction(

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import combinations
 from math import cos, inf, sqrt
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from torch import Tensor
 
-from solera.api import Param, bricks, method
+from solera.api import Param, Passes, bricks, method
 from solera_plugins.merging.sums import row_sum, weighted_sum
+
+
+def by_row(params: Mapping[str, Any]) -> bool:
+    """Whether each row has an angle of its own."""
+    return bool(params["by"] == "row" and params["compat"] != "fusion_bench")
+
+
+def inner_products(passes: Passes, **_: object) -> list[list[float]]:
+    """All inner products of the task vectors."""
+    return bricks.gram_over(passes)
 
 
 @method(
@@ -18,9 +29,12 @@ from solera_plugins.merging.sums import row_sum, weighted_sum
     title="Model Stock",
     takes="delta",
     base="required",
-    granularity="tensor",
+    granularity=lambda params: "block" if by_row(params) else "element",
+    prepare=inner_products,
+    prepare_when=lambda params: not by_row(params),
+    prepare_over="tensor",
     inputs=(2, None),
-    version=2,
+    version=3,
     paper="Jang et al. 2024, Model Stock: all we need is just a few fine-tuned models",
     url="https://arxiv.org/abs/2403.19522",
 )
@@ -37,6 +51,7 @@ def model_stock(
             "mean; so does fusion_bench, which adds 1e-8 to denominators, in its own float32 arithmetic."
         ),
     ] = "none",
+    state: list[list[float]] | None = None,
 ) -> Tensor:
     """Go from the base towards the average by the ratio that minimises the distance to the centre of the models.
 
@@ -48,6 +63,7 @@ def model_stock(
         deltas: Two or more task vectors of one shape.
         by: What an angle belongs to.
         compat: Whose guards.
+        state: The inner products over the tensor.
 
     Paper:
         two fine-tuned models, angles by tensor; applied again and again during training in its second half.
@@ -60,7 +76,7 @@ def model_stock(
     mean = weighted_sum(deltas, [1.0 / count] * count)
     floor, least = (1e-6, -inf) if compat == "mergekit" else (0.0, 0.0)
     if compat == "fusion_bench":
-        return mean * fusion_bench_ratio(deltas)
+        return mean * fusion_bench_ratio(state or bricks.gram(deltas))
     if by == "row" and deltas[0].dim() > 0:
         pairs = list(combinations(deltas, 2))
         lengths = {id(d): row_sum(d.double().square()).sqrt() for d in deltas}
@@ -71,7 +87,7 @@ def model_stock(
         below = 1 + (count - 1) * cosine
         ratio = torch.where(below > SINGULAR, count * cosine / below, 0.0).clamp_min(least)
         return mean * ratio.unsqueeze(-1).to(mean.dtype)
-    products = bricks.gram(deltas)
+    products = state or bricks.gram(deltas)
     return mean * max(stock_ratio(mean_cosine(products, floor), count), least)
 
 
@@ -94,9 +110,9 @@ def stock_ratio(cosine: float, count: int) -> float:
     return count * cosine / below if below > SINGULAR else 0.0
 
 
-def fusion_bench_ratio(deltas: list[Tensor]) -> float:
+def fusion_bench_ratio(products: list[list[float]]) -> float:
     """The ratio as fusion_bench computes it: cosine and angle in float32, 1e-8 added below both fractions."""
-    products, every = bricks.gram(deltas), len(deltas)
+    every = len(products)
     angles = []
     for i, j in combinations(range(every), 2):
         dot, left, right = torch.tensor([products[i][j], products[i][i], products[j][j]], dtype=torch.float32)

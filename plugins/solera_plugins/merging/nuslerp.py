@@ -19,6 +19,7 @@ TINY = 1e-8
     title="NuSLERP",
     takes="any",
     granularity="tensor",
+    version=2,
     base="optional",
     inputs=(2, 2),
     promise="tolerance",

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import torch
 from torch import Tensor
 
-from solera.api import Param, Passes, method
+from solera.api import HeldPasses, Param, Passes, method
 from solera_plugins.merging.order import Ranked
 from solera_plugins.merging.sums import weighted_sum
 
@@ -123,7 +123,7 @@ def pcb(
         - The README's inter-balance is a tanh of raw products, about 1e-6 for real changes, and so all but linear.
         - A task vector that vanishes divides by 0 in the released code; here it weighs nothing.
     """
-    rows = balance([("", deltas)], density=density, variant=variant) if state is None else state
+    rows = balance(HeldPasses(deltas), density=density, variant=variant) if state is None else state
     if not deltas[0].numel():
         return deltas[0].clone()
     weights = [

@@ -2,13 +2,96 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from math import isfinite
 from typing import Annotated, Literal
 
 import torch
 from torch import Tensor
 
-from solera.api import Param, bricks, method, reductions, selection
+from solera.api import HeldPasses, Param, Passes, Piece, bricks, method, reductions, selection
+from solera_plugins.merging.combining import weighted
 from solera_plugins.merging.sums import weighted_sum
+from solera_plugins.merging.trimming import NOTHING, WHOLE, Cut, placed, scaled, ties_until
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What the whole tensor tells.
+
+    Attributes:
+        numel: How many elements it has.
+        cut: Which variances stay.
+        energy: Sum of squares of what stays of each task vector.
+    """
+
+    numel: int
+    cut: Cut
+    energy: list[float]
+
+    def chosen(self, deltas: Sequence[Tensor], piece: Piece) -> list[Tensor]:
+        """A piece of every task vector, 0 where the variance is small."""
+        if self.cut == WHOLE:
+            return list(deltas)
+        mask = self.cut.mask(variance(deltas), piece)
+        return [delta * mask for delta in deltas]
+
+
+class Variances:
+    """The variance at each entry as a stream, from that of the task vectors."""
+
+    def __init__(self, passes: Passes) -> None:
+        self._passes = passes
+        self.numel = passes.numel
+
+    def __iter__(self) -> Iterator[tuple[str, Sequence[Tensor]]]:
+        return ((name, [variance(deltas)]) for name, deltas in self._passes)
+
+    def sample(self) -> Sequence[Sequence[Tensor]]:
+        """As of the task vectors."""
+        return [[variance(run)] for run in self._passes.sample()]
+
+
+def survey(passes: Passes, *, density: float, **_: object) -> Survey:
+    """Find which variances stay, and the energies of what stays: three passes, or one at density 1."""
+    cut = largest_variances(Variances(passes), density) if density < 1 else WHOLE
+    found = Survey(passes.numel, cut, [])
+    products: reductions.Gram | None = None
+    for piece, deltas in placed(passes):
+        count = len(deltas)
+        products = products or reductions.Gram(count, [(i, i) for i in range(count)])
+        products.add(found.chosen(deltas, piece))
+    return replace(found, energy=[products.total(i, i) for i in range(count)] if products else [])
+
+
+def largest_variances(variances: Passes, density: float) -> Cut:
+    """The cut that keeps a share of the entries at which the models differ."""
+    sample = [run for (run,) in variances.sample()]
+    differ = sum(float(run.sign().sum()) for run in sample) / max(sum(run.numel() for run in sample), 1)
+    select, count = selection.StreamingSelect(1), 0.0
+    select.guess(sample, density * differ)
+    for _, (size,) in variances:
+        select.add(size)
+        count += float(size.sign().sum(dtype=torch.float64))
+    select.k = int(count * density) if isfinite(count) else 1
+    if select.k == 0:
+        return NOTHING
+    select.end_pass()
+    while select.needs_pass:
+        for _, (size,) in variances:
+            select.add(size)
+        select.end_pass()
+    wanted = select.k - select.above
+    until = ties_until(variances, {0: (0, select.threshold, wanted)}).get(0) if wanted < select.ties else None
+    return Cut(select.threshold, until)
+
+
+def variance(deltas: Sequence[Tensor]) -> Tensor:
+    """The variance over the models at each entry."""
+    shares = [1.0 / len(deltas)] * len(deltas)
+    mean = weighted_sum(deltas, shares)
+    return weighted_sum([(delta - mean).square_() for delta in deltas], shares)
 
 
 @method(
@@ -16,7 +99,10 @@ from solera_plugins.merging.sums import weighted_sum
     title="SCE",
     takes="delta",
     base="required",
-    granularity="tensor",
+    granularity="element",
+    prepare=survey,
+    prepare_over="tensor",
+    version=2,
     paper="Wan et al. 2024, FuseChat: knowledge fusion of chat models",
     url="https://arxiv.org/abs/2408.07990",
 )
@@ -31,6 +117,8 @@ def sce(
         Literal["none", "mergekit"],
         Param(help="mergekit: equal shares where the energies total less than 1e-6, as after most light fine-tuning."),
     ] = "none",
+    state: Survey | None = None,
+    piece: Piece | None = None,
 ) -> Tensor:
     """Keep where the task vectors vary most, weigh each by its energy in the tensor, drop signs of the minority.
 
@@ -45,23 +133,20 @@ def sce(
         density: Share kept.
         scale: Common factor.
         compat: Whose guards.
+        state: What :func:`survey` found.
+        piece: Which tensor this is.
 
     Pitfalls:
         - mergekit takes equal shares where the mean squares total less than 1e-6, which most light fine-tuning does.
         - The variance decides per element across models: with two models it is the distance between them.
     """
-    count = len(deltas)
-    if density < 1:
-        mean = weighted_sum(deltas, [1.0 / count] * count)
-        variance = weighted_sum([(delta - mean).square() for delta in deltas], [1.0 / count] * count)
-        chosen = selection.top_k_mask(variance, int(int((variance > 0).sum()) * density))
-        deltas = [torch.where(chosen, delta, 0.0) for delta in deltas]
-    energy = [reductions.dot(delta, delta) for delta in deltas]
-    total = sum(energy)
-    least = 1e-6 * deltas[0].numel() if compat == "mergekit" else 0.0
-    weights = [e / total for e in energy] if total > least else [1.0 / count] * count
-    signs = bricks.elect_sign(deltas)
+    piece = piece or Piece("")
+    state = state or survey(HeldPasses(deltas, piece.name), density=density)
+    chosen = state.chosen(deltas, piece)
+    least = 1e-6 * state.numel if compat == "mergekit" else 0.0
+    total = sum(state.energy)
+    weights = [e / total for e in state.energy] if total > least else [1.0 / len(deltas)] * len(deltas)
+    signs = bricks.elect_sign(chosen)
     if compat == "mergekit":  # an even vote is read as plus
-        signs = signs.masked_fill(signs == 0, 1.0)
-    kept = [delta * weight for delta, weight in zip(deltas, weights, strict=True)]
-    return bricks.disjoint_mean(kept, signs, weights) * scale
+        signs = signs + bricks.equal(signs, 0.0)
+    return scaled(bricks.disjoint_mean(weighted(chosen, weights), signs, weights), scale)

@@ -2,23 +2,43 @@
 
 from __future__ import annotations
 
-from math import acos, sin
+from collections.abc import Sequence
+from math import acos, sin, sqrt
 from typing import Annotated
 
 from torch import Tensor
 
-from solera.api import Param, method, reductions
+from solera.api import Param, Passes, bricks, method
 from solera_plugins.merging.sums import weighted_sum
 
 #: A tensor shorter than this is taken as it is: its direction means nothing.
 TINY = 1e-8
 
 
+def shares(products: Sequence[Sequence[float]], t: float, colinear: float) -> list[float]:
+    """How much of each model is in the result, from their inner products; none for tensors without elements."""
+    if not products:
+        return [1 - t, t]
+    cosine = products[0][1] / (_length(products[0][0]) * _length(products[1][1]))
+    if abs(cosine) > colinear:
+        return [1 - t, t]
+    angle = acos(cosine)
+    return [sin((1 - t) * angle) / sin(angle), sin(t * angle) / sin(angle)]
+
+
+def survey(passes: Passes, *, t: float, colinear: float, **_: object) -> list[float]:
+    """The shares of a tensor's models."""
+    return shares(bricks.gram_over(passes), t, colinear)
+
+
 @method(
     "slerp",
     title="SLERP",
     takes="weights",
-    granularity="tensor",
+    granularity="element",
+    prepare=survey,
+    prepare_over="tensor",
+    version=2,
     inputs=(2, 2),
     paper="Shoemake 1985, Animating rotation with quaternion curves",
     url="https://doi.org/10.1145/325165.325242",
@@ -30,6 +50,7 @@ def slerp(
     colinear: Annotated[
         float, Param(0.0, 0.999999, step=0.0005, help="Above this |cosine| the arc is replaced by a straight line.")
     ] = 0.9995,
+    state: list[float] | None = None,
 ) -> Tensor:
     """Interpolate each tensor along the great circle through both.
 
@@ -41,20 +62,16 @@ def slerp(
         tensors: Two of one shape; empty ones give an empty one.
         t: Where on the arc.
         colinear: When to use the straight line.
+        state: The shares of both over the tensor.
 
     Pitfalls:
         - Fine-tuned models of one base nearly always lie above the cosine where the straight line is taken: for them
         this is the weighted average.
         - Halfway between opposite tensors lies 0.
     """
-    a, b = tensors
-    cosine = reductions.dot(a, b) / (_length(a) * _length(b))
-    if abs(cosine) > colinear:
-        return weighted_sum(tensors, (1 - t, t))
-    angle = acos(cosine)
-    return weighted_sum(tensors, (sin((1 - t) * angle) / sin(angle), sin(t * angle) / sin(angle)))
+    return weighted_sum(tensors, state or shares(bricks.gram(tensors), t, colinear))
 
 
-def _length(tensor: Tensor) -> float:
-    length = reductions.norm(tensor)
+def _length(square: float) -> float:
+    length = sqrt(square)
     return length if length > TINY else 1.0

@@ -2,58 +2,81 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Literal
 
 import torch
 from torch import Tensor
 
-from solera.api import InputError, Param, Passes, Piece, bricks, method
+from solera.api import HeldPasses, InputError, Param, Passes, Piece, bricks, method, reductions
+from solera_plugins.merging.combining import Majority, ZeroSign, agreeing, decided, even_sign, weighted
 from solera_plugins.merging.sums import weighted_sum
 from solera_plugins.merging.trimming import (
-    WHOLE,
     Compat,
     Cut,
     Elect,
     Norm,
-    Progress,
     Share,
-    cut,
     find_cuts,
-    rescaled,
-    squared_norms,
+    norm_factors,
+    placed,
+    scaled,
+    trimmed,
 )
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Survey:
-    """What the whole model tells about each of its tensors.
+    """What a whole tensor, or model, tells about each of its parts.
 
     Attributes:
         cuts: Where each model is trimmed.
+        factors: What brings each trimmed vector to its former norm.
         norms: Squared norm of each trimmed task vector; 1 where the election needs none.
-        majority: The sign most coordinates elect: 1, -1, or 0 for none.
+        majority: The sign most coordinates elect.
     """
 
     cuts: list[Cut]
+    factors: list[float]
     norms: list[float]
-    majority: int = 0
+    majority: Majority
+
+    def trimmed(self, deltas: Sequence[Tensor], piece: Piece) -> list[Tensor]:
+        """A piece of every task vector, trimmed and rescaled."""
+        return rescaled(trimmed(deltas, self.cuts, piece), self.factors)
+
+
+def rescaled(vectors: Sequence[Tensor], factors: Sequence[float]) -> list[Tensor]:
+    """Each vector times its factor."""
+    return [scaled(vector, factor) for vector, factor in zip(vectors, factors, strict=True)]
 
 
 def survey(
-    passes: Passes, *, density: tuple[float, ...], weight: tuple[float, ...], elect: Elect, zero_sign: str,
-    compat: Compat, share: Share = "count", **_: object,
+    passes: Passes, *, density: tuple[float, ...], weight: tuple[float, ...], elect: Elect, compat: Compat,
+    share: Share = "count", rescale: Norm = "none", scope: str = "model", **_: object,
 ) -> Survey:  # fmt: skip
-    """Go over the model as often as the parameters ask for."""
+    """Go over the tensor or model as often as the parameters ask for.
+
+    Raises:
+        InputError: Tensors are to be rescaled although the model is trimmed as one vector.
+    """
+    if rescale != "none" and scope == "model":
+        raise InputError("TIES rescales tensors trimmed on their own: set scope to 'tensor', or rescale to 'none'.")
     cuts = find_cuts(passes, density, compat, share)
-    norms = squared_norms(passes, cuts, elect)
-    balance = 0
-    if elect != "none" and zero_sign == "majority":
-        progress = [Progress(cut) for cut in cuts]
-        for name, deltas in passes:
-            kept = [at.trim(delta, name) * w for delta, at, w in zip(deltas, progress, weight, strict=True)]
-            balance += int(elected(kept, elect, norms).sum(dtype=torch.int64))
-    return Survey(cuts, norms, (balance > 0) - (balance < 0))
+    factors = norm_factors(passes, cuts, rescale)
+    norms = [1.0] * len(cuts)
+    if elect in {"normfrac", "normmass"}:
+        norms = [0.0] * len(cuts)
+        for piece, deltas in placed(passes):
+            for i, kept in enumerate(rescaled(trimmed(deltas, cuts, piece), factors)):
+                norms[i] += reductions.dot(kept, kept)
+
+    def vote(deltas: Sequence[Tensor], piece: Piece) -> Tensor:
+        return elected(weighted(rescaled(trimmed(deltas, cuts, piece), factors), weight), elect, norms)
+
+    return Survey(cuts, factors, norms, Majority(passes, vote))
 
 
 @method(
@@ -61,9 +84,10 @@ def survey(
     title="TIES",
     takes="delta",
     base="required",
-    granularity="tensor",
+    granularity="element",
     prepare=survey,
-    prepare_when=lambda params: params["scope"] == "model",
+    prepare_over=lambda params: params["scope"],
+    version=2,
     paper="Yadav et al. 2023, TIES-Merging: resolving interference when merging models",
     url="https://arxiv.org/abs/2306.01708",
 )
@@ -142,26 +166,20 @@ def ties(
         - Under the mean, an entry that one model alone keeps counts in full, whatever the model's weight.
         - Negative weights turn the vote around, and what a mean is divided by may come near 0.
     """
-    if rescale != "none" and scope == "model":
-        raise InputError("TIES rescales tensors trimmed on their own: set scope to 'tensor', or rescale to 'none'.")
-    name = piece.name if piece else ""
-    cuts = (
-        state.cuts if state else [cut(delta, p, compat, name, share) for delta, p in zip(deltas, density, strict=True)]
-    )
-    trimmed = [Progress(at).trim(delta, name) for delta, at in zip(deltas, cuts, strict=True)]
-    trimmed = [rescaled(entry, delta, rescale) for entry, delta in zip(trimmed, deltas, strict=True)]
-    kept = [entry * w for entry, w in zip(trimmed, weight, strict=True)]
+    piece = piece or Piece("")
+    if state is None:
+        state = survey(
+            HeldPasses(deltas, piece.name), density=density, weight=weight, elect=elect, compat=compat, share=share,
+            rescale=rescale, scope=scope,
+        )  # fmt: skip
+    kept = weighted(state.trimmed(deltas, piece), weight)
     if elect == "none":
-        return unelected(kept, weight, merge) * scale
-    norms = state.norms if state else squared_norms([(name, trimmed)], [WHOLE] * len(kept), elect)
-    signs = elected(kept, elect, norms)
-    undecided = decide(signs, zero_sign, compat, state)
-    if undecided:
-        signs = signs.masked_fill(signs == 0, undecided)
-    return agreeing(kept, signs, weight, merge) * scale
+        return scaled(unelected(kept, weight, merge), scale)
+    signs = decided(elected(kept, elect, state.norms), kept, partial(undecided, zero_sign, compat, state.majority))
+    return scaled(agreeing(kept, signs, weight, merge), scale)
 
 
-def elected(kept: list[Tensor], elect: Elect, norms: list[float]) -> Tensor:
+def elected(kept: Sequence[Tensor], elect: Elect, norms: Sequence[float]) -> Tensor:
     """The sign of each coordinate: -1, 0 or 1."""
     if elect == "mass":
         return bricks.elect_sign(kept)
@@ -177,29 +195,10 @@ def elected(kept: list[Tensor], elect: Elect, norms: list[float]) -> Tensor:
     return signs
 
 
-def decide(signs: Tensor, zero_sign: str, compat: Compat, state: Survey | None) -> float:
+def undecided(zero_sign: ZeroSign, compat: Compat, majority: Majority) -> int:
     """The sign where the vote is even; 0 leaves the base."""
-    if zero_sign != "majority":
-        return 1.0 if zero_sign == "plus" else 0.0
-    if state is None:
-        balance = int(signs.sum(dtype=torch.int64))
-        majority = (balance > 0) - (balance < 0)
-    else:
-        majority = state.majority
-    return float(majority) if majority or compat != "authors" else -1.0
-
-
-def agreeing(kept: list[Tensor], signs: Tensor, weight: tuple[float, ...], merge: str) -> Tensor:
-    """Mean, sum or largest of the entries that have the elected sign; 0 where none has."""
-    if merge == "mean":
-        return bricks.disjoint_mean(kept, signs, weight)
-    sizes = [(entry * signs).clamp_min(0.0) for entry in kept]
-    if merge == "max":
-        largest = sizes[0]
-        for size in sizes[1:]:
-            largest = torch.maximum(largest, size)
-        return largest * signs
-    return weighted_sum(sizes, [1.0] * len(sizes)) * signs
+    sign = even_sign(zero_sign, majority)
+    return -1 if sign == 0 and zero_sign == "majority" and compat == "authors" else sign
 
 
 def unelected(kept: list[Tensor], weight: tuple[float, ...], merge: str) -> Tensor:
@@ -216,4 +215,4 @@ def unelected(kept: list[Tensor], weight: tuple[float, ...], merge: str) -> Tens
 def divided(total: Tensor, sizes: list[Tensor], weight: tuple[float, ...]) -> Tensor:
     """The total over the weights of those that have a size; as it is where none has."""
     shares = weighted_sum([size.sign() for size in sizes], weight)
-    return total / shares.masked_fill(shares == 0, 1.0)
+    return total / (shares + bricks.equal(shares, 0.0))

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from solera.api import Passes, bricks, reductions, selection
+from solera.api import Passes, Piece, bricks, reductions, selection
 from solera_plugins.merging.energy import energy_counts
 
 Compat = Literal["none", "authors", "mergelm"]
 Share = Literal["count", "energy"]
 Norm = Literal["none", "l1", "l2", "linf"]
 Elect = Literal["mass", "count", "normfrac", "normmass", "none"]
-
-#: Up to here finding the k-th largest at once is faster than by histograms; both are exact.
-_SMALL = 2**18
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,45 +26,61 @@ class Cut:
 
     Attributes:
         threshold: The magnitude.
-        ties: How many entries of exactly that magnitude stay, by tensor; None keeps all.
-        end: Name and size of a tensor whose last entry stays whatever its magnitude; an empty name is none.
+        until: Name of a tensor and flat index in it: entries of exactly that magnitude stay before this place, in the
+            order of names; None keeps all of them.
+        end: Name and size of a tensor whose last entry stays whatever its magnitude; an empty size is none.
     """
 
     threshold: float
-    ties: dict[str, int] | None = field(default_factory=dict)
+    until: tuple[str, int] | None = None
     end: tuple[str, int] = ("", 0)
+
+    def trim(self, delta: Tensor, piece: Piece) -> Tensor:
+        """A piece of the task vector with 0 where it is trimmed."""
+        if self.threshold < 0:
+            return delta
+        ties = self._ties(piece, delta.numel())
+        if ties in {0, delta.numel()}:
+            kept = self._shrunk(delta, ties > 0)
+        else:
+            flat = delta.reshape(-1)
+            kept = torch.cat([self._shrunk(flat[:ties], True), self._shrunk(flat[ties:], False)]).view(delta.shape)
+        last = self.end[1] - 1 - piece.start
+        if piece.name == self.end[0] and 0 <= last < delta.numel():
+            kept = kept.clone()
+            kept.view(-1)[last] = delta.reshape(-1)[last]
+        return kept
+
+    def mask(self, size: Tensor, piece: Piece) -> Tensor:
+        """1 where a magnitude stays, else 0, of a piece: of the dtype and shape of ``size``."""
+        ties = self._ties(piece, size.numel())
+        flat = size.reshape(-1)
+        parts = [1.0 - bricks.less(flat[:ties], self.threshold), bricks.more(flat[ties:], self.threshold)]
+        return torch.cat(parts).view(size.shape)
+
+    def _ties(self, piece: Piece, numel: int) -> int:
+        """How many of the first entries of a piece stay if they are of exactly the threshold."""
+        if self.until is None or piece.name < self.until[0]:
+            return numel
+        return min(max(self.until[1] - piece.start, 0), numel) if piece.name == self.until[0] else 0
+
+    def _shrunk(self, delta: Tensor, ties: bool) -> Tensor:
+        limit = float(np.nextafter(np.float32(self.threshold), np.float32(0.0))) if ties else self.threshold
+        return delta if ties and self.threshold == 0 else torch.nn.functional.hardshrink(delta, limit)
 
 
 #: Nothing is trimmed; everything is.
 WHOLE, NOTHING = Cut(-1.0), Cut(math.inf)
 
 
-class Progress:
-    """A cut on its way over the pieces of a model, in order."""
-
-    def __init__(self, cut: Cut) -> None:
-        self._cut = cut
-        self._left = dict(cut.ties or {})
-        self._seen = 0
-
-    def trim(self, delta: Tensor, name: str) -> Tensor:
-        """The task vector with 0 where it is trimmed; a whole tensor, or the next piece of it."""
-        threshold = self._cut.threshold
-        if threshold < 0:
-            return delta
-        if self._cut.ties is None:  # the threshold itself stays too
-            return torch.where(delta.abs() >= threshold, delta, 0.0)
-        kept = torch.nn.functional.hardshrink(delta, threshold)
-        left = self._left.get(name, 0)
-        if left:
-            places = (delta.abs() == threshold).reshape(-1).nonzero()[:left, 0]
-            kept.view(-1)[places] = delta.reshape(-1)[places]
-            self._left[name] = left - places.numel()
-        if self._cut.end[1] and name == self._cut.end[0]:
-            self._seen += delta.numel()
-            if self._seen == self._cut.end[1]:
-                kept.view(-1)[-1] = delta.reshape(-1)[-1]
-        return kept
+def placed(passes: Passes) -> Iterator[tuple[Piece, Sequence[Tensor]]]:
+    """One pass, with the place of each piece."""
+    name, start = "", 0
+    for name_, tensors in passes:
+        start = start if name_ == name else 0
+        name = name_
+        yield Piece(name, start), tensors
+        start += tensors[0].numel()
 
 
 def keep_count(numel: int, density: float, compat: Compat) -> int:
@@ -77,98 +92,93 @@ def keep_count(numel: int, density: float, compat: Compat) -> int:
     return max(int(numel * density), 1) if density > 0 and numel > 0 else 0
 
 
-def cut(delta: Tensor, density: float, compat: Compat, name: str, share: Share = "count") -> Cut:
-    """The cut of one tensor on its own."""
-    if share == "energy":
-        return find_cuts([(name, [delta])], (density,), compat, share)[0]
-    numel, count = delta.numel(), keep_count(delta.numel(), density, compat)
-    if count in {0, numel}:
-        return WHOLE if count else NOTHING
-    size = delta.abs().reshape(-1)
-    if numel > _SMALL:
-        select = selection.select_kth([size], count)
-        return _cut(select.threshold, count - select.above, select.ties, compat, name)
-    threshold = float(size.kthvalue(numel - count + 1).values)
-    above = int(torch.count_nonzero(size > threshold))
-    return _cut(threshold, count - above, int(torch.count_nonzero(size >= threshold)) - above, compat, name)
-
-
-def _cut(threshold: float, wanted: int, ties: int, compat: Compat, name: str) -> Cut:
-    return Cut(threshold, None if compat != "none" or wanted == ties else {name: wanted})
-
-
 def find_cuts(passes: Passes, density: tuple[float, ...], compat: Compat, share: Share = "count") -> list[Cut]:
-    """The cut of every model: two passes for the thresholds, a third if equal magnitudes must be told apart.
+    """The cut of every model over what the passes go over.
 
     A share of the squared norm takes two passes more; with it the authors' code keeps exactly as many as reach the
     share, and the last entry of the vector besides.
     """
-    reached = energy_counts(passes, density) if share == "energy" else None
+    if share == "count":
+        counts = [keep_count(passes.numel, part, compat) for part in density]
+        return cuts_at(passes, list(enumerate(counts)), all_ties=compat != "none")
+    cuts = cuts_at(passes, list(enumerate(energy_counts(passes, density))))
+    if compat != "authors":
+        return cuts
     end = ("", 0)
-    selects = [selection.StreamingSelect(1) for _ in density]
-    numels = [0] * len(density)
-    for name, deltas in passes:
-        for i, delta in enumerate(deltas):
-            selects[i].add(delta)
-            numels[i] += delta.numel()
-        end = (name, deltas[0].numel() + (end[1] if end[0] == name else 0))
-    counts = reached or [keep_count(numel, part, compat) for numel, part in zip(numels, density, strict=True)]
-    partly = [i for i, count in enumerate(counts) if 0 < count < numels[i]]
-    for i in partly:
-        selects[i].k = counts[i]  # how many are wanted is known only now that they are counted
-        selects[i].end_pass()
-    if partly:
+    for piece, deltas in placed(passes):
+        end = (piece.name, piece.start + deltas[0].numel())
+    return [replace(cut, end=end) for cut in cuts]
+
+
+def cuts_at(passes: Passes, wanted: Sequence[tuple[int, int]], *, all_ties: bool = False) -> list[Cut]:
+    """Cuts that keep so many of the largest magnitudes: mostly one pass, and one more to tell equal ones apart.
+
+    Args:
+        passes: The task vectors.
+        wanted: For each cut the model and how many entries it keeps.
+        all_ties: Keep every entry that equals the threshold.
+    """
+    cuts = [WHOLE if count >= passes.numel else NOTHING for _, count in wanted]
+    partly = {i: model for i, (model, count) in enumerate(wanted) if 0 < count < passes.numel}
+    selects = {i: selection.StreamingSelect(wanted[i][1]) for i in partly}
+    sample = passes.sample() if partly else []
+    for i, model in partly.items():
+        selects[i].guess([run[model] for run in sample], wanted[i][1] / passes.numel)
+    while waiting := {i: select for i, select in selects.items() if select.needs_pass}:
         for _, deltas in passes:
-            for i in partly:
-                selects[i].add(deltas[i])
-        for i in partly:
-            selects[i].end_pass()
-    cuts = [WHOLE if count else NOTHING for count in counts]
+            for i, select in waiting.items():
+                select.add(deltas[partly[i]])
+        for select in waiting.values():
+            select.end_pass()
     left = {}
-    for i in partly:
-        wanted = counts[i] - selects[i].above
-        cuts[i] = _cut(selects[i].threshold, wanted, selects[i].ties, compat if reached is None else "none", "")
-        if cuts[i].ties is not None:
-            left[i] = wanted
-    _share_ties(passes, cuts, left)
-    return [replace(cut, end=end) for cut in cuts] if reached is not None and compat == "authors" else cuts
+    for i, select in selects.items():
+        cuts[i] = Cut(select.threshold)
+        if not all_ties and select.k - select.above < select.ties:
+            left[i] = select.k - select.above
+    for i, until in ties_until(passes, {i: (partly[i], cuts[i].threshold, count) for i, count in left.items()}).items():
+        cuts[i] = replace(cuts[i], until=until)
+    return cuts
 
 
-def _share_ties(passes: Passes, cuts: list[Cut], left: dict[int, int]) -> None:
-    """Give the entries that lie exactly on the threshold to the tensors, first come first served."""
-    shares: dict[int, dict[str, int]] = {i: {} for i in left}
-    if left:
-        for name, deltas in passes:
-            for i in left:
-                here = min(int(torch.count_nonzero(deltas[i].abs() == cuts[i].threshold)), left[i])
-                left[i] -= here
-                if here:
-                    shares[i][name] = shares[i].get(name, 0) + here
-    for i, ties in shares.items():
-        cuts[i] = Cut(cuts[i].threshold, ties)
+def ties_until(passes: Passes, wanted: dict[int, tuple[int, float, int]]) -> dict[int, tuple[str, int]]:
+    """The place after so many entries of exactly a magnitude: model, magnitude and how many, by any number."""
+    found: dict[int, tuple[str, int]] = {}
+    left = {i: count for i, (_, _, count) in wanted.items()}
+    for piece, deltas in placed(passes) if wanted else ():
+        for i in [i for i in wanted if i not in found]:
+            model, threshold, _ = wanted[i]
+            equal = bricks.equal(deltas[model].reshape(-1).abs(), threshold)
+            here = int(equal.sum())
+            if here >= left[i]:
+                found[i] = (piece.name, piece.start + int(equal.nonzero()[left[i] - 1]) + 1)
+            left[i] -= here
+        if len(found) == len(wanted):
+            break
+    return found
 
 
-def squared_norms(passes: Passes, cuts: list[Cut], elect: Elect) -> list[float]:
-    """The squared norm of every trimmed task vector; 1 if the election needs none."""
-    if elect not in {"normfrac", "normmass"}:
+def trimmed(deltas: Sequence[Tensor], cuts: Sequence[Cut], piece: Piece) -> list[Tensor]:
+    """A piece of every task vector with 0 where it is trimmed."""
+    return [cut.trim(delta, piece) for delta, cut in zip(deltas, cuts, strict=True)]
+
+
+def norm_factors(passes: Passes, cuts: Sequence[Cut], norm: Norm) -> list[float]:
+    """What brings each trimmed vector to the norm it had; 1 where nothing is left."""
+    if norm == "none" or not passes.numel:
         return [1.0] * len(cuts)
-    totals = [0.0] * len(cuts)
-    progress = [Progress(cut) for cut in cuts]
-    for name, deltas in passes:
-        for i, (delta, at) in enumerate(zip(deltas, progress, strict=True)):
-            kept = at.trim(delta, name)
-            totals[i] += reductions.dot(kept, kept)
-    return totals
-
-
-def rescaled(kept: Tensor, whole: Tensor, norm: Norm) -> Tensor:
-    """What was kept of a tensor, scaled to the norm of the whole; 0 stays 0."""
-    if norm == "none" or not whole.numel():
-        return kept
-    if norm == "l1":
-        return bricks.rescale_l1(kept, whole)
+    sizes = [[0.0, 0.0] for _ in cuts]
+    for piece, deltas in placed(passes):
+        for size, delta, kept in zip(sizes, deltas, trimmed(deltas, cuts, piece), strict=True):
+            for k, vector in enumerate((delta, kept)):
+                if norm == "linf":
+                    size[k] = max(size[k], float(vector.abs().max()))
+                else:
+                    size[k] += reductions.sum_abs(vector) if norm == "l1" else reductions.dot(vector, vector)
     if norm == "l2":
-        wanted, got = reductions.norm(whole), reductions.norm(kept)
-    else:
-        wanted, got = float(whole.abs().max()), float(kept.abs().max())
-    return kept * (wanted / got) if got > 0 else kept
+        sizes = [[math.sqrt(size) for size in pair] for pair in sizes]
+    return [whole / left if left > 0 else 1.0 for whole, left in sizes]
+
+
+def scaled(tensor: Tensor, factor: float) -> Tensor:
+    """The tensor times a number; itself at 1."""
+    return tensor if factor == 1.0 else tensor * factor

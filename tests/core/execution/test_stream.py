@@ -169,7 +169,7 @@ def test_progress_is_in_bytes_and_reaches_the_end(opened, leaves, methods, tmp_p
     assert {entry[1] for entry in done} == {cost.writes}
 
 
-@pytest.mark.parametrize("after", [0, 1, 5, 30])
+@pytest.mark.parametrize("after", [0, 1, 5, 12])
 def test_a_cancel_leaves_nothing(after, opened, leaves, methods, tmp_path, stopping):
     cost = plan(Recipe((*leaves, *RECIPES["ties-model"]), "o"), opened, methods)
     with pytest.raises(Cancelled):
@@ -260,8 +260,9 @@ def test_models_that_do_not_fit_are_refused_with_names_and_shapes(methods, opene
 
 
 def test_a_budget_that_is_too_small_is_refused_with_numbers(methods, opened, leaves):
+    whole = MethodNode("o", "tsv_m", ("math", "code"), "base")
     with pytest.raises(CapacityError, match=r"needs .* MiB of memory .*'model.embed.weight'") as caught:
-        plan(Recipe((*leaves, *RECIPES["slerp"]), "o"), opened, methods, memory_budget=10_000)
+        plan(Recipe((*leaves, whole), "o"), opened, methods, memory_budget=10_000)
     assert caught.value.fields["needed"] > 10_000
     with pytest.raises(CapacityError):
         plan(Recipe((*leaves, *RECIPES["linear"]), "o"), opened, methods, memory_budget=10_000)

@@ -43,6 +43,26 @@ def test_streams(pieces, data):
     assert found.ties == int((rounded == threshold).sum()) >= k - found.above
 
 
+@pytest.mark.parametrize("share", [0.001, 0.2, 0.5, 0.97])
+@pytest.mark.parametrize("place", ["spread", "misleading", "all alike"])
+def test_a_guess_changes_only_the_number_of_passes(share, place):
+    x = torch.randn(900_000, generator=torch.Generator().manual_seed(5)).to(torch.bfloat16).float()
+    x[:300_000] *= 100
+    runs = [x[start : start + 500] for start in range(0, 890_000, 10_000)]
+    sample = {"spread": runs, "misleading": [x[:100_000]], "all alike": [torch.ones(1000)]}[place]
+    k = int(share * x.numel())
+    plain, guided = select_kth([x], k), StreamingSelect(k)
+    guided.guess(sample, share)
+    passes = 0
+    while guided.needs_pass:
+        for piece in x.split(100_000):
+            guided.add(piece)
+        guided.end_pass()
+        passes += 1
+    assert (guided.threshold, guided.above, guided.ties) == (plain.threshold, plain.above, plain.ties)
+    assert passes <= (1 if place == "spread" else 3)
+
+
 def test_long_inputs_and_smaller_types():
     x = torch.randn(600_001, generator=torch.Generator().manual_seed(3)).abs()
     half = x.to(torch.bfloat16)

@@ -16,6 +16,13 @@ class Stream:
     def __init__(self, models, size):
         self.models, self.size = models, size
 
+    @property
+    def numel(self):
+        return sum(tensor.numel() for tensor in self.models[0].values())
+
+    def sample(self):
+        return []
+
     def __iter__(self):
         for name in sorted(self.models[0]):
             flats = [model[name].reshape(-1) for model in self.models]
@@ -44,7 +51,7 @@ class Runner:
         """On whole models of several tensors, with the first pass if the parameters ask for it."""
         params = self.params(len(models), **given)
         deep = [{n: t.double() for n, t in model.items()} for model in models] if self.spec.float64 else models
-        state = self.spec.prepare(Stream(deep, size), **params) if self.spec.needs_prepare(params) else None
+        state = self.spec.prepare(Stream(deep, size), **params) if self.spec.needs_prepare(params, "model") else None
         return {
             name: self([model[name] for model in models], piece=Piece(name), state=state, **given) for name in models[0]
         }

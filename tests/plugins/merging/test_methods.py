@@ -140,6 +140,10 @@ class Pieces:
 
     def __init__(self, rows, cuts, size):
         self.rows, self.cuts, self.size = rows, cuts, size
+        self.numel = cuts[-1] - cuts[0]
+
+    def sample(self):
+        return [[row[i : i + 2] for row in self.rows] for i in range(0, self.numel, 3)]
 
     def __iter__(self):
         for i, (start, stop) in enumerate(itertools.pairwise(self.cuts)):

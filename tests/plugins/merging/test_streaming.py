@@ -41,7 +41,7 @@ def test_streaming_is_in_memory(name, folders, tmp_path):
     opened = {id_: open_checkpoint(folders / id_) for id_ in ids}
     held = materialise(recipe, opened, METHODS)
     # Pieces by three threads against whole tensors one after the other.
-    small = plan(recipe, opened, METHODS, memory_budget=90_000_000, threads=3)
+    small = plan(recipe, opened, METHODS, memory_budget=150_000_000, threads=3)
     execute(small, tmp_path / "out", QuietContext())
     stored = load_file(next((tmp_path / "out").glob("*.safetensors")))
     assert set(stored) == set(held)
