@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from solera.landscapes.explorer import Space as Space
     from solera.methods import anchoring as anchoring
     from solera.methods import bricks as bricks
+    from solera.methods.coefficients import pairwise_grid as pairwise_grid
+    from solera.methods.coefficients import simplex_draws as simplex_draws
     from solera.methods.darex import darex_q as darex_q
     from solera.methods.greedy import GreedySoup as GreedySoup
     from solera.methods.greedy import greedy_soup as greedy_soup
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from solera.methods.spec import MethodSpec as MethodSpec
     from solera.methods.spec import Passes as Passes
     from solera.methods.spec import Piece as Piece
+    from solera.methods.spec import StatisticPasses as StatisticPasses
     from solera.methods.spec import method as method
     from solera.models.architecture import Architecture as Architecture
     from solera.params import Param as Param
@@ -77,9 +80,10 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "solera.extend.manifest": ("API_VERSION",),
     "solera.landscapes.explorer": ("Ask", "Explorer", "Extent", "History", "Space"),
     "solera.methods": ("anchoring", "bricks"),
+    "solera.methods.coefficients": ("pairwise_grid", "simplex_draws"),
     "solera.methods.darex": ("darex_q",),
     "solera.methods.greedy": ("GreedySoup", "greedy_soup"),
-    "solera.methods.spec": ("HeldPasses", "MethodSpec", "Passes", "Piece", "method"),
+    "solera.methods.spec": ("HeldPasses", "MethodSpec", "Passes", "Piece", "StatisticPasses", "method"),
     "solera.models.architecture": ("Architecture",),
     "solera.params": ("Param", "Var"),
     "solera.seeds": ("Seed",),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from solera.execution.program import Program, Step
 from solera.params import variables
-from solera.recipes.nodes import CheckpointNode, MethodNode, StackNode, SumNode, TokensNode, upstream
+from solera.recipes.nodes import CheckpointNode, MethodNode, StackNode, SumNode, TokensNode, operands
 
 
 def affine_in_variables(program: Program) -> bool:
@@ -29,5 +29,5 @@ def _affine(step: Step, varying: set[str]) -> bool:
             switches = {param.name: param for param in step.spec.params if param.kind not in {"float", "int"}}
             at_defaults = all(params.get(name, param.default) == param.default for name, param in switches.items())
             moving = [name for name, value in params.items() if any(variables(value))]
-            inputs_move = bool(varying & set(upstream(node)))
+            inputs_move = bool(varying & set(operands(node)))
             return step.spec.affine and at_defaults and len(moving) + inputs_move <= 1

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -21,7 +22,7 @@ from solera.execution.reading import Reader, check_result, store
 from solera.execution.targets import Target, find_ref, find_targets
 from solera.methods.spec import MethodSpec, Piece
 from solera.params import Site
-from solera.recipes.nodes import CheckpointNode, Recipe, SumNode, upstream
+from solera.recipes.nodes import CheckpointNode, Recipe, SumNode, operands
 from solera.tensors.dtypes import torch_dtype
 
 if TYPE_CHECKING:
@@ -136,6 +137,7 @@ class Materialiser:
         self._numel = max((span.stop for span in self._spans), default=0)
         self._shown = [span for span in self._spans if span.start < layout.numel]
         self._dtypes = {span.target.dtype for span in self._shown}
+        self._measured = Reader(program.statistics, device)
         self._work: dict[str, Tensor] = {}
         self._kept = self._constants()
 
@@ -166,7 +168,7 @@ class Materialiser:
     def _constants(self) -> dict[str, Tensor]:
         """The values that do not vary, as far as the varying steps (or the output) need them."""
         program = self._program
-        wanted = {name for step in program.steps if step.varies for name in upstream(step.node)} | {
+        wanted = {name for step in program.steps if step.varies for name in operands(step.node)} | {
             program.recipe.output
         }
         values: dict[str, Tensor] = {}
@@ -177,7 +179,7 @@ class Materialiser:
             flat = torch.empty(self._numel, dtype=torch.float32, device=self._device)
             self._run(step, values, program, flat)
             values[step.id] = flat
-            later = {name for other in program.steps[i + 1 :] for name in upstream(other.node)} | wanted
+            later = {name for other in program.steps[i + 1 :] for name in operands(other.node)} | wanted
             values = {id_: value for id_, value in values.items() if id_ in later}
         return values
 
@@ -199,12 +201,19 @@ class Materialiser:
         for span in self._spans:
             site = step.site(span.target.name, span.target.depth)
             resolved = step.resolved(site, program.numbers)
-            here = {name: span.of(values[name]) for name in upstream(step.node)}
+            here = {name: span.of(values[name]) for name in operands(step.node)}
             if step.needs_look(site, program.numbers):
                 assert step.spec is not None
                 assert step.spec.prepare is not None
-                state = step.spec.prepare(_FlatPasses(step, values, [span], program), **resolved)
-            span.of(out).copy_(step.run(here, Piece(span.target.name), resolved, state))
+                state = step.spec.prepare(self._passes(step, values, [span], program), **resolved)
+            piece = Piece(span.target.name)
+            measured = program.measured(step, self._measured, piece, span.target.numel)
+            span.of(out).copy_(step.run(here, piece, resolved, state, measured))
+
+    def _passes(
+        self, step: Step, values: Mapping[str, Tensor], spans: Sequence[_Span], program: Program
+    ) -> _FlatPasses:
+        return _FlatPasses(step, values, spans, program, partial(program.measured, step, self._measured))
 
     def _read(self, id_: str, out: Tensor) -> None:
         load = Reader(self._checkpoints, self._device)
@@ -217,7 +226,7 @@ class Materialiser:
             return None
         assert step.spec is not None
         assert step.spec.prepare is not None
-        passes = _FlatPasses(step, values, self._spans, program)
+        passes = self._passes(step, values, self._spans, program)
         return step.spec.prepare(passes, **step.params(step.model_site, program.numbers))
 
     def _buffer(self, id_: str) -> Tensor:
@@ -241,12 +250,16 @@ class Materialiser:
 class _FlatPasses:
     """The inputs of a method node as ``prepare`` sees them, cut as the streaming executor cuts them."""
 
-    def __init__(self, step: Step, values: Mapping[str, Tensor], spans: Sequence[_Span], program: Program) -> None:
+    def __init__(
+        self, step: Step, values: Mapping[str, Tensor], spans: Sequence[_Span], program: Program,
+        measured: Callable[[Piece, int], Sequence[Tensor | None]],
+    ) -> None:  # fmt: skip
         self._step = step
         self._values = values
         once = {span.target.name: span for span in spans}
         self._spans = [once[name] for name in sorted(once)]
         self._program = program
+        self._measured = measured
         self._ancestors = program.ancestors(step)
         self.numel = sum(span.stop - span.start for span in self._spans)
 
@@ -257,13 +270,22 @@ class _FlatPasses:
             blocks = self._step.cut(self._step.site(target.name, target.depth), self._program.numbers) == "block"
             for first, last, shape in pieces(target.shape, coarsest((cut, "block")) if blocks else cut, PIECE):
                 start, stop = span.start + first, span.start + last
-                here = {name: self._values[name][start:stop] for name in upstream(self._step.node)}
+                here = {name: self._values[name][start:stop] for name in operands(self._step.node)}
                 inputs = self._step.method_inputs(here)
                 yield target.name, [tensor.view(shape) for tensor in inputs] if blocks and shape else inputs
 
     def sample(self) -> Sequence[Sequence[Tensor]]:
         """Nothing: the numbers are at hand."""
         return []
+
+    def statistics(self) -> Iterator[tuple[str, Sequence[Tensor | None]]]:
+        """See :class:`solera.methods.spec.StatisticPasses`."""
+        for span in self._spans:
+            numel = span.stop - span.start
+            size = PIECE if self._step.by_element else max(numel, 1)
+            for start in range(0, max(numel, 1), size):
+                stop = min(start + size, numel)
+                yield span.target.name, self._measured(Piece(span.target.name, start), stop)
 
 
 def _spans(layout: FlatLayout, reference: Checkpoint, used: Mapping[str, Checkpoint], dtype: str) -> tuple[_Span, ...]:

@@ -152,12 +152,17 @@ def plan(
 
 def _reads(program: Program, used: Mapping[str, Checkpoint], targets: tuple[Target, ...]) -> int:
     names = [target.name for target in targets if target.computed]
-    size = {id_: sum(find_ref(checkpoint, name).nbytes for name in names) for id_, checkpoint in used.items()}
+    size = {
+        id_: sum(find_ref(checkpoint, name).nbytes for name in names)
+        for id_, checkpoint in used.items()
+        if id_ not in program.statistics
+    }
+    measured = sum(ref.nbytes for checkpoint in program.statistics.values() for ref in checkpoint.values())
     copied = sum(target.nbytes for target in targets if not target.computed)
     once_more = sum(
         size[step.id] for prepared in program.prepared for step in program.ancestors(prepared) if step.id in size
     )
-    return copied + sum(size.values()) + once_more
+    return copied + sum(size.values()) + once_more + measured
 
 
 def piece_bytes(program: Program, used: Mapping[str, Checkpoint], numel: int) -> int:
@@ -201,6 +206,7 @@ class _Fit:
         self._largest = max((target.numel for target in targets), default=0)
         looked_at = [target for target in targets if program.looks(target.name, target.depth)]
         self._look = max((_look_bytes(program, used, target) for target in looked_at), default=0)
+        self._statistics = _whole_statistics(program) if program.whole else 0
         self._first = piece_bytes(program, used, min(PIECE, self._largest)) if program.prepared else 0
 
     @property
@@ -211,7 +217,7 @@ class _Fit:
     def _each(self, chunk: int) -> int:
         """What one worker holds at most; a method may look at a tensor again while it computes a piece."""
         piece = max(min(chunk, self._largest), *self._pieces.values(), 0)
-        return piece_bytes(self._program, self._used, piece) + self._look
+        return piece_bytes(self._program, self._used, piece) + self._look + self._statistics
 
     def within(self, budget: int, threads: int) -> tuple[int, int, int]:
         """Chunk size, workers, and bytes held.
@@ -246,6 +252,13 @@ def _physical() -> int:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
         return 8 * MEMORY_BUDGET
+
+
+def _whole_statistics(program: Program) -> int:
+    """Bytes of the largest statistics of one tensor, which are held whole: read, and as float64."""
+    return sum(
+        12 * max((ref.numel for ref in checkpoint.values()), default=0) for checkpoint in program.statistics.values()
+    )
 
 
 def _too_small(program: Program, budget: int, need: int, why: str) -> CapacityError:

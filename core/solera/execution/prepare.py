@@ -14,6 +14,7 @@ from solera.execution.cuts import coarsest, pieces
 from solera.execution.program import Place, Program, Step
 from solera.execution.reading import Reader
 from solera.execution.targets import Target
+from solera.methods.spec import Piece
 
 #: Elements of a piece that ``prepare`` sees. One number everywhere, a multiple of the reductions' block: so what is
 #: gathered does not depend on budgets.
@@ -86,6 +87,15 @@ class InputPasses:
     def _place(self, target: Target) -> Place:
         states = look(self._program, target, self._load, self._states, self._context, self._ancestors)
         return Place(self._program, target.name, target.depth, states)
+
+    def statistics(self) -> Iterator[tuple[str, Sequence[Tensor | None]]]:
+        """See :class:`solera.methods.spec.StatisticPasses`."""
+        for target in self._targets:
+            self._context.check()
+            size = PIECE if self._step.by_element else max(target.numel, 1)
+            for start in range(0, max(target.numel, 1), size):
+                stop = min(start + size, target.numel)
+                yield target.name, self._program.measured(self._step, self._load, Piece(target.name, start), stop)
 
 
 def prepare(program: Program, targets: Sequence[Target], load: Reader, context: Context) -> dict[str, Any]:

@@ -74,7 +74,9 @@ class Step:
     def placeless(self) -> bool:
         """Whether it does the same at every tensor, so that it may be fed a whole flat model at once."""
         spec = self.spec
-        looks = spec is not None and ("piece" in spec.arguments or (spec.prepare and spec.prepare_over != "model"))
+        looks = spec is not None and bool(
+            "piece" in spec.arguments or spec.needs or (spec.prepare and spec.prepare_over != "model")
+        )
         return self.by_element and not looks and not any(by_place(value) for value in node_values(self.node))
 
     def cut(self, site: Site, numbers: Mapping[str, float]) -> Cut:
@@ -122,7 +124,10 @@ class Step:
         """What :meth:`run` needs of the recipe at one tensor: a method's parameters, or a sum's coefficients."""
         return self.coefficients(site, numbers) if isinstance(self.node, SumNode) else self.params(site, numbers)
 
-    def run(self, values: Mapping[str, Tensor], piece: Piece, resolved: Any, state: Any = None) -> Tensor:
+    def run(
+        self, values: Mapping[str, Tensor], piece: Piece, resolved: Any, state: Any = None,
+        statistics: Sequence[Tensor | None] = (),
+    ) -> Tensor:  # fmt: skip
         """The node's value from its inputs' values.
 
         Args:
@@ -130,13 +135,15 @@ class Step:
             piece: Which part of the model this is.
             resolved: From :meth:`resolved`, at this tensor.
             state: What the method's ``prepare`` returned.
+            statistics: Those of the inputs at this piece.
         """
         if isinstance(self.node, SumNode):
             return add_up([values[term.node] for term in self.node.terms], resolved)
         assert isinstance(self.node, MethodNode)
         assert self.spec is not None
         inputs = self.method_inputs(values)
-        extras = {"state": state, "piece": piece}
+        shaped = [s.view(inputs[0].shape) if s is not None and self.by_element else s for s in statistics]
+        extras = {"state": state, "piece": piece, "statistics": shaped}
         arguments = {key: extras[key] for key in self.spec.arguments}
         shape = inputs[0].shape
         result = self.spec.function(inputs, **resolved, **arguments)
@@ -191,6 +198,7 @@ class Program:
         numbers: What the free variables stand at.
         views: The opened views, by node id.
         methods: Every method it uses, those below views too, by name.
+        statistics: The opened statistics that methods need, by node id.
     """
 
     recipe: Recipe
@@ -199,14 +207,15 @@ class Program:
     numbers: Mapping[str, float] = field(default_factory=dict)
     views: Mapping[str, Checkpoint] = field(default_factory=dict)
     methods: Mapping[str, MethodSpec] = field(default_factory=dict)
+    statistics: Mapping[str, Checkpoint] = field(default_factory=dict)
 
     def leaves(self, checkpoints: Mapping[str, Checkpoint]) -> dict[str, Checkpoint]:
-        """What the steps load, by node id: checkpoints and views.
+        """What the steps load, by node id: checkpoints, views and statistics.
 
         Args:
             checkpoints: The opened checkpoints by node id.
         """
-        ids = [step.id for step in self.steps if isinstance(step.node, CheckpointNode)]
+        ids = [step.id for step in self.steps if isinstance(step.node, CheckpointNode)] + list(self.statistics)
         return {id_: self.views[id_] if id_ in self.views else checkpoints[id_] for id_ in ids}
 
     @cached_property
@@ -258,6 +267,19 @@ class Program:
         """
         return Place(self, piece.name, depth, states).evaluate(load, piece.start, stop, shape)
 
+    def measured(self, step: Step, load: Load, piece: Piece, stop: int) -> list[Tensor | None]:
+        """The statistics a method node is handed at one piece: those pieces, flat, or the tensors as they are."""
+        found: list[Tensor | None] = []
+        for id_ in step.node.statistics if isinstance(step.node, MethodNode) else ():
+            ref = self.statistics[id_].get(piece.name)
+            if ref is None:
+                found.append(None)
+            elif step.by_element:
+                found.append(load(id_, piece.name, piece.start, stop))
+            else:
+                found.append(load(id_, piece.name, 0, ref.numel).view(ref.shape))
+        return found
+
 
 class Place:
     """A program at one tensor: what the recipe says of it is worked out once for all of its pieces.
@@ -299,7 +321,8 @@ class Place:
                 tensor = load(step.id, self._name, start, stop)
                 values[step.id] = tensor if shape is None else tensor.view(shape)
             else:
-                values[step.id] = step.run(values, piece, self._at(step), self._states.get(step.id))
+                measured = self._program.measured(step, load, piece, stop)
+                values[step.id] = step.run(values, piece, self._at(step), self._states.get(step.id), measured)
             for id_ in step.frees if free else ():
                 del values[id_]
         return values
@@ -353,7 +376,9 @@ def compile_recipe(
         inputs = node.inputs if isinstance(node, MethodNode) else ()
         steps.append(Step(node, types[node.id], tuple(types[name] for name in inputs), spec, node.id in varying, frees))
     used = {node.method: methods[node.method] for node in recipe.nodes if isinstance(node, MethodNode)}
-    return Program(recipe, tuple(steps), reference(flat), values, views, used)
+    names = {name for step in steps if isinstance(step.node, MethodNode) for name in step.node.statistics}
+    statistics = {id_: checkpoints[id_] for id_ in checkpoints if id_ in names}
+    return Program(recipe, tuple(steps), reference(flat), values, views, used, statistics)
 
 
 def _computed(order: Sequence[Node], output: str) -> list[Node]:

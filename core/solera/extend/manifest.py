@@ -26,7 +26,7 @@ _OBJECT = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*
 _PLUGIN_KEYS = {"name", "version", "api", "summary", "contributions"}
 _CONTRIBUTION_KEYS = {"kind", "name", "title", "object", "summary", "params", "accepts", "method"}
 _ACCEPTS_KEYS = {"kinds", "coords", "columns_min"}
-_METHOD_KEYS = {"takes", "base", "inputs", "paper", "ordered", "also"}
+_METHOD_KEYS = {"takes", "base", "inputs", "paper", "ordered", "needs", "also"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +42,8 @@ class Contribution:
         params: Its parameters, equal to the object's signature (``solera plugin build`` writes them).
         accepts: For a view, which runs it shows: ``kinds``, ``coords`` (numbers of coordinates), ``columns_min``.
         method: For a method, what a canvas must know before it is imported: ``takes``, ``base``, ``inputs`` (fewest
-            and, if there is a limit, most), ``paper``, ``ordered``, ``also``; equal to its declaration (``solera
-            plugin build`` writes it).
+            and, if there is a limit, most), ``paper``, ``ordered``, ``needs``, ``also``; equal to its declaration
+            (``solera plugin build`` writes it).
     """
 
     kind: Kind
@@ -85,6 +85,11 @@ class Contribution:
     def ordered(self) -> bool:
         """For a method: whether its inputs have roles by their place."""
         return bool(self.method.get("ordered", False))
+
+    @property
+    def needs(self) -> str:
+        """For a method: the kind of statistic it needs of each input; empty if none."""
+        return str(self.method.get("needs", ""))
 
     @property
     def also(self) -> Mapping[str, str]:

@@ -6,11 +6,12 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from torch import Tensor
 
 from solera.errors import InputError
+from solera.methods.statistics import STATISTICS
 from solera.params import ParamSpec, specs_from_signature
 
 Granularity = Literal["element", "block", "tensor", "model"]
@@ -72,6 +73,18 @@ class HeldPasses:
         return []
 
 
+@runtime_checkable
+class StatisticPasses(Passes, Protocol):
+    """What ``prepare`` of a method that needs statistics is handed: it may iterate over those as well."""
+
+    def statistics(self) -> Iterator[tuple[str, Sequence[Tensor | None]]]:
+        """``(name, statistics)`` in order of name: one per input, None where it has none of this name.
+
+        Those with a number for each weight come flat and in pieces as the inputs do; others whole, in their own shape.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Piece:
     """Which part of a model a method is looking at.
@@ -96,9 +109,11 @@ class MethodSpec:
     Attributes:
         name: Registered name, a lower-case identifier: ``"task_arithmetic"``.
         title: What a person reads: ``"Task arithmetic"``.
-        function: ``function(tensors: list[Tensor], *, <parameters>[, state][, piece]) -> Tensor``: inputs in order,
-            float32, contiguous, one shape (flat chunks when granularity is ``"element"``); must not be changed in
-            place. ``state`` is what ``prepare`` returned (None without), ``piece`` the :class:`Piece` at hand.
+        function: ``function(tensors: list[Tensor], *, <parameters>[, state][, piece][, statistics]) -> Tensor``: inputs
+            in order, float32, contiguous, one shape (flat chunks when granularity is ``"element"``); must not be
+            changed in place. ``state`` is what ``prepare`` returned (None without), ``piece`` the :class:`Piece` at
+            hand, ``statistics`` one per input: the shape of the inputs if it has a number for each weight, else its
+            own; None where a statistic has nothing for this tensor.
         params: The declared parameters.
         takes: ``"weights"``, ``"delta"``, or ``"any"`` (a formula that is right for both).
         base: ``"required"``: needs a base in the Weights form. ``"optional"``. ``"none"``: takes no base.
@@ -120,6 +135,8 @@ class MethodSpec:
         ordered: Whether the inputs have roles by their place (a trajectory, a vector and what it was made of, the task
             that is wanted), so that it is no way to merge peers.
         also: Other names it is found by, each with the parameters that make it so: ``{"WiSE-FT": "alpha 0.5"}``.
+        needs: The kind of statistic it needs of each input, a name of :data:`solera.methods.statistics.STATISTICS`;
+            empty if none.
         source: Digest of the code of a plugin outside Solera's own distribution, or of a script's function; empty for
             Solera's own, whose ``version`` tells. Part of a recipe's semantic hash. Set where it is registered.
     """
@@ -145,6 +162,7 @@ class MethodSpec:
     float64: bool = False
     ordered: bool = False
     also: Mapping[str, str] = field(default_factory=dict)
+    needs: str = ""
     source: str = ""
 
     def param(self, name: str) -> ParamSpec:
@@ -175,7 +193,7 @@ class MethodSpec:
 
 
 #: Keyword arguments of a method function that are no parameters.
-ARGUMENTS = ("state", "piece")
+ARGUMENTS = ("state", "piece", "statistics")
 
 
 def method(
@@ -197,17 +215,22 @@ def method(
     float64: bool = False,
     ordered: bool = False,
     also: Mapping[str, str] | None = None,
+    needs: str = "",
 ) -> Callable[[MethodFunction], MethodSpec]:
     """Declare a plain function to be a merging method.
 
     The parameters are the function's keyword-only arguments (``state`` excepted, which receives what ``prepare``
-    returned, and ``piece``, which receives a :class:`Piece`). Works in a script or notebook without a manifest.
+    returned, ``piece``, which receives a :class:`Piece`, and ``statistics``). Works in a script or notebook without a
+    manifest.
 
     Raises:
         InputError: The signature is not one a method can have.
     """
 
     def declare(function: MethodFunction) -> MethodSpec:
+        if needs and needs not in STATISTICS:
+            known = ", ".join(STATISTICS)
+            raise InputError(f"The method '{name}' needs '{needs}', which is no statistic; known: {known}.")
         summary = (inspect.getdoc(function) or "").partition("\n")[0]
         if not summary:
             raise InputError(f"The method '{name}' needs a docstring whose first line says what it does.")
@@ -217,6 +240,7 @@ def method(
             base=base, granularity=granularity, min_inputs=inputs[0], max_inputs=inputs[1], prepare=prepare,
             prepare_when=prepare_when, prepare_over=prepare_over, affine=affine, version=version, promise=promise,
             paper=paper, url=url, summary=summary, float64=float64, ordered=ordered, also=dict(also or {}),
+            needs=needs,
         )  # fmt: skip
 
     return declare

@@ -20,6 +20,7 @@ from solera.recipes.nodes import (
     Node,
     Recipe,
     StackNode,
+    StatisticNode,
     SumNode,
     Term,
     TokensNode,
@@ -57,6 +58,36 @@ def adapter(source: str, base: Recipe, name: str = "", *, fingerprint: str = "")
     return Recipe((*nodes, AdapterNode(id_, source, fingerprint, base=foot)), id_)
 
 
+def statistic(
+    kind: str,
+    model: Recipe,
+    task: str,
+    *,
+    split: str = "train",
+    samples: int = 0,
+    seed: int = 0,
+    params: Mapping[str, Value] | None = None,
+) -> Recipe:
+    """A recipe that is what data say of a model.
+
+    Args:
+        kind: A name of :data:`solera.methods.statistics.STATISTICS`.
+        model: Weights without free variables.
+        task: Whose examples.
+        split: Which of its data.
+        samples: How many; 0 is all.
+        seed: Of a part of the examples, and of what is drawn.
+        params: Of the kind.
+    """
+    nodes, (measured,) = join([model])
+    id_ = unused(identifier(f"{kind}_{measured}"), [node.id for node in nodes])
+    node = StatisticNode(
+        id_, "", model=measured, statistic=kind, task=task, split=split, samples=samples, seed=seed,
+        params=dict(params or {}),
+    )  # fmt: skip
+    return Recipe((*nodes, node), id_)
+
+
 def add(a: Recipe, b: Recipe) -> Recipe:
     """``a + b``."""
     return _sum([(1.0, a), (1.0, b)])
@@ -78,6 +109,7 @@ def apply(
     base: Recipe | None = None,
     params: Mapping[str, Value] | None = None,
     name: str = "",
+    statistics: Sequence[Recipe] = (),
 ) -> Recipe:
     """A method on recipes.
 
@@ -87,11 +119,13 @@ def apply(
         base: The base, if any.
         params: Values by parameter name.
         name: What the node is called; the method's name unless given.
+        statistics: What data say of each input, for a method that needs it; see :func:`statistic`.
     """
-    nodes, ids = join([*inputs, base] if base is not None else list(inputs))
+    nodes, ids = join([*inputs, *statistics, *([base] if base is not None else [])])
     id_ = unused(identifier(name or method), [node.id for node in nodes])
     foot = ids[-1] if base is not None else ""
-    node = MethodNode(id_, method, ids[: len(inputs)], foot, dict(params or {}))
+    measured = ids[len(inputs) : len(inputs) + len(statistics)]
+    node = MethodNode(id_, method, ids[: len(inputs)], foot, dict(params or {}), statistics=measured)
     return Recipe((*nodes, node), id_)
 
 
@@ -116,6 +150,8 @@ def _kind(node: Node, found: Mapping[str, ValueType]) -> ValueType | None:
     match node:
         case AdapterNode():
             return "delta"
+        case StatisticNode():
+            return "importance"
         case CheckpointNode() | StackNode() | TokensNode():
             return "weights"
         case MethodNode(inputs=inputs, base=base):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from solera.errors import Fault, FaultsError
+from solera.methods.statistics import STATISTICS
 from solera.params import ParamSpec, PerModel, Value, Var, decode, encode, variables
 from solera.recipes.nodes import (
     AdapterNode,
@@ -14,6 +16,7 @@ from solera.recipes.nodes import (
     Node,
     Recipe,
     StackNode,
+    StatisticNode,
     SumNode,
     TokensNode,
     node_values,
@@ -27,6 +30,9 @@ from solera.tensors.specs import FLOATING
 if TYPE_CHECKING:
     from solera.checkpoints.checkpoint import Checkpoint
     from solera.methods.spec import MethodSpec
+
+#: Which data of a task there are.
+SPLITS = ("train", "selection", "report")
 
 #: A coefficient in a sum, as a parameter.
 COEFFICIENT = ParamSpec("coefficient", "float", default=1.0)
@@ -81,12 +87,15 @@ def _check_node(node: Node, recipe: Recipe, methods: Mapping[str, MethodSpec], f
     match node:
         case AdapterNode():
             _check_adapter(node, nodes.get(node.base), faults)
+        case StatisticNode():
+            _check_statistic(node, recipe, faults)
         case CheckpointNode(source=source) if not source:
             faults.append(node_fault("recipe.source", node.id, "checkpoint", "It names no checkpoint."))
         case SumNode():
             _check_sum(node, faults)
         case MethodNode():
             _check_method(node, methods, faults)
+            _check_kinds(node, methods, nodes, faults)
         case StackNode():
             _check_stack(node, faults)
         case TokensNode(node="") | TokensNode(vocabulary=""):
@@ -105,6 +114,48 @@ def _check_adapter(node: AdapterNode, base: Node | None, faults: list[Fault]) ->
         message = f"The base of an adapter is a checkpoint; '{node.base}' is computed."
         remedy = f"take the checkpoint it was trained on as its base, and add it: {node.base} + {node.id}"
         faults.append(node_fault("recipe.adapter-base", node.id, "base", message, remedy))
+
+
+def _check_statistic(node: StatisticNode, recipe: Recipe, faults: list[Fault]) -> None:
+    spec = STATISTICS.get(node.statistic)
+    if spec is None:
+        message = f"No statistic is called '{node.statistic}'.{suggestion(node.statistic, STATISTICS)}"
+        faults.append(node_fault("recipe.statistic", node.id, "statistic", message, f"one of {', '.join(STATISTICS)}"))
+    if not node.model:
+        message = "A statistic is one of a model; it is connected to none."
+        faults.append(node_fault("recipe.unconnected", node.id, "of", message, "connect the model"))
+    elif any(above.variables for above in (reachable(replace(recipe, output=node.model)),)):
+        message = f"'{node.model}' has free variables; a statistic is one of weights that are fixed."
+        faults.append(node_fault("recipe.statistic", node.id, "of", message, "give its variables values"))
+    if not node.task:
+        message = "It names no task whose examples it is computed on."
+        faults.append(node_fault("recipe.statistic", node.id, "task", message))
+    if node.split not in SPLITS:
+        message = f"A split is one of {', '.join(SPLITS)}, not '{node.split}'."
+        faults.append(node_fault("recipe.statistic", node.id, "split", message))
+    if node.samples < 0:
+        faults.append(node_fault("recipe.statistic", node.id, "samples", "'samples' is at least 1, or 0 for all."))
+    known = {param.name: param for param in spec.params} if spec is not None else {}
+    for key, value in node.params.items() if spec is not None else ():
+        if key not in known:
+            message = f"The statistic '{node.statistic}' has no parameter '{key}'.{suggestion(key, known)}"
+            faults.append(node_fault("param.unknown-key", node.id, key, message))
+        elif not isinstance(value, (bool, int, float, str)):
+            faults.append(node_fault("recipe.statistic", node.id, key, f"'{key}' is one plain value here."))
+        else:
+            _check_value(value, known[key], node.id, key, faults)
+
+
+def _check_kinds(
+    node: MethodNode, methods: Mapping[str, MethodSpec], nodes: Mapping[str, Node], faults: list[Fault]
+) -> None:
+    """The statistics of a method are of the kind it needs."""
+    spec = find_method(methods, node)
+    for i, name in enumerate(node.statistics if spec is not None else ()):
+        given = nodes.get(name)
+        if isinstance(given, StatisticNode) and spec is not None and spec.needs not in {"", given.statistic}:
+            message = f"'{node.method}' needs the statistic '{spec.needs}'; '{name}' is '{given.statistic}'."
+            faults.append(node_fault("recipe.statistics", node.id, f"statistics[{i}]", message))
 
 
 def _check_stack(node: StackNode, faults: list[Fault]) -> None:
@@ -175,6 +226,9 @@ def _check_output(recipe: Recipe, types: Mapping[str, str], faults: list[Fault])
     elif recipe.output not in nodes:
         message = f"The output names no node: '{recipe.output}'.{suggestion(recipe.output, nodes)}"
         faults.append(Fault("recipe.unknown-node", "output", message))
+    elif types.get(recipe.output) == "importance":
+        message = f"The output '{recipe.output}' is an importance, not weights."
+        faults.append(Fault("recipe.output-delta", "output", message, ("choose the method that takes it",)))
     elif types.get(recipe.output) == "delta":
         message = f"The output '{recipe.output}' is a delta, not weights."
         faults.append(Fault("recipe.output-delta", "output", message, (f"add it to a base: base + {recipe.output}",)))
@@ -228,8 +282,27 @@ def _check_fit(recipe: Recipe, checkpoints: Mapping[str, Checkpoint], faults: li
         return
     for node in reachable(recipe).checkpoints:
         if node.id in checkpoints and node.id != first:
+            if isinstance(node, StatisticNode):
+                _check_statistic_fit(node, checkpoints[first], checkpoints[node.id], faults)
+                continue
             for fault in compatible(checkpoints[first], checkpoints[node.id]):
                 place = f"nodes.{node.id}"
                 faults.append(
                     Fault(fault.code, place, fault.message, fault.remedies, {**fault.fields, "node": node.id})
                 )
+
+
+def _check_statistic_fit(
+    node: StatisticNode, reference_: Checkpoint, statistic: Checkpoint, faults: list[Fault]
+) -> None:
+    """A statistic with a number for each weight has the shapes of the weights."""
+    if node.statistic not in STATISTICS or not STATISTICS[node.statistic].aligned:
+        return
+    for name, ref in statistic.items():
+        if name in reference_ and reference_[name].shape != ref.shape:
+            message = (
+                f"'{name}' of the statistic has shape {list(ref.shape)}; in {reference_.name} it has "
+                f"{list(reference_[name].shape)}."
+            )
+            faults.append(node_fault("mismatch.shape", node.id, "", message))
+            return

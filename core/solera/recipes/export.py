@@ -16,6 +16,7 @@ from solera.recipes.nodes import (
     Part,
     Recipe,
     StackNode,
+    StatisticNode,
     SumNode,
     Term,
     TokenRow,
@@ -81,6 +82,12 @@ def _expression(node: Node, names: Mapping[str, str]) -> str:
     match node:
         case AdapterNode(source=source, base=base):
             return f"solera.open({source!r}, base={names[base]})"
+        case StatisticNode():
+            arguments = [repr(node.statistic), names[node.model], repr(node.task)]
+            arguments += [f"split={node.split!r}"] if node.split != "train" else []
+            arguments += [f"{key}={getattr(node, key)!r}" for key in ("samples", "seed") if getattr(node, key)]
+            arguments += [f"{key}={_literal(node.params[key])}" for key in sorted(node.params)]
+            return f"solera.statistic({', '.join(arguments)})"
         case CheckpointNode(source=source, strip=strip):
             return f"solera.open({source!r}{f', strip={strip!r}' if strip else ''})"
         case SumNode(terms=terms):
@@ -88,6 +95,8 @@ def _expression(node: Node, names: Mapping[str, str]) -> str:
         case MethodNode(method=method, inputs=inputs, base=base, params=params):
             arguments = [repr(method), f"[{', '.join(names[name] for name in inputs)}]"]
             arguments += [f"base={names[base]}"] if base else []
+            measured = ", ".join(names[name] for name in node.statistics)
+            arguments += [f"statistics=[{measured}]"] if measured else []
             arguments += [f"{key}={_literal(params[key])}" for key in sorted(params)]
             return f"solera.merge({', '.join(arguments)})"
         case StackNode(parts=parts, layers=layers):

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from solera.errors import InputError
 from solera.params import PerModel, Value, encode
-from solera.recipes.nodes import AdapterNode, CheckpointNode, MethodNode, Node, Recipe, StackNode, SumNode, TokensNode
+from solera.recipes.nodes import (
+    AdapterNode,
+    CheckpointNode,
+    MethodNode,
+    Node,
+    Recipe,
+    StackNode,
+    StatisticNode,
+    SumNode,
+    TokensNode,
+)
 from solera.recipes.order import ordered, reachable
 from solera.recipes.yaml import dump_recipe
 
@@ -25,15 +35,16 @@ def textual_hash(recipe: Recipe) -> str:
 def semantic_hash(recipe: Recipe, methods: Mapping[str, MethodSpec], fingerprints: Mapping[str, str]) -> str:
     """SHA-256 of what decides the resulting numbers; the key of caches and artifacts.
 
-    Counted: the contents of the checkpoints and the views on them, methods with their versions (those of plugins
-    outside Solera also with their code) and every parameter (defaults filled in), coefficients, the names of free
-    variables, the order of inputs, the output dtype. Not counted: names of nodes, notes, paths, bounds of variables,
-    nodes the output does not need.
+    Counted: the contents of the checkpoints and statistics and the views on them, methods with their versions (those of
+    plugins outside Solera also with their code) and every parameter (defaults filled in), coefficients, the names of
+    free variables, the order of inputs, the output dtype. Not counted: names of nodes, notes, paths, bounds of
+    variables, nodes the output does not need.
 
     Args:
         recipe: A recipe without faults.
         methods: The registered methods.
-        fingerprints: Content hash of each checkpoint, by node id; of a layout of tokens, that of its tokenizers.
+        fingerprints: Content hash of each checkpoint and statistic, by node id; of a layout of tokens, that of its
+            tokenizers.
 
     Raises:
         InputError: The fingerprint of a checkpoint or a method is missing.
@@ -54,6 +65,8 @@ def _meaning(
                 raise InputError(f"The fingerprint of the checkpoint '{node.id}' is missing.", node=node.id)
             if isinstance(node, AdapterNode):
                 return ["adapter", fingerprints[node.id], hashes[node.base]]
+            if isinstance(node, StatisticNode):
+                return ["statistic", fingerprints[node.id]]
             return ["checkpoint", fingerprints[node.id], node.strip]
         case SumNode():
             return ["sum", [[_value(term.coefficient), hashes[term.node]] for term in node.terms]]
@@ -64,7 +77,8 @@ def _meaning(
             params = {param.name: _value(_filled(node, param.name, param.default)) for param in spec.params}
             inputs = [hashes[name] for name in node.inputs]
             made_by = [spec.version, spec.source] if spec.source else [spec.version]
-            return ["method", node.method, *made_by, hashes.get(node.base, ""), inputs, params]
+            measured = [[hashes[name] for name in node.statistics]] if node.statistics else []
+            return ["method", node.method, *made_by, hashes.get(node.base, ""), inputs, params, *measured]
         case StackNode(parts=parts):
             return ["stack", node.layers, [[hashes[part.node], part.layers, part.names] for part in parts]]
         case TokensNode():

@@ -14,6 +14,7 @@ from solera.recipes.nodes import (
     Node,
     Recipe,
     StackNode,
+    StatisticNode,
     SumNode,
     TokensNode,
     upstream,
@@ -71,6 +72,9 @@ def _renamed(node: Node, names: Mapping[str, str]) -> Node:
     match node:
         case AdapterNode(base=base):
             return replace(node, base=names[base] if base else "")
+        case StatisticNode(model=model):
+            params = {key: node.params[key] for key in sorted(node.params)}
+            return replace(node, model=names[model] if model else "", params=params)
         case CheckpointNode():
             return node
         case SumNode(terms=terms):
@@ -78,7 +82,8 @@ def _renamed(node: Node, names: Mapping[str, str]) -> Node:
         case MethodNode(inputs=inputs, base=base):
             moved = tuple(names[name] for name in inputs)
             params = {key: node.params[key] for key in sorted(node.params)}
-            return replace(node, inputs=moved, base=names[base] if base else "", params=params)
+            statistics = tuple(names[name] for name in node.statistics)
+            return replace(node, inputs=moved, base=names[base] if base else "", params=params, statistics=statistics)
         case StackNode() | TokensNode():
             return renamed_view(node, lambda name: names[name])
 

@@ -13,7 +13,7 @@ from typing import Literal
 
 from solera.params import Value, Var, substitute, variables
 
-ValueType = Literal["weights", "delta"]
+ValueType = Literal["weights", "delta", "importance"]
 
 #: Version of the YAML form.
 RECIPE_VERSION = 1
@@ -53,6 +53,31 @@ class AdapterNode(CheckpointNode):
 
 
 @dataclass(frozen=True, slots=True)
+class StatisticNode(CheckpointNode):
+    """What data say of a model: an Importance, computed on a task's examples before whatever needs it.
+
+    ``source`` and ``strip`` stay empty; ``fingerprint`` may pin the numbers.
+
+    Attributes:
+        model: Id of the node whose weights are looked at; empty if not connected yet.
+        statistic: A name of :data:`solera.methods.statistics.STATISTICS`: ``"fisher"``, ``"gram"`` ...
+        task: Name of the task whose examples are used.
+        split: Which of its data.
+        samples: How many examples, a fixed stratified part; 0 is all.
+        seed: Of the part, and of what is drawn.
+        params: Parameters of the kind; absent ones take its default.
+    """
+
+    model: str = ""
+    statistic: str = ""
+    task: str = ""
+    split: str = "train"
+    samples: int = 0
+    seed: int = 0
+    params: Mapping[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Term:
     """One summand: ``coefficient * node``; the coefficient may be a variable or a curve."""
 
@@ -86,6 +111,7 @@ class MethodNode:
             and gives a Delta (the *Delta form*).
         params: Values by parameter name; absent ones take the method's default.
         note: Free text.
+        statistics: Ids of statistic nodes, one for each input in their order, for a method that needs them.
     """
 
     id: str
@@ -94,6 +120,7 @@ class MethodNode:
     base: str = ""
     params: Mapping[str, Value] = field(default_factory=dict)
     note: str = ""
+    statistics: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,12 +218,14 @@ def upstream(node: Node) -> tuple[str, ...]:
     match node:
         case AdapterNode(base=base):
             return (base,) if base else ()
+        case StatisticNode(model=model):
+            return (model,) if model else ()
         case CheckpointNode():
             return ()
         case SumNode(terms=terms):
             return tuple(term.node for term in terms if term.node)
-        case MethodNode(inputs=inputs, base=base):
-            return tuple(name for name in (base, *inputs) if name)
+        case MethodNode(inputs=inputs, base=base, statistics=statistics):
+            return tuple(name for name in (base, *inputs, *statistics) if name)
         case StackNode(parts=parts):
             return tuple(part.node for part in parts if part.node)
         case TokensNode():
@@ -204,7 +233,9 @@ def upstream(node: Node) -> tuple[str, ...]:
 
 
 def operands(node: Node) -> tuple[str, ...]:
-    """Ids of the nodes whose values a node is computed from; the base of an adapter only says what that fits."""
+    """Ids of the nodes whose values a node is computed from, piece by piece; statistics and what is only fitted not."""
+    if isinstance(node, MethodNode):
+        return tuple(name for name in (node.base, *node.inputs) if name)
     return () if isinstance(node, CheckpointNode) else upstream(node)
 
 
@@ -267,7 +298,7 @@ class Recipe:
 
     @property
     def checkpoints(self) -> tuple[CheckpointNode, ...]:
-        """The checkpoint nodes, in order; adapters too, whose weights are read as well."""
+        """The checkpoint nodes, in order; adapters and statistics too, whose numbers are read as well."""
         return tuple(node for node in self.nodes if isinstance(node, CheckpointNode))
 
     def with_values(self, numbers: Mapping[str, float]) -> Recipe:

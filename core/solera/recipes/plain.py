@@ -16,11 +16,13 @@ from solera.recipes.nodes import (
     Node,
     Recipe,
     StackNode,
+    StatisticNode,
     SumNode,
     Term,
     TokensNode,
 )
 from solera.recipes.order import find_method, node_fault, suggestion
+from solera.recipes.plain_statistics import statistic_from_plain, statistic_to_plain
 from solera.recipes.plain_views import (
     STACK_KEYS,
     TOKENS_KEYS,
@@ -37,8 +39,8 @@ _KEYS = ("solera", "name", "note", "nodes", "output", "dtype")
 _CHECKPOINT_KEYS = ("checkpoint", "fingerprint", "strip", "note")
 _ADAPTER_KEYS = ("adapter", "base", "fingerprint", "note")
 _SUM_KEYS = ("sum", "note")
-_METHOD_KEYS = ("method", "base", "inputs", "note")
-_KINDS = ("checkpoint", "adapter", "sum", "method", "stack", "tokens")
+_METHOD_KEYS = ("method", "base", "inputs", "statistics", "note")
+_KINDS = ("checkpoint", "adapter", "sum", "method", "stack", "tokens", "statistic")
 
 
 def to_plain(recipe: Recipe) -> dict[str, Any]:
@@ -60,6 +62,8 @@ def _node_to_plain(node: Node) -> dict[str, Any]:
         case AdapterNode():
             plain = {"adapter": node.source, "base": node.base}
             plain |= {"fingerprint": node.fingerprint} if node.fingerprint else {}
+        case StatisticNode():
+            plain = statistic_to_plain(node)
         case CheckpointNode():
             plain = {"checkpoint": node.source}
             plain |= {key: getattr(node, key) for key in ("fingerprint", "strip") if getattr(node, key)}
@@ -70,6 +74,7 @@ def _node_to_plain(node: Node) -> dict[str, Any]:
             if node.base:
                 plain["base"] = node.base
             plain["inputs"] = list(node.inputs)
+            plain |= {"statistics": list(node.statistics)} if node.statistics else {}
             plain |= {key: encode(node.params[key]) for key in sorted(node.params)}
         case StackNode():
             plain = stack_to_plain(node)
@@ -94,6 +99,10 @@ def from_plain(plain: Any, methods: Mapping[str, MethodSpec], faults: list[Fault
     """
     if not isinstance(plain, Mapping):
         faults.append(Fault("recipe.form", "", f"A recipe is a mapping with 'nodes' and 'output', not {_kind(plain)}."))
+        return Recipe()
+    if "merge_method" in plain and "solera" not in plain:
+        message = "This is a configuration of mergekit; 'solera check FILE --show-recipe' gives it in Solera's form."
+        faults.append(Fault("recipe.form", "merge_method", message))
         return Recipe()
     _unknown(plain, _KEYS, "", faults)
     version = plain.get("solera")
@@ -146,6 +155,8 @@ def _node(id_: str, entry: Any, methods: Mapping[str, MethodSpec], faults: list[
         case "tokens":
             _unknown(entry, TOKENS_KEYS, place, faults)
             return tokens_from_plain(id_, entry, note, faults)
+        case "statistic":
+            return statistic_from_plain(id_, entry, note, faults)
         case _:
             return _method(id_, entry, note, methods, faults)
 
@@ -176,10 +187,7 @@ def _method(
     place = f"nodes.{id_}"
     name = _text(entry, "method", f"{place}.method", faults)
     base = _text(entry, "base", f"{place}.base", faults)
-    inputs = entry.get("inputs", [])
-    if not isinstance(inputs, (list, tuple)) or not all(isinstance(item, str) for item in inputs):
-        faults.append(Fault("recipe.inputs", f"{place}.inputs", f"'inputs' is a list of node names, not {inputs!r}."))
-        inputs = []
+    inputs, statistics = (_names(entry, key, place, faults) for key in ("inputs", "statistics"))
     method = find_method(methods, MethodNode(id_, name))
     specs = {spec.name: spec for spec in method.params} if method else None
     params: dict[str, Value] = {}
@@ -194,7 +202,15 @@ def _method(
         value = decode(plain, spec, f"{place}.{key}", faults)
         if value is not None:
             params[str(key)] = value
-    return MethodNode(id_, name, tuple(inputs), base, params, note)
+    return MethodNode(id_, name, inputs, base, params, note, statistics)
+
+
+def _names(entry: Mapping[Any, Any], key: str, place: str, faults: list[Fault]) -> tuple[str, ...]:
+    names = entry.get(key, [])
+    if isinstance(names, (list, tuple)) and all(isinstance(item, str) for item in names):
+        return tuple(names)
+    faults.append(Fault(f"recipe.{key}", f"{place}.{key}", f"'{key}' is a list of node names, not {names!r}."))
+    return ()
 
 
 def _loose(name: str, plain: Any) -> ParamSpec:

@@ -1,7 +1,8 @@
-"""Weights and Deltas: the type of every node, and why a combination is refused.
+"""Weights, Deltas and Importances: the type of every node, and why a combination is refused.
 
 Weights - Weights = Delta; Weights + Delta = Weights; Delta + Delta and number x Delta = Delta; number x Weights only
-inside a sum whose numeric coefficients of Weights total 1 (Weights) or 0 (Delta).
+inside a sum whose numeric coefficients of Weights total 1 (Weights) or 0 (Delta). An Importance is made by a statistic
+and taken by a method that needs it, nothing else.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from solera.recipes.nodes import (
     Node,
     Recipe,
     StackNode,
+    StatisticNode,
     SumNode,
     Term,
     TokensNode,
@@ -46,7 +48,7 @@ def infer_types(
             :func:`solera.recipes.checks.check`).
 
     Returns:
-        Node id -> ``"weights"`` or ``"delta"``; nodes whose type cannot be told are absent.
+        Node id -> ``"weights"``, ``"delta"`` or ``"importance"``; nodes whose type cannot be told are absent.
     """
     found: dict[str, ValueType] = {}
     refusals: list[Fault] = faults if faults is not None else []
@@ -63,6 +65,8 @@ def _type_of(
     match node:
         case AdapterNode():
             return "delta"
+        case StatisticNode():
+            return _statistic_type(node, found, faults)
         case CheckpointNode():
             return "weights"
         case SumNode():
@@ -74,10 +78,24 @@ def _type_of(
             return _view_type(node, found, faults)
 
 
+def _statistic_type(node: StatisticNode, found: Mapping[str, ValueType], faults: list[Fault]) -> ValueType | None:
+    kind = found.get(node.model)
+    if kind not in {None, "weights"}:
+        remedy = f"add it to a base: base + {node.model}"
+        message = f"'{node.model}' is {_a(kind)}; a statistic is one of weights."
+        faults.append(node_fault("recipe.type", node.id, "of", message, remedy))
+        return None
+    return "importance"
+
+
+def _a(kind: str | None) -> str:
+    return "an importance" if kind == "importance" else f"a {kind}"
+
+
 def _view_type(node: Node, found: Mapping[str, ValueType], faults: list[Fault]) -> ValueType | None:
     for name in dict.fromkeys(upstream(node)):
-        if found.get(name) == "delta":
-            message = f"'{name}' is a delta; layers and tokens are those of weights."
+        if found.get(name, "weights") != "weights":
+            message = f"'{name}' is {_a(found[name])}; layers and tokens are those of weights."
             faults.append(node_fault("recipe.type", node.id, "", message, f"add it to a base: base + {name}"))
             return None
     return "weights" if all(name in found for name in upstream(node)) else None
@@ -86,6 +104,11 @@ def _view_type(node: Node, found: Mapping[str, ValueType], faults: list[Fault]) 
 def _sum_type(node: SumNode, found: Mapping[str, ValueType], faults: list[Fault]) -> ValueType | None:
     if not node.terms or any(term.node not in found for term in node.terms):
         return None
+    for term in node.terms:
+        if found[term.node] == "importance":
+            message = f"'{term.node}' is an importance; it is taken by methods that weigh by it, not added."
+            faults.append(node_fault("recipe.type", node.id, "sum", message))
+            return None
     weights = [term for term in node.terms if found[term.node] == "weights"]
     if not weights:
         return "delta"
@@ -129,10 +152,10 @@ def _method_type(
     node: MethodNode, spec: MethodSpec, found: Mapping[str, ValueType], faults: list[Fault]
 ) -> ValueType | None:
     before = len(faults)
-    if node.base and found.get(node.base) == "delta":
-        faults.append(
-            node_fault("recipe.base-delta", node.id, "base", f"The base '{node.base}' is a delta; a base is weights.")
-        )
+    if node.base and found.get(node.base, "weights") != "weights":
+        message = f"The base '{node.base}' is {_a(found[node.base])}; a base is weights."
+        faults.append(node_fault("recipe.base-delta", node.id, "base", message))
+    _check_statistics(node, spec, found, faults)
     if node.base and spec.base == "none":
         faults.append(
             node_fault(
@@ -161,6 +184,8 @@ def _method_type(
 
 def _refuse_input(node: MethodNode, spec: MethodSpec, name: str, kind: ValueType | None) -> tuple[str, ...] | None:
     """The sentence and remedies if this input is of the wrong type; with a base, weights become deltas."""
+    if kind == "importance":
+        return (f"'{name}' is an importance, which is no input but one of the statistics of a method.",)
     if kind == "delta" and spec.takes == "weights":
         return (f"'{node.method}' takes weights, but '{name}' is a delta.", f"add it to a base: base + {name}")
     if kind == "weights" and spec.takes == "delta" and not node.base:
@@ -169,3 +194,21 @@ def _refuse_input(node: MethodNode, spec: MethodSpec, name: str, kind: ValueType
             f"give '{node.id}' a base", f"subtract one: {name} - base",
         )  # fmt: skip
     return None
+
+
+def _check_statistics(node: MethodNode, spec: MethodSpec, found: Mapping[str, ValueType], faults: list[Fault]) -> None:
+    """A method that needs statistics is given one for each input, others none."""
+    if not spec.needs and node.statistics:
+        message = f"'{node.method}' needs no statistics."
+        faults.append(node_fault("recipe.statistics", node.id, "statistics", message, "leave them out"))
+    if spec.needs and len(node.statistics) != len(node.inputs):
+        message = (
+            f"'{node.method}' needs a statistic '{spec.needs}' for each input; {len(node.inputs)} inputs have "
+            f"{len(node.statistics)}."
+        )
+        remedy = f"add a node {{statistic: {spec.needs}, of: INPUT, task: NAME}} for each and list them as statistics"
+        faults.append(node_fault("recipe.statistics", node.id, "statistics", message, remedy))
+    for i, name in enumerate(node.statistics):
+        if found.get(name, "importance") != "importance":
+            message = f"'{name}' is {_a(found[name])}, no statistic."
+            faults.append(node_fault("recipe.type", node.id, f"statistics[{i}]", message))

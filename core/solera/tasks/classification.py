@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from solera.context import Context
 from solera.errors import InputError, TaskError
+from solera.tasks.examples import Examples
 from solera.tasks.inference import logits_in_chunks, sample_buffer, warn_not_finite
 from solera.tasks.scores import Better, Column, Score, Split, aggregate, metric
 from solera.tasks.subset import stratified
@@ -122,6 +123,10 @@ class ClassificationEvaluator:
         self._x, self._y, self._chunk = x, y, chunk
         self._highest = int(y.max())
         self._warned = False
+
+    def examples(self) -> Examples:
+        """The samples and their labels."""
+        return Examples(self._x, self._y, self._chunk)
 
     def __call__(self, network: nn.Module, context: Context) -> tuple[Score, ...]:
         """Score a network; see :class:`solera.tasks.task.Evaluator`."""

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from solera.context import Context
 from solera.errors import InputError, TaskError
+from solera.tasks.examples import Examples
 from solera.tasks.inference import logits_in_chunks, sample_buffer, warn_not_finite
 from solera.tasks.scores import Better, Column, Score, Split, aggregate, metric
 from solera.tasks.subset import stratified
@@ -128,6 +129,10 @@ class LanguageEvaluator:
         self._groups, self._chunk = groups.astype(np.int64), chunk
         self._highest = int(tokens.max())
         self._warned = False
+
+    def examples(self) -> Examples:
+        """The windows and the tokens that follow."""
+        return Examples(self._inputs, self._targets, self._chunk)
 
     def __call__(self, network: nn.Module, context: Context) -> tuple[Score, ...]:
         """Score a network; see :class:`solera.tasks.task.Evaluator`."""
