@@ -133,9 +133,9 @@ class RecipeDesk(QObject):
                 recovery.journal.unlink(missing_ok=True)
             changed = " The file on disk changed since." if recovery.changed_since else ""
             notices().say("warning", f"Recovered unsaved edits of '{opened.name}' from {_ago(recovery.time)}.{changed}")
-        recovered = {recovery.path for recovery in recoveries}
+        recovered = {recovery.path.resolve() for recovery in recoveries if recovery.path is not None}
         for path in paths:
-            if path.exists() and path not in recovered:
+            if path.exists() and path.resolve() not in recovered:
                 guarded(self.open_path)(path)  # one that cannot be read must not keep the project shut
         if not self.documents:
             self._new()
@@ -188,7 +188,7 @@ class RecipeDesk(QObject):
     def open_path(self, path: Path) -> None:
         """Open a recipe file, or bring its tab to the front."""
         for opened in self.documents:
-            if opened.path == path:
+            if opened.path is not None and opened.path.resolve() == path.resolve():
                 self._raise(opened)
                 return
         project = self._bench.project

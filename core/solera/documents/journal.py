@@ -107,7 +107,8 @@ def _read(file: Path, methods: Mapping[str, MethodSpec]) -> Recovery | None:
             return None
         faults: list[Fault] = []
         document = document_from_plain(content["document"], methods, faults)
-        path = Path(content["path"]) if content["path"] else None
+        # A journal lies beside its recipe, wherever the folder was moved or copied to since.
+        path = file.with_name(Path(content["path"]).name) if content["path"] else None
         return Recovery(file, path, document, float(content["time"]), _stamp(path) != content["stamp"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -170,3 +170,16 @@ def test_a_journal_that_cannot_be_read_is_skipped_and_kept(tmp_path: Path) -> No
         file.write_text(text)
         assert left_behind((tmp_path,), {}) == ()
         assert file.read_text() == text
+
+
+def test_a_journal_belongs_to_the_recipe_beside_it_wherever_both_went(tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir()
+    path = tmp_path / "old" / "blend.yaml"
+    save_document(blend(), path)
+    journal = Journal(path.parent, path)
+    journal.record(blend())
+    content = json.loads(journal.file.read_text())
+    journal.file.write_text(json.dumps({**content, "pid": 2**22 + 1}))  # of a process that is gone
+    (tmp_path / "old").rename(tmp_path / "new")
+    (recovery,) = left_behind((tmp_path / "new",), {})
+    assert recovery.path == tmp_path / "new" / "blend.yaml"
