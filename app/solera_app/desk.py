@@ -49,6 +49,7 @@ class Desk(QObject):
         self.bridge: Bridge | None = None
         self.recipes = RecipeDesk(self)
         self.runs = RunDesk(self)
+        self._stamp = 0  # when the project's file was written, ns
         self._examples: list[str] = []  # what is made when the one before and its experiments are through
         window.build_actions(self._handlers())
         self._connect()
@@ -56,6 +57,7 @@ class Desk(QObject):
         self._show_recent()
         self._figures = QTimer(self, interval=1000)
         self._figures.timeout.connect(guarded(self._show_figures))
+        self._figures.timeout.connect(guarded(self._follow_file))
         self._figures.start()
 
     # --- wiring ----------------------------------------------------------------------------------------------------
@@ -167,6 +169,7 @@ class Desk(QObject):
             project.close()
             return
         self.workbench = Workbench(project, settings=self.settings, safe_mode=self._safe_mode)
+        self._stamp = _written(project.folder)
         self.bridge = Bridge(self.workbench.jobs.subscribe(), self)
         self._listen(self.bridge)
         self.bridge.start()
@@ -401,6 +404,19 @@ class Desk(QObject):
         status.memory.show_words(f"{size_short(ledger.held)} of {size_short(ledger.budget)}")
         status.plugins.show_words(_plugin_words(bench.registry.plugins))
 
+    def _follow_file(self) -> None:
+        """A person edits ``solera.toml`` beside the window: what it says now holds here, too."""
+        project = self.workbench.project if self.workbench is not None else None
+        if project is None or (stamp := _written(project.folder)) in (0, self._stamp):
+            return
+        self._stamp = stamp
+        before = dict(project.tasks)
+        project.refresh()
+        self.refresh_library()
+        if project.tasks != before:
+            self.recipes.refresh_tasks()
+            self.window.hint("The project's tasks were read again from solera.toml")
+
     # --- the rest --------------------------------------------------------------------------------------------------
 
     def close_tab(self, tab: Tab) -> None:
@@ -462,6 +478,16 @@ class Desk(QObject):
         box.addButton("Cancel", QMessageBox.ButtonRole.RejectRole)
         box.exec()
         return box.clickedButton() is yes
+
+
+def _written(folder: Path) -> int:
+    """When a project's file was written, ns; 0 if it is not there just now."""
+    from solera.projects.project_file import FILE
+
+    try:
+        return (folder / FILE).stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _plugin_words(plugins: Sequence[Any]) -> str:

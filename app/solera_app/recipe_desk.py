@@ -526,7 +526,8 @@ class RecipeDesk(QObject):
         for sink in opened.document.sinks:
             if isinstance(sink, TaskNode) and sink.source and sink.task:
                 recipe = self.anchored(opened, sink.source)
-                job = self._bench.submit_evaluate(recipe, [sink.task], split=sink.split)
+                title = f"Evaluate {opened.name} on {sink.task}"
+                job = self._bench.submit_evaluate(recipe, [sink.task], split=sink.split, title=title)
                 self._merging[job.id] = (opened, sink.id)
         self._window.bottom.setCurrentWidget(self._window.jobs)
 

@@ -212,3 +212,14 @@ def test_plugins_that_do_not_work_are_counted() -> None:
     plugins = [type("P", (), {"state": state}) for state in ("loaded", "discovered", "failed", "incompatible")]
     assert _plugin_words(plugins) == "4 plugins, 2 failed"
     assert _plugin_words(plugins[:2]) == "2 plugins"
+
+
+def test_the_projects_file_is_followed_while_it_is_open(start: Any, folder: Path, qtbot: Any) -> None:
+    application = start(folder)
+    file = folder / "solera.toml"
+    file.write_text(file.read_text() + '\n[tasks.upright]\ntask = "digits"\n')
+    qtbot.waitUntil(lambda: application.desk.workbench.tasks() == ("upright",), timeout=5000)
+    file.write_text(file.read_text() + "\n[broken\n")
+    qtbot.waitUntil(lambda: len(application.window.toasts.showing()) == 1, timeout=5000)
+    assert "solera.toml" in application.window.toasts.showing()[0].sentence
+    assert application.desk.workbench.tasks() == ("upright",)
