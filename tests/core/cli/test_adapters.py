@@ -110,3 +110,16 @@ def test_refusals(folder: Path, capsys: pytest.CaptureFixture[str], words: tuple
     assert code in {1, 2}
     assert says in err
     assert not (folder / "x").exists()
+
+
+def test_a_model_with_its_adapter_is_named_in_one_word(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "extract", "base+one", "again", "--base", "base", "--rank", "2", "--json")
+    assert code == 0
+    assert json.loads(out.splitlines()[-1])["extracted"]["share"] == pytest.approx(1.0)
+    with open_checkpoint(folder / "base") as base:
+        want, got = open_delta(base, folder / "one"), open_delta(base, folder / "again")
+        torch.testing.assert_close(got["a.weight"].read(), want["a.weight"].read(), rtol=0, atol=1e-5)
+    code, _, err = run(capsys, "extract", "base+nobody", "x", "--base", "base", "--rank", "2")
+    assert (code, "no adapter" in err) == (2, True)
+    code, _, err = run(capsys, "extract", "one", "x", "--base", "base", "--rank", "2")
+    assert (code, "is an adapter" in err) == (2, True)
