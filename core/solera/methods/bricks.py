@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from solera.errors import InputError
+from solera.errors import InputError, NumericError
 from solera.methods.spec import Passes, Piece
 from solera.tensors import hashing, reductions, selection
 
@@ -128,9 +128,12 @@ def truncated_svd(matrix: Tensor, rank: int) -> tuple[Tensor, Tensor, Tensor]:
 
     Raises:
         InputError: It is not a matrix.
+        NumericError: NaN or infinity is in it.
     """
     if matrix.dim() != 2:
         raise InputError(f"A matrix is wanted, not a tensor of shape {tuple(matrix.shape)}.")
+    if not bool(matrix.isfinite().all()):
+        raise NumericError("A matrix with NaN or infinity has no singular values.")
     left, values, right = torch.linalg.svd(matrix.double(), full_matrices=False)
     return left[:, :rank], values[:rank], right[:rank]
 

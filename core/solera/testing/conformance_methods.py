@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,18 +12,24 @@ from torch import Tensor
 
 from solera.checkpoints.memory import MemoryCheckpoint
 from solera.context import QuietContext
+from solera.errors import SoleraError
 from solera.execution.memory import materialise
-from solera.methods.spec import MethodSpec
+from solera.methods.spec import ARGUMENTS, MethodSpec, Piece
 from solera.params import PerModel
 from solera.recipes.nodes import CheckpointNode, MethodNode, Recipe
 from solera.tensors.hashing import normal
 
-#: A tiny model: a matrix, a kernel, a vector, a scalar, an empty tensor, and one long enough to be cut into chunks.
+#: A tiny model: a matrix, a kernel, vectors, what has one number or rows of one, an empty tensor, one long enough to be
+#: cut into chunks, and tensors that are the same in all models, or zero.
 SHAPES: dict[str, tuple[int, ...]] = {
     "layers.0.weight": (24, 16),
     "layers.1.conv.weight": (4, 3, 3, 3),
     "layers.1.bias": (7,),
     "scale": (),
+    "one": (1,),
+    "column": (5, 1),
+    "frozen": (6, 5),
+    "zeros": (9,),
     "nothing": (0, 3),
     "long": (70_000,),
 }
@@ -40,7 +48,8 @@ def tiny_models(count: int, *, spread: float = 0.1) -> list[dict[str, Tensor]]:
         for name, shape in SHAPES.items():
             size = torch.Size(shape).numel()
             centre, own = normal(0, name, 0, 0, size), normal(1, name, index, 0, size)
-            model[name] = (centre + spread * own).view(shape)
+            apart = 0.0 if name in {"frozen", "zeros"} else spread
+            model[name] = (centre * (name != "zeros") + apart * own).view(shape)
         models.append(model)
     return models
 
@@ -49,8 +58,10 @@ def method_complaints(method: Any) -> list[str]:
     """What is wrong with a method; empty if it keeps its promises.
 
     Tried with as few inputs as it takes and with three (if it takes three), at its defaults: shapes and float32 stay,
-    nothing becomes NaN, inputs are not changed, the same call gives the same bytes, equal models give themselves back
-    as finite numbers, and with promise ``"bytes"`` the number of threads does not matter.
+    nothing becomes NaN, inputs are not changed, the same call gives the same bytes, equal models give finite numbers,
+    bfloat16 stays bfloat16, and with promise ``"bytes"`` the number of threads does not matter. By element, chunks are
+    worked on as the whole is. NaN in an input may spread or be refused, with an error of Solera's. The docstring
+    describes every argument.
     """
     if not isinstance(method, MethodSpec):
         return [f"It is a {type(method).__name__}, not a method; declare it with @method."]
@@ -59,26 +70,105 @@ def method_complaints(method: Any) -> list[str]:
         return [f"The parameter '{name}' has no default, so no form can show one." for name in missing]
     most = method.max_inputs
     counts = sorted({method.min_inputs, 3 if most is None or most >= 3 else most})
-    complaints: list[str] = []
+    complaints = _document_complaints(method)
     for count in counts:
-        complaints += [f"With {count} inputs: {text}" for text in _try(method, count)]
+        complaints += [f"With {count} inputs: {text}" for text in _try(method, count, last=count == counts[-1])]
     return complaints
 
 
-def _try(method: MethodSpec, count: int) -> list[str]:
+def _document_complaints(method: MethodSpec) -> list[str]:
+    """Arguments the docstring says nothing of."""
+    told = inspect.getdoc(method.function) or ""
+    names = [name for name in inspect.signature(method.function).parameters if name not in ARGUMENTS]
+    return [
+        f"Its docstring does not describe the argument '{name}' (a line '{name}: ...' under 'Args:')."
+        for name in names
+        if not re.search(rf"^ +{name}: \S", told, re.MULTILINE)
+    ]
+
+
+def _try(method: MethodSpec, count: int, *, last: bool) -> list[str]:
+    """With so many inputs; what does not hang on their number is tried at the last."""
     models = tiny_models(count + (method.base != "none"))
-    before = [{name: tensor.clone() for name, tensor in model.items()} for model in models]
-    first = _run(method, models)
+    try:
+        first = _run(method, models)
+    except SoleraError as error:
+        return [f"It fails: {error}"]
     complaints = _shape_complaints(first)
-    if any(not torch.equal(old[n], new[n]) for old, new in zip(before, models, strict=True) for n in old):
-        complaints.append("It changes its inputs.")
+    if not last:
+        return complaints
     if not _same(first, _run(method, models)):
         complaints.append("The same call gives other bytes the second time.")
     if method.promise == "bytes":
         complaints += _thread_complaints(method, models, first)
     equal = _run(method, [models[0]] * len(models))
     complaints += [f"Equal models: {text}" for text in _shape_complaints(equal)]
-    return complaints
+    narrow = [{name: tensor.bfloat16() for name, tensor in model.items()} for model in models]
+    complaints += [f"In bfloat16: {text}" for text in _shape_complaints(_run(method, narrow), torch.bfloat16)]
+    return [*complaints, *_direct_complaints(method, _inputs(method, models))]
+
+
+def _direct_complaints(method: MethodSpec, inputs: list[dict[str, Tensor]]) -> list[str]:
+    """What shows when the function itself is called, as far as it needs nothing of the whole model."""
+    params = _defaults(method, len(inputs))
+    if method.needs_prepare(params):
+        return []
+    dtype = torch.float64 if method.float64 else torch.float32
+    matrices = [model["layers.0.weight"].to(dtype) for model in inputs]
+    given = [tensor.clone() for tensor in matrices]
+    _call(method, given, params, 0)
+    changed = any(not torch.equal(old, new) for old, new in zip(matrices, given, strict=True))
+    complaints = ["It changes its inputs."] if changed else []
+    flats = [model["long"].to(dtype) for model in inputs]
+    return complaints + _chunk_complaints(method, flats, params) + _nan_complaints(method, given, params)
+
+
+def _chunk_complaints(method: MethodSpec, flats: list[Tensor], params: Mapping[str, Any]) -> list[str]:
+    """Whether a chunk is worked on as the same part of the whole."""
+    if method.granularity != "element":
+        return []
+    whole = _call(method, flats, params, 0)
+    cut = 2**16 + 1
+    parts = [_call(method, [flat[a:b] for flat in flats], params, a) for a, b in ((0, cut), (cut, flats[0].numel()))]
+    same = torch.equal(torch.cat(parts), whole)
+    return [] if same else ["It works by element, but a chunk of a tensor comes out otherwise than in the whole."]
+
+
+def _nan_complaints(method: MethodSpec, tensors: list[Tensor], params: Mapping[str, Any]) -> list[str]:
+    """What NaN in an input leads to; the executor lets none in unless it is told to."""
+    tensors[-1][0, 0] = float("nan")
+    try:
+        _call(method, tensors, params, 0)
+    except SoleraError:
+        return []
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is what is looked for
+        return [f"NaN in an input ends in {type(error).__name__}: {error}"]
+    return []
+
+
+def _inputs(method: MethodSpec, models: list[dict[str, Tensor]]) -> list[dict[str, Tensor]]:
+    """The models without the base; to a method of deltas any numbers will do."""
+    return models if method.base == "none" else models[1:]
+
+
+def _defaults(method: MethodSpec, count: int) -> dict[str, Any]:
+    """The default of every parameter, one for each model where it is per model."""
+    found: dict[str, Any] = {}
+    for spec in method.params:
+        value = spec.default
+        if spec.param.per_model:
+            value = value if isinstance(value, tuple) and len(value) == count else (_first(value),) * count
+        found[spec.name] = value
+    return found
+
+
+def _first(value: Any) -> Any:
+    return value[0] if isinstance(value, tuple) else value
+
+
+def _call(method: MethodSpec, tensors: list[Tensor], params: Mapping[str, Any], start: int) -> Tensor:
+    extras = {"state": None, "piece": Piece("long", start)}
+    return method.function(tensors, **params, **{key: extras[key] for key in method.arguments})
 
 
 def _thread_complaints(method: MethodSpec, models: list[dict[str, Tensor]], first: Mapping[str, Tensor]) -> list[str]:
@@ -91,14 +181,14 @@ def _thread_complaints(method: MethodSpec, models: list[dict[str, Tensor]], firs
     return [] if _same(first, again) else ["It promises equal bytes, but they depend on the number of threads."]
 
 
-def _shape_complaints(made: Mapping[str, Tensor]) -> list[str]:
+def _shape_complaints(made: Mapping[str, Tensor], dtype: torch.dtype = torch.float32) -> list[str]:
     complaints = []
     for name, shape in SHAPES.items():
         if name not in made:
             complaints.append(f"'{name}' is missing from the result.")
             continue
         tensor = made[name]
-        if tuple(tensor.shape) != shape or tensor.dtype != torch.float32:
+        if tuple(tensor.shape) != shape or tensor.dtype != dtype:
             complaints.append(f"'{name}' of shape {shape} became {tensor.dtype} of shape {tuple(tensor.shape)}.")
         elif not bool(torch.isfinite(tensor).all()):
             complaints.append(f"'{name}' holds NaN or infinity.")

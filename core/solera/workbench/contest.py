@@ -60,8 +60,8 @@ def contest(
 
 
 def merges_peers(item: Contribution) -> bool:
-    """Whether a method makes one model of several whose order says nothing."""
-    return not item.ordered and item.max_inputs != 1
+    """Whether a method makes one model of several whose order says nothing, from their weights alone."""
+    return not item.ordered and item.max_inputs != 1 and not item.method.get("needs")
 
 
 def takes(item: Contribution, count: int, based: bool) -> bool:

@@ -12,6 +12,8 @@ from solera.recipes.checks import check
 from solera.recipes.nodes import CheckpointNode, MethodNode, Recipe
 
 METHODS = Registry.discover().methods
+#: Those that work from weights alone.
+ALONE = sorted(name for name in METHODS if not METHODS.describe(name).method.get("needs"))
 SHAPES = {
     "blocks.0.weight": (7, 5),
     "kernel": (3, 2, 3, 3),
@@ -50,7 +52,7 @@ def ends(spec):
 
 SETTINGS = [
     (name, spec.name, spec.kind, value)
-    for name in sorted(METHODS)
+    for name in ALONE
     for spec in METHODS.describe(name).params
     for value in ends(spec)
     if (name, spec.name) not in FAR
@@ -69,7 +71,7 @@ def test_a_setting_at_its_end_is_finite_or_refused(run, name, param, kind, value
         assert bool(tensor.isfinite().all())
 
 
-WEIGHTED = sorted(n for n in METHODS if any(p.name == "weight" for p in METHODS.describe(n).params))
+WEIGHTED = sorted(n for n in ALONE if any(p.name == "weight" for p in METHODS.describe(n).params))
 
 
 @pytest.mark.parametrize("weight", [(0.0, 0.0), (1.0, -1.0), (1.0, 0.0), (1e-12, 1e-12), (-1.0, -2.0)], ids=str)
@@ -85,7 +87,7 @@ def test_weights_that_total_nothing_are_refused_or_harmless(run, name, weight):
 
 BOUNDED = [
     (name, spec.name, value)
-    for name in sorted(METHODS)
+    for name in ALONE
     for spec in METHODS.describe(name).params
     for value in (
         None if spec.param.low is None else spec.param.low - 0.5 if spec.kind == "float" else int(spec.param.low) - 1,

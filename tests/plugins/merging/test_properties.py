@@ -11,8 +11,10 @@ from solera.extend.registry import Registry
 from solera.methods.spec import Piece
 from solera.workbench.contest import merges_peers
 
-METHODS = Registry.discover().methods
-SHELF = {name: METHODS.describe(name) for name in METHODS}
+REGISTERED = Registry.discover().methods
+#: Those that work from weights alone.
+SHELF = {n: d for n in REGISTERED for d in [REGISTERED.describe(n)] if not d.method.get("needs")}
+METHODS = {name: REGISTERED[name] for name in SHELF}
 SHAPES = {
     "blocks.0.weight": (9, 6),
     "blocks.1.weight": (6, 6),
