@@ -142,13 +142,14 @@ class RecipeScene(QGraphicsScene):
         edge.setVisible(True)
         edge.set_ends(source.pos() + source.anatomy.output, target.pos() + target.anatomy.inputs[edge.link.port])
         output = source.face.output
-        edge.set_look(output.shape if output is not None else "weights", waits=self._waits(source))
+        edge.set_look(output.shape if output is not None else "weights", waits=self._waits(source, target))
 
     @staticmethod
-    def _waits(source: NodeItem) -> bool:
+    def _waits(source: NodeItem, target: NodeItem) -> bool:
+        """Whether the value an edge carries is still to be made; what was saved or scored, there was."""
         if source.face.kind in {"checkpoint", "adapter"}:
             return source.state == "missing"
-        return source.state != "done"
+        return source.state != "done" and not (target.face.kind in {"save", "task"} and target.state == "done")
 
     def _fit_index(self) -> None:
         bounds = self.nodes_rect()

@@ -59,6 +59,11 @@ def test_links_wait_until_their_value_exists(canvas):
     assert edges[("save", "source")].waits
     canvas.set_node_state("ties", "done")
     assert not edges[("save", "source")].waits
+    canvas.set_node_state("ties", "queued")
+    assert edges[("save", "source")].waits
+    canvas.set_node_state("save", "done")  # what was written, there was
+    assert not edges[("save", "source")].waits
+    assert edges[("gsm8k", "source")].waits
 
 
 def test_a_thousand_nodes_are_shown(qtbot, cards):
