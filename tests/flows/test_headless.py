@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -13,7 +14,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
+from solera.execution.writer import write_checkpoint
 from solera.projects.project import Project
 from solera.runs.reader import RunReader
 
@@ -198,3 +201,125 @@ def test_the_script_of_the_readme_runs(project: Path, monkeypatch: pytest.Monkey
         done = subprocess.run([sys.executable, "-c", block], capture_output=True, text=True, cwd=project, timeout=200)
         assert done.returncode == 0, done.stderr
     assert (project / "merged" / "model.safetensors").is_file()
+
+
+MERGE = """\
+solera: 1
+nodes:
+  a: {checkpoint: a}
+  b: {checkpoint: b}
+  c: {checkpoint: c}
+  o: {method: ties, base: a, inputs: [b, c], density: 0.3}
+output: o
+"""
+
+
+@pytest.fixture
+def large(tmp_path: Path) -> Path:
+    """Three models of 60 MB, and a recipe of them."""
+    for i, name in enumerate("abc"):
+        generator = torch.Generator().manual_seed(i)
+        write_checkpoint(
+            {f"layers.{j}.w": torch.randn(1000, 1000, generator=generator) for j in range(15)}, tmp_path / name
+        )
+    (tmp_path / "merge.yaml").write_text(MERGE)
+    return tmp_path
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+def killed(words: list[object], folder: Path, after: float) -> bool:
+    """Run a command and kill it; whether it was killed before its end."""
+    process = subprocess.Popen(
+        [*SOLERA, *map(str, words)], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        env={**os.environ, "XDG_CACHE_HOME": str(folder / "cache"), "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    try:
+        process.wait(after)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        return True
+    assert process.returncode == 0
+    return False
+
+
+def test_kill_9_of_a_merge_keeps_its_finished_files(large: Path) -> None:
+    """Killed as soon as a file is finished, the same command takes it over and gives the same bytes."""
+    words: list[object] = ["merge", "merge.yaml", "out", "-q", "--shard-size", "8M"]
+    assert solera("merge", "merge.yaml", "whole/out", "-q", "--shard-size", "8M", cwd=large).returncode == 0
+    journal = large / ".out.solera.journal"
+    process = subprocess.Popen([*SOLERA, *map(str, words)], cwd=large)
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        if journal.exists() and journal.read_text().count("\n") >= 3:
+            break
+        time.sleep(0.002)
+    process.kill()
+    process.wait()
+    if not (large / "out").exists():  # it may have been quicker than we
+        kept = journal.read_text().count("\n") - 1
+        assert kept >= 2
+        inodes = {file.name: file.stat().st_ino for file in (large / ".out.solera").glob("*.safetensors")}
+        done = solera("merge", "merge.yaml", "out", "--json", "--shard-size", "8M", cwd=large)
+        assert done.returncode == 0, done.stderr
+        assert result_of(done)["out"] == str(large / "out")
+        assert f"Going on after {kept} of" in done.stdout
+        now = {file.name: file.stat().st_ino for file in (large / "out").glob("*.safetensors")}
+        assert sum(now[name] == inode for name, inode in inodes.items() if name in now) >= kept
+    assert files_of(large / "out") == files_of(large / "whole" / "out")
+    assert not [path.name for path in large.iterdir() if path.name.startswith(".")]
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("seed", range(3))
+def test_kill_9_of_a_merge_at_random_times_until_it_is_done(seed: int, large: Path) -> None:
+    chance = random.Random(seed)
+    assert solera("merge", "merge.yaml", "whole/out", "-q", "--shard-size", "8M", cwd=large).returncode == 0
+    whole = files_of(large / "whole" / "out")
+    words: list[object] = ["merge", "merge.yaml", "out", "-q", "--shard-size", "8M"]
+    kills = 0
+    for _ in range(200):
+        if not killed(words, large, 1.0 + chance.random() * 3.0 * (1 + kills / 20)):
+            break
+        kills += 1
+        if (large / "out").exists():
+            break
+    assert kills > 0
+    assert files_of(large / "out") == whole
+
+
+def test_ctrl_c_keeps_finished_files_and_says_so(large: Path) -> None:
+    words = ["merge", "merge.yaml", "out", "-q", "--shard-size", "8M"]
+    journal = large / ".out.solera.journal"
+    process = subprocess.Popen([*SOLERA, *words], cwd=large, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        if journal.exists() and journal.read_text().count("\n") >= 3:
+            break
+        time.sleep(0.002)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    if process.returncode == 0:
+        return  # it was done already
+    assert process.returncode == 3
+    assert re.search(r"\d+ of 8 files are finished and kept in", err), err
+    assert not (large / "out").exists()
+    assert solera(*words, cwd=large).returncode == 0
+
+
+def test_a_score_may_be_required(project: Path) -> None:
+    words = ("evaluate", "digits-base", "-t", "rotated", "--project", project, "-q")
+    assert solera(*words, "--require", "rotated.accuracy>=0.1").returncode == 0
+    done = solera(*words, "--require", "rotated.accuracy>=0.1", "--require", "rotated.cross_entropy<=1e-9", "--json")
+    assert done.returncode == 4
+    assert "rotated.cross_entropy<=1e-9 is not met: rotated.cross_entropy is" in done.stderr
+    verdicts = result_of(done)["requirements"]
+    assert [verdict["met"] for verdict in verdicts] == [True, False]
+    done = solera(*words, "--require", "rotated.los<=1")
+    assert done.returncode == 2
+    assert "there are: rotated.cross_entropy, rotated.accuracy" in done.stderr
+    done = solera(*words, "--require", "rotated.loss", "--json")
+    assert (done.returncode, json.loads(done.stdout)["code"]) == (2, "input")
