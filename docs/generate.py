@@ -359,7 +359,30 @@ def _adapters() -> str:
     return table(("`peft_type`", "what its weights become"), rows)
 
 
+def _mergekit_methods() -> str:
+    """The methods of mergekit: which of ours each is, and its parameters."""
+    from solera.recipes.mergekit.methods import METHODS, Setting
+
+    rows = ["| mergekit | Solera | base | parameters |", "| --- | --- | --- | --- |"]
+    for name, method in METHODS.items():
+        values = {
+            declared.name: 1.0 if declared.default is None else declared.default for declared in method.parameters
+        }
+        ours, _ = method.into(values, Setting(2))
+        said = []
+        for declared in method.parameters:
+            default = (
+                "required" if declared.required else "not said: 1" if declared.default is None else declared.default
+            )
+            shown = str(default).lower() if isinstance(default, bool) else f"{default}"
+            said.append(f"`{declared.name}` ({shown}{', changes nothing' if declared.idle else ''})")
+        base = {"required": "yes", "optional": "may be", "ignored": "a model like others"}[method.base]
+        rows.append(f"| `{name}` | [`{ours}`](methods/{ours}.md) | {base} | {', '.join(said) or 'none'} |")
+    return "\n".join(rows) + "\n"
+
+
 PARTS: dict[str, Callable[[], str]] = {
+    "mergekit-methods": _mergekit_methods,
     "methods": _method_index,
     "other-names": _other_names,
     "tasks": lambda: _detailed("task", head="###"),
