@@ -110,6 +110,11 @@ class TensorRef:
         return self.spec.nbytes
 
     @property
+    def reads(self) -> int:
+        """Bytes that a read of all elements takes from files: those of the elements, unless they are computed."""
+        return int(getattr(self.source, "reads", self.nbytes))
+
+    @property
     def kind(self) -> Kind:
         """Weight, statistic or counter."""
         return self.spec.kind

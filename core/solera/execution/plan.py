@@ -153,7 +153,7 @@ def plan(
 def _reads(program: Program, used: Mapping[str, Checkpoint], targets: tuple[Target, ...]) -> int:
     names = [target.name for target in targets if target.computed]
     size = {
-        id_: sum(find_ref(checkpoint, name).nbytes for name in names)
+        id_: sum(find_ref(checkpoint, name).reads for name in names)
         for id_, checkpoint in used.items()
         if id_ not in program.statistics
     }

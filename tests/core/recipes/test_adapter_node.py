@@ -164,3 +164,10 @@ def test_a_variable_scales_it_in_a_family_as_in_a_merge(folder):
         made = materialise(recipe, checkpoints, {}, {"t": t})
         assert torch.equal(out, torch.cat([made[name].float().reshape(-1) for name in names]))
     assert family.affine
+
+
+def test_a_plan_counts_what_is_read_of_files(folder):
+    checkpoints = opened(folder)
+    base = sum(ref.nbytes for ref in checkpoints["base"].values())
+    factors = 4 * 4 * (200 + 300)
+    assert plan(load_recipe(TEXT, {}), checkpoints, {}).reads == base + factors

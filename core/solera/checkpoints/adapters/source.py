@@ -75,6 +75,16 @@ class Adapted:
         """Tells tensors apart: the adapter's, the base's, and what is read of them."""
         return (self._key, self._mode, self._dtype)
 
+    @property
+    def reads(self) -> int:
+        """Bytes of the factors, and of the base's tensor where the numbers depend on it."""
+        added = self._change is not None and self._change.additive and not self._replaced
+        factors = self._change.nbytes if self._change is not None else 0
+        if added and self._mode == "delta":
+            return factors
+        both = self._replaced and self._mode == "delta"
+        return factors + self._weight.nbytes + (self._base.nbytes if both else 0)
+
     def read_into(self, view: memoryview, start: int, stop: int) -> None:
         """Compute elements ``start`` to ``stop``.
 
@@ -138,8 +148,9 @@ class Nothing:
 
     Args:
         key: Of the base's tensor, so that ties stay ties.
-        itemsize: Bytes per element.
     """
+
+    reads = 0
 
     def __init__(self, key: Hashable) -> None:
         self._key = key
