@@ -57,7 +57,12 @@ def {name}(
     *,
     scale: Annotated[float, Param(0, 2, step=0.05, help="Factor on the mean of the differences from the base.")] = 1.0,
 ) -> Tensor:
-    """The mean of the task vectors, times a factor."""
+    """The mean of the task vectors, times a factor.
+
+    Args:
+        deltas: One per model, float32, one shape.
+        scale: The factor.
+    """
     total = deltas[0].clone()
     for delta in deltas[1:]:
         total += delta

@@ -1,3 +1,4 @@
+import re
 import sys
 from pathlib import Path
 
@@ -7,6 +8,9 @@ from solera.errors import InputError, OutputError, PluginError
 from solera.extend.build import build, plugin_folder
 from solera.extend.manifest import read_manifest
 from solera.extend.new import new_plugin
+from solera.testing.conformance import check_plugin
+
+README = Path(__file__).parents[3] / "README.md"
 
 
 def test_the_template_is_built_already(tmp_path: Path) -> None:
@@ -16,6 +20,17 @@ def test_the_template_is_built_already(tmp_path: Path) -> None:
     assert not changed
     assert before == (folder / "plug_template" / "plugin.toml").read_text()
     assert [spec.name for spec in manifest.contributions[0].params] == ["scale"]
+
+
+def test_the_template_and_the_example_of_the_readme_pass_the_suite(tmp_path: Path) -> None:
+    folder = new_plugin("my_merge", tmp_path)
+    assert check_plugin(folder / "my_merge") == []
+    code = re.search(r"## A plugin.*?```python\n(.*?)```", README.read_text(), re.DOTALL)
+    assert code is not None
+    other = new_plugin("readme_merge", tmp_path)
+    (other / "readme_merge" / "methods.py").write_text(code[1].replace("my_merge", "readme_merge"))
+    build(other)
+    assert check_plugin(other / "readme_merge") == []
 
 
 def test_build_writes_the_parameters_of_the_signature(tmp_path: Path) -> None:
