@@ -11,6 +11,7 @@ from solera.params import Curve, PerModel, Rules
 from solera.recipes.mergekit.methods import METHODS
 from solera.recipes.mergekit.reading import looks_like_mergekit, read_mergekit
 from solera.recipes.nodes import CheckpointNode, MethodNode, StackNode, SumNode, TokensNode
+from solera.recipes.yaml import parse_recipe
 
 
 def read(text, peek=lambda source: None):
@@ -314,3 +315,10 @@ def test_what_is_idle_or_otherwise_is_said_once():
     assert "'int8_mask' changes nothing" in recipe.note
     assert "mergekit floors" in recipe.note
     assert recipe.node(recipe.output).params == {"by": "row"}
+
+
+def test_a_reader_of_our_own_recipes_says_what_it_is():
+    recipe, faults = parse_recipe("merge_method: linear\nmodels: [{model: a}]", {})
+    assert not recipe.nodes
+    (fault,) = faults
+    assert "--show-recipe" in fault.message
