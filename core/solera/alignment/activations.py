@@ -151,8 +151,8 @@ def consumers(module: nn.Module, symmetry: Symmetry) -> dict[str, list[Consumer]
     none = [name for name, each in found.items() if not each]
     if none:
         raise MismatchError(
-            f"The units of {listed(none)} are taken by no layer whose inputs are known. Match by weights, or hold these "
-            "groups fast.",
+            f"The units of {listed(none)} are taken by no layer whose inputs are known. Match by weights, or hold "
+            "these groups fast.",
             groups=none,
         )
     return found

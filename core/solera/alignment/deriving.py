@@ -124,7 +124,8 @@ class _Chain(nn.Module):
         self._layers = tuple(layers.values())
 
     def forward(self, x: Tensor) -> Tensor:
-        """Vectors (n, inputs) to (n, outputs)."""
+        """Samples of (n, ...) numbers, as many as there are inputs, to (n, outputs)."""
+        x = x.flatten(1)
         for i, layer in enumerate(self._layers):
             x = layer(x).relu() if i + 1 < len(self._layers) else layer(x)
         return x

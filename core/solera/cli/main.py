@@ -60,6 +60,7 @@ def build_app() -> typer.Typer:
 
     from solera.cli import (
         adapters,
+        alignment,
         benches,
         checkpoints,
         comparisons,
@@ -96,6 +97,7 @@ def build_app() -> typer.Typer:
         checkpoints,
         recipes,
         adapters,
+        alignment,
         explorations,
         comparisons,
         runs,

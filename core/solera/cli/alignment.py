@@ -1,0 +1,73 @@
+"""``solera align``: a model with its units where another's are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from solera.cli.screen import JsonEvents, in_time, show, show_line
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("align", rich_help_panel="Checkpoints and recipes")(align)
+
+
+def align(
+    model: Annotated[str, typer.Argument(help="The checkpoint that is permuted, or an entry of the library.")],
+    to: Annotated[str, typer.Argument(help="The checkpoint it is aligned to, or an entry of the library.")],
+    out: Annotated[Path, typer.Argument(help="The folder to make.")],
+    by: Annotated[str, typer.Option(help="What is compared: weights, or activations on a task's data.")] = "weights",
+    task: Annotated[str, typer.Option(help="The task whose training data the networks see.")] = "",
+    seed: Annotated[int, typer.Option(help="Of the order in which groups of units are visited.")] = 0,
+    tries: Annotated[int, typer.Option(min=1, help="How many orders are tried; the best is kept.")] = 1,
+    hold: Annotated[
+        list[str] | None, typer.Option(help="Hold groups of such names fast, such as stream; may be repeated.")
+    ] = None,
+    blend: Annotated[
+        float | None, typer.Option(help="Write this point of the line from TO (0) to the aligned model (1) instead.")
+    ] = None,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Restore the statistics of the blend's activations (REPAIR); needs --task.")
+    ] = False,
+    factory: Annotated[str, typer.Option(help="What makes the network, 'package.module:function'.")] = "",
+    force: Annotated[bool, typer.Option("--force", help="Replace a checkpoint that is there.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
+    json: JsonEvents = False,
+) -> None:
+    """Permute a model's units so that they fit another's; what it computes stays the same."""
+    from solera.alignment.rule import Rule
+    from solera.cli.work import submit_and_run, workbench
+    from solera.workbench.alignment import submit_align
+
+    rule = Rule.from_plain({"by": by, "task": task, "seed": seed, "tries": tries, "hold": list(hold or ())})
+    with workbench() as bench:
+        sources = [bench.inputs.recipe(each, Path.cwd()).checkpoints[0].source for each in (model, to)]
+        result = submit_and_run(
+            bench,
+            lambda: submit_align(
+                bench, sources[0], sources[1], out.absolute(), rule, blend=blend, repair=repair, factory=factory,
+                force=force,
+            ),
+            quiet=quiet,
+            json=json,
+        )  # fmt: skip
+    if json:
+        show_line("result", result)
+    elif not quiet:
+        _report(result, by)
+
+
+def _report(result: dict[str, Any], by: str) -> None:
+    found = result["found"]
+    measure = "Inner product of the weights" if by == "weights" else "Sum of the units' correlations"
+    show(
+        f"Wrote {result['out']} in {in_time(result['seconds'])}: {found['moved']} of {found['units']} units in "
+        f"{found['groups']} groups moved."
+    )
+    show(f"{measure}: {found['before']:.6g} before, {found['after']:.6g} after.")
+    show(f"Outputs on a batch moved by {found['change']:.2g} of their size under permutations at random.")
+    if result["repaired"]:
+        show(f"Statistics of activations restored in {len(result['repaired'])} layers.")
