@@ -108,6 +108,12 @@ CASES = {
     "lora with biases": (net, L(r=4, target_modules=CONVOLUTIONS, lora_bias=True, bias="lora_only")),
     "lora with all biases": (net, L(r=4, target_modules=["fc"], bias="all")),
     "lora and a saved batch norm": (net, L(r=4, target_modules=["conv"], modules_to_save=["norm", "fc"])),
+    "lora and tokens": (llama, L(r=4, target_modules=["q_proj"], trainable_token_indices=[5, 1, 7])),
+    "lora and tokens, tied": (
+        lambda: llama(True),
+        L(r=4, target_modules=["q_proj"], trainable_token_indices={"embed_tokens": [3, 2]}),
+    ),
+    "tokens": (llama, peft.TrainableTokensConfig(token_indices=[4, 69, 2])),
     "adalora": (llama, peft.AdaLoraConfig(init_r=6, target_r=4, total_step=10, target_modules=ATTENTION, lora_alpha=5)),
     "adalora conv1d": (gpt2, peft.AdaLoraConfig(init_r=2, total_step=9, target_modules=["c_attn"])),
     "adalora conv": (net, peft.AdaLoraConfig(init_r=4, total_step=9, target_modules=["conv", "fc"])),
@@ -172,6 +178,18 @@ def test_a_range_has_the_bits_of_the_whole(case, tmp_path, monkeypatch):
             with ThreadPoolExecutor(4) as pool:
                 found = list(pool.map(lambda piece: ref.read(*piece), pieces))
             assert torch.equal(torch.cat([piece.reshape(-1) for piece in found]), whole)
+
+
+def test_adalora_of_the_ranks_it_chose(tmp_path):
+    """Modules lose directions, some all of them; the scale stays that of the rank training began with."""
+    masks = {f"model.layers.{i}.self_attn.{m}.lora_E": [j >= i + (5 * (m == "v_proj")) for j in range(6)]
+             for i in range(2) for m in ("q_proj", "v_proj")}  # fmt: skip
+    assert not any(masks["model.layers.1.self_attn.v_proj.lora_E"])
+    config = peft.AdaLoraConfig(init_r=6, target_r=4, total_step=10, target_modules=["q_proj", "v_proj"], lora_alpha=5)
+    config.rank_pattern = masks
+    base, _, merged = saved(llama, config, tmp_path)
+    for name, ref in open_adapted(base, tmp_path).items():
+        torch.testing.assert_close(ref.read(), merged[name], rtol=TOLERANCE, atol=TOLERANCE)
 
 
 def test_a_base_of_sixteen_bits_is_rounded_once(tmp_path):

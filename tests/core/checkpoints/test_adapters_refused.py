@@ -57,7 +57,6 @@ def test_the_plain_one_is_taken(tmp_path):
         ({"peft_type": None}, "type None"),
         ({"use_qalora": True}, "'use_qalora'"),
         ({"target_parameters": ["experts.up"]}, "'target_parameters'"),
-        ({"trainable_token_indices": [1, 2]}, "'trainable_token_indices'"),
         ({"layer_replication": [[0, 2], [1, 3]]}, "'layer_replication'"),
         ({"option_of_the_future": 3}, "'option_of_the_future'"),
         ({"init_lora_weights": "pissa_niter_4"}, "began as 'pissa_niter_4'"),
@@ -93,7 +92,7 @@ def test_a_config_that_does_not_hold(tmp_path, config, says):
         ({"a.lora_A.weight": torch.ones(2, 7), "a.lora_B.weight": torch.ones(8, 2)}, r"\[2, 7\].*\[2, 6\]"),
         ({"a.lora_A.weight": torch.ones(2, 6), "a.lora_B.weight": torch.ones(9, 2)}, r"\[9, 2\].*\[8, 2\]"),
         ({"a.lora_Q.weight": torch.ones(2, 6)}, "of a kind that Solera does not read"),
-        ({"embed.token_adapter.trainable_tokens_delta": torch.ones(2, 6)}, "of a kind that Solera does not read"),
+        ({"embed.token_adapter.trainable_tokens_delta": torch.ones(2, 6)}, "should list tokens from 0 to 9"),
         ({"embed.weight": torch.ones(12, 6)}, r"\[12, 6\].*vocabulary was resized"),
         ({"embed.weight": torch.ones(10, 6).int()}, "by int32"),
         ({"packed.lora_A.weight": torch.ones(2, 4), "packed.lora_B.weight": torch.ones(12, 2)}, "packed attention"),
@@ -102,6 +101,13 @@ def test_a_config_that_does_not_hold(tmp_path, config, says):
 def test_tensors_that_do_not_fit(tmp_path, tensors, says):
     with pytest.raises((CheckpointError, MismatchError), match=says):
         open_delta(base(), write(tmp_path / "lora", tensors))
+
+
+@pytest.mark.parametrize("tokens", [[1], [1, 10], [1, "2"], {"other": [1, 2]}])
+def test_trained_tokens_that_do_not_fit(tmp_path, tokens):
+    rows = {"embed.token_adapter.trainable_tokens_delta": torch.ones(2, 6)}
+    with pytest.raises(MismatchError, match=r"should list tokens|\[2, 6\]"):
+        open_delta(base(), write(tmp_path / "lora", rows, trainable_token_indices=tokens))
 
 
 def test_a_quantised_base_is_refused(tmp_path):

@@ -26,7 +26,7 @@ _PREFIX = re.compile(r"^(?:module\.)?base_model\.(?:model\.)?")
 #: ``<module>.<parameter>[.<adapter's name>][.weight|.bias]`` for every parameter of every kind that is read.
 _PARAMETER = re.compile(
     r"^(?P<module>.+)\.(?P<parameter>lora_(?:embedding_)?[AB]|lora_E|lora_magnitude_vector|hada_(?:w[12]_[ab]|t[12])|"
-    r"lokr_(?:w[12](?:_[ab])?|t2)|oft_(?:embedding_)?R|boft_[Rs]|ia3_l|vera_lambda_[bd]|hra_u)"
+    r"lokr_(?:w[12](?:_[ab])?|t2)|oft_(?:embedding_)?R|boft_[Rs]|ia3_l|vera_lambda_[bd]|hra_u|trainable_tokens_delta)"
     r"(?:\.(?!weight$|bias$)[^.]+)?(?:\.(?P<leaf>weight|bias))?$"
 )
 
@@ -136,4 +136,4 @@ def _sort_in(
 def _base_name(name: str) -> str:
     """A module's or tensor's name without the wrappers that peft puts around it."""
     name = re.sub(r"\.modules_to_save\.[^.]+(?=\.)", "", name)
-    return re.sub(r"\.base_layer(?=\.|$)", "", name)
+    return re.sub(r"\.(?:base_layer|token_adapter)(?=\.|$)", "", name)

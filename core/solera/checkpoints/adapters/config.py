@@ -24,7 +24,7 @@ MAX_PATTERN = 500
 #: ``peft_type`` -> what a person reads.
 KINDS = {
     "LORA": "LoRA", "ADALORA": "AdaLoRA", "LOHA": "LoHa", "LOKR": "LoKr", "OFT": "OFT", "BOFT": "BOFT",
-    "IA3": "IA3", "VERA": "VeRA", "HRA": "HRA",
+    "IA3": "IA3", "VERA": "VeRA", "HRA": "HRA", "TRAINABLE_TOKENS": "trained tokens",
 }  # fmt: skip
 
 #: Options that do not change which weights an adapter stands for.
@@ -39,7 +39,7 @@ _READ: Mapping[str, frozenset[str]] = {
     "LORA": frozenset({
         "r", "lora_alpha", "use_rslora", "use_dora", "rank_pattern", "alpha_pattern", "lora_bias", "lora_dropout",
         "init_lora_weights", "megatron_core", "qalora_group_size", "loftq_config", "eva_config", "corda_config",
-        "lora_ga_config", "velora_config", "monteclora_config", "runtime_config",
+        "lora_ga_config", "trainable_token_indices", "velora_config", "monteclora_config", "runtime_config",
     }),
     "ADALORA": frozenset({
         "r", "init_r", "target_r", "lora_alpha", "rank_pattern", "lora_dropout", "init_lora_weights", "tinit", "tfinal",
@@ -64,6 +64,7 @@ _READ: Mapping[str, frozenset[str]] = {
     "IA3": frozenset({"feedforward_modules", "init_ia3_weights"}),
     "VERA": frozenset({"r", "projection_prng_key", "save_projection", "vera_dropout", "d_initial", "init_weights"}),
     "HRA": frozenset({"r", "apply_GS", "init_weights"}),
+    "TRAINABLE_TOKENS": frozenset({"token_indices", "init_weights"}),
 }  # fmt: skip
 
 #: Starts of training that leave the base as it is. The others (PiSSA, OLoRA, CorDA, LoftQ ...) put other weights in
@@ -95,7 +96,7 @@ class AdapterConfig:
     @property
     def rank(self) -> int:
         """The rank most modules have; 0 for kinds without one."""
-        key = {"ADALORA": "init_r", "IA3": "", "BOFT": ""}.get(self.kind, "r")
+        key = {"ADALORA": "init_r", "IA3": "", "BOFT": "", "TRAINABLE_TOKENS": ""}.get(self.kind, "r")
         return self.integer(key, 8) if key else 0
 
     @property

@@ -8,7 +8,7 @@ from pathlib import PurePath
 
 from solera.checkpoints.adapters.adapter import Adapter
 from solera.checkpoints.adapters.change import Change, Site
-from solera.checkpoints.adapters.kinds import FORMULAS
+from solera.checkpoints.adapters.kinds import kind_of
 from solera.checkpoints.checkpoint import Checkpoint
 from solera.checkpoints.tensor_ref import TensorRef
 from solera.errors import MismatchError
@@ -71,7 +71,7 @@ def _changes(
         )  # fmt: skip
     bias = _renamed(rename, f"{module}.bias")
     shape = base[bias].shape if bias in base else None
-    return FORMULAS[adapter.config.kind](Site(adapter, module, parts, weight.shape, shape))
+    return kind_of(adapter.config.kind, parts)(Site(adapter, module, parts, weight.shape, shape))
 
 
 def _put(

@@ -97,10 +97,8 @@ class LowRank:
         """The factors as (rows, rank) and (rank, columns), contiguous."""
         outputs, inputs = reversed(self.shape) if self.transposed else self.shape
         # VeRA's factors are shared: every module takes the corner that fits it.
-        up = read_float(self.up)
-        up = up.reshape(up.shape[0], -1)[:outputs]
-        down = read_float(self.down)
-        down = down.reshape(down.shape[0], -1)[:, :inputs]
+        up = read_float(self.up).flatten(1)[:outputs]
+        down = read_float(self.down).flatten(1)[:, :inputs]
         if self.up_diagonal is not None:
             up = up * read_float(self.up_diagonal).reshape(-1, 1)
         if self.down_diagonal is not None:

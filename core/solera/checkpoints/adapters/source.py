@@ -112,7 +112,8 @@ class Adapted:
 
     def _values(self, first: int, last: int) -> Tensor:
         """Rows of what is read, float32."""
-        made = self._formula(first, last, self._new) if self._formula else None
+        formula = self._formula
+        made = formula(first, last, self._new) if formula else None
         added = self._change is not None and self._change.additive
         if self._mode == "weights":
             if made is None:
