@@ -63,7 +63,7 @@ def stack(name: str, parts: Sequence[Chosen], layers: str = "") -> Checkpoint:
     for new, (index, old) in routes.items():
         ref = parts[index].checkpoint[old]
         tensors[new] = TensorRef(replace(ref.spec, name=new), ref.source)
-    config = _config(parts, lists)
+    config = _config(parts, lists, routes)
     return StackedCheckpoint(name, tensors, parts, routes, config)
 
 
@@ -80,7 +80,7 @@ class StackedCheckpoint(Checkpoint):
         told = json.dumps([plan, [part.salt for part in self._parts]], separators=(",", ":"))
         self.salt = hashlib.sha256(told.encode()).hexdigest()
         digest = hashlib.sha256("\0".join([self.salt, *(part.identity() for part in self._parts)]).encode()).hexdigest()
-        first = parts[0].checkpoint
+        first = _donor(parts)
         self._routes = plan
         super().__init__(
             name, tensors, format="stack", digest=digest, folder=first.folder, metadata={},
@@ -204,33 +204,70 @@ def _check_shapes(parts: Sequence[Chosen], lists: Sequence[LayerList | None], ro
         raise MismatchError(f"The layers do not fit each other: {'; '.join(wrong[:3])}{more}.", names=wrong)
 
 
-def _config(parts: Sequence[Chosen], lists: Sequence[LayerList | None]) -> dict[str, Any]:
-    """The first part's config with the number of layers, and what it lists for each layer, put right."""
+def _donor(parts: Sequence[Chosen]) -> Checkpoint:
+    """Who lends config and tokenizer: the first part that is not chosen by names."""
+    return next((part for part in parts if not part.names), parts[0]).checkpoint
+
+
+def _config(parts: Sequence[Chosen], lists: Sequence[LayerList | None], routes: Routes) -> dict[str, Any]:
+    """The donor's config with the numbers of layers, and what it lists for each layer, put right."""
+    donor = _donor(parts)
+    config = dict(donor.config)
+    if not config:
+        return config
+    before = {each.prefix: len(each.numbers) for each in layer_lists(donor)}
+    stacked = next((each.prefix for each in lists if each is not None), "")
     layered = [part for part in parts if part.layers]
-    config = dict(parts[0].checkpoint.config)
-    if not layered or not config:
-        return config
-    count = sum(part.layers[1] - part.layers[0] for part in layered if part.layers)
-    first = next(each for each in lists if each is not None)
-    return _mended(config, [part.checkpoint.config for part in layered], layered, len(first.numbers), count)
+    for prefix, number in before.items():
+        left = {name[len(prefix) :].partition(".")[0] for name in routes if name.startswith(prefix)}
+        now = sum(digits.isdigit() for digits in left)
+        if now:
+            config = _mended(config, _Count(prefix, number, now), layered if prefix == stacked else ())
+    return config
 
 
-def _mended(
-    config: dict[str, Any], theirs: Sequence[Mapping[str, Any]], parts: Sequence[Chosen], before: int, count: int
-) -> dict[str, Any]:
-    if not any(config.get(key) == before for key in COUNT_KEYS):
-        for key in _NESTED:
-            if isinstance(config.get(key), dict):
-                inner = [one.get(key) or {} for one in theirs]
-                mended = _mended(config[key], inner, parts, before, count)
-                if mended != config[key]:
-                    return {**config, key: mended}
-        return config
-    mended = {key: count if key in COUNT_KEYS and value == before else value for key, value in config.items()}
-    for key, value in config.items():
-        if isinstance(value, list) and len(value) == before and before != 1:
-            mended[key] = list(_entries(key, value, theirs, parts))
+@dataclass(frozen=True, slots=True)
+class _Count:
+    """How many layers a list had, and how many it has now."""
+
+    prefix: str
+    before: int
+    after: int
+
+    def keys(self, config: Mapping[str, Any]) -> list[str]:
+        """What a config calls this number: of an encoder or decoder its own word, if there is one."""
+        said = [key for key in COUNT_KEYS if config.get(key) == self.before]
+        towers = {"decoder": ("num_decoder_layers", "decoder_layers"), "encoder": ("num_layers", "encoder_layers")}
+        for word, own in towers.items():
+            if word in self.prefix and set(own) & set(config):
+                return [key for key in said if key in own or (word == "encoder" and key == "num_hidden_layers")]
+        return said
+
+    def nested(self, config: Mapping[str, Any]) -> str:
+        """The entry that holds the config of this list's tower; empty for the config itself."""
+        own = "vision" if "vis" in self.prefix else ""
+        found = [key for key in _NESTED if isinstance(config.get(key), dict)]
+        mine = [
+            key for key in found if (own and own in key) or (not own and "vision" not in key and not self.keys(config))
+        ]
+        return mine[0] if mine else ""
+
+
+def _mended(config: dict[str, Any], count: _Count, parts: Sequence[Chosen], *path: str) -> dict[str, Any]:
+    key = count.nested(config)
+    if key:
+        return {**config, key: _mended(config[key], count, parts, *path, key)}
+    mended = {**config, **dict.fromkeys(count.keys(config), count.after)}
+    for name, value in config.items():
+        if parts and isinstance(value, list) and len(value) == count.before > 1:
+            mended[name] = list(_entries(name, value, [_inner(part.checkpoint.config, path) for part in parts], parts))
     return mended
+
+
+def _inner(config: Mapping[str, Any], path: Sequence[str]) -> Mapping[str, Any]:
+    for key in path:
+        config = config.get(key) or {}
+    return config
 
 
 def _entries(

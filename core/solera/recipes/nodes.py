@@ -53,6 +53,27 @@ class AdapterNode(CheckpointNode):
 
 
 @dataclass(frozen=True, slots=True)
+class AlignedNode(CheckpointNode):
+    """A checkpoint with its units where another's are; it computes the same. Weights like those in ``source``.
+
+    Attributes:
+        to: Id of the checkpoint node it is aligned to; empty if not connected yet.
+        by: ``"weights"``, or ``"activations"`` on the data of a task.
+        task: Name of that task.
+        seed: Of the order in which weight matching visits groups of units.
+        tries: How many orders are tried.
+        hold: Globs over groups whose units stay where they are.
+    """
+
+    to: str = ""
+    by: str = "weights"
+    task: str = ""
+    seed: int = 0
+    tries: int = 1
+    hold: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class StatisticNode(CheckpointNode):
     """What data say of a model: an Importance, computed on a task's examples before whatever needs it.
 
@@ -143,7 +164,8 @@ class StackNode:
     """Weights whose layers are chosen layers of others, numbered anew from 0.
 
     Tensors before the layers (embeddings) come from the first part with layers, those after them (final norm, head)
-    from the last. Config and tokenizer are those of the first part; its number of layers is mended.
+    from the last. Config and tokenizer are those of the first part that is not chosen by names; its number of layers is
+    mended.
 
     Attributes:
         id: Unique in the recipe.
@@ -218,6 +240,8 @@ def upstream(node: Node) -> tuple[str, ...]:
     match node:
         case AdapterNode(base=base):
             return (base,) if base else ()
+        case AlignedNode(to=to):
+            return (to,) if to else ()
         case StatisticNode(model=model):
             return (model,) if model else ()
         case CheckpointNode():

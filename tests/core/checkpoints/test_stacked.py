@@ -95,3 +95,23 @@ def test_lists_of_layers():
     assert each.split("m.layers.7.w") is None
     assert after_layers(names) == ["m.norm.w", "head.w"]
     assert layer_lists(["a", "b"]) == ()
+
+
+def towers(mark, config):
+    names = [f"{tower}.block.{i}.w" for tower in ("encoder", "decoder") for i in range(3)]
+    names += [f"visual.blocks.{i}.w" for i in range(2)]
+    return MemoryCheckpoint.from_state_dict({name: torch.full((2,), mark) for name in names}, "towers", config)
+
+
+def test_each_tower_has_its_own_number():
+    config = {"num_layers": 3, "num_decoder_layers": 3, "vision_config": {"depth": 2, "num_layers": 3}}
+    a, b = towers(1.0, config), towers(2.0, config)
+    deep = stack("deep", [Chosen(a, (0, 3)), Chosen(b, (0, 2))], "encoder.block.")
+    assert deep.config == {**config, "num_layers": 5}
+    low = stack("low", [Chosen(b, (0, 2))], "decoder.block.")
+    assert low.config == {**config, "num_decoder_layers": 2}
+    blind = stack("blind", [Chosen(b, (1, 2))], "visual.blocks.")
+    assert blind.config == {**config, "vision_config": {"depth": 1, "num_layers": 3}}
+    both = stack("both", [Chosen(low, None, "decoder.*"), Chosen(blind, None, "visual.*"), Chosen(deep)])
+    wanted = {"num_layers": 5, "num_decoder_layers": 2, "vision_config": {"depth": 1, "num_layers": 3}}
+    assert both.config == wanted

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from solera.checkpoints.checkpoint import Checkpoint
+from solera.checkpoints.layers import layer_lists
 from solera.checkpoints.references import Reference
 from solera.errors import Fault, SoleraError
 from solera.params import Value
@@ -17,6 +18,7 @@ from solera.recipes.algebra import identifier
 from solera.recipes.join import unused
 from solera.recipes.mergekit.config import Config, Module, Slice, Source
 from solera.recipes.mergekit.methods import METHODS, Declared, Setting
+from solera.recipes.mergekit.modules import globs_of, layers_of, specific_first
 from solera.recipes.mergekit.tokens import Vocabulary
 from solera.recipes.mergekit.values import Reading, Said, per_model
 from solera.recipes.nodes import (
@@ -231,8 +233,6 @@ class Document:
 
     def _is_whole(self, source: Source) -> bool:
         """Whether the layers wanted are all there are, and no others are stacked on them."""
-        from solera.checkpoints.layers import layer_lists
-
         checkpoint = self._peek(source.model)
         if checkpoint is None:
             return False
@@ -240,35 +240,32 @@ class Document:
         return bool(lists) and source.layers == (0, len(lists[0].numbers)) and len(lists) == 1
 
     def _joined(self, made: Sequence[tuple[Module, str]]) -> str:
-        """Several modules as one network; the first also gives what no module does."""
-        parts = []
-        for module, node in made[1:]:
-            prefix = self._prefix(module)
-            tower = prefix.rstrip(".").rpartition(".")[0]  # "vision_tower.encoder" of "vision_tower.encoder.layers."
-            parts.append(Part(node, None, f"{tower or module.name}.*"))
-        return self._shared.add(StackNode("", (*parts, Part(made[0][1]))), "modules")
+        """Several modules as one network. What none of them names comes from the one that is the rest, or the first."""
+        names = self._module_names()
+        results = {module.name: node for module, node in made}
+        globs = {name: globs_of(name, names) for name in results}
+        rests = [name for name in results if not globs[name]] or [made[0][0].name]
+        if len(rests) > 1:
+            known = ", ".join(each.prefix for each in layer_lists(names)) or "none"
+            message = f"Which tensors are the modules {rests}? The network has these lists of layers: {known}."
+            self._fault(f"modules.{rests[1]}", message)
+        parts = [Part(results[name], None, glob) for name in specific_first(list(results)) for glob in globs[name]]
+        return self._shared.add(StackNode("", (*parts, Part(results[rests[0]]))), "modules")
+
+    def _module_names(self) -> tuple[str, ...]:
+        sources = self._config.modules[0].slices[0].sources
+        checkpoint = self._peek(sources[0].model) if sources else None
+        return tuple(checkpoint) if checkpoint is not None else ()
 
     def _prefix(self, module: Module) -> str:
         """What stands before a layer's number in a module; empty where the network has but one list of layers."""
-        from solera.checkpoints.layers import layer_lists
-
-        if not module.name or module.name == "default":
+        names = self._module_names()
+        if not module.name or len(layer_lists(names)) < 2:
             return ""
-        checkpoint = self._peek(module.slices[0].sources[0].model) if module.slices[0].sources else None
-        if checkpoint is None:
-            return ""
-        known = [each.prefix for each in layer_lists(checkpoint)]
-        words = {"text_decoder": ("language_model", "text"), "vision_encoder": ("vision", "visual")}
-        for word in (module.name, *words.get(module.name, ()), *module.name.split("_")):
-            found = [prefix for prefix in known if word in prefix]
-            if len(found) == 1:
-                return found[0]
-        rest = [prefix for prefix in known if not any(m.name.split("_")[0] in prefix for m in self._config.modules)]
-        if len(rest) == 1:
-            return rest[0]
-        message = f"Which layers are the module '{module.name}'? The network has {', '.join(known) or 'none'}."
-        self._fault(f"modules.{module.name}", message)
-        return ""
+        found = layers_of(module.name, [other.name for other in self._config.modules], names)
+        if found is None and any(source.layers for slice_ in module.slices for source in slice_.sources):
+            self._fault(f"modules.{module.name}", f"The module '{module.name}' has no layers.")
+        return found.prefix if found else ""
 
     # --- values -----------------------------------------------------------------------------------------------------
 

@@ -322,3 +322,48 @@ def test_a_reader_of_our_own_recipes_says_what_it_is():
     assert not recipe.nodes
     (fault,) = faults
     assert "--show-recipe" in fault.message
+
+
+TOWER = ("block.0.w", "block.1.w", "final_layer_norm.weight")
+T5 = ("shared.weight", "lm_head.weight", *(f"encoder.{rest}" for rest in TOWER), *(f"decoder.{rest}" for rest in TOWER))
+VISION = (
+    "model.embed_tokens.weight", "model.layers.0.w", "model.layers.1.w", "lm_head.weight", "visual.blocks.0.w",
+    "visual.blocks.1.w", "visual.blocks.2.w", "visual.merger.mlp.weight",
+)  # fmt: skip
+
+
+def test_modules_are_joined_by_the_names_of_their_tensors():
+    recipe = right(
+        """
+        merge_method: passthrough
+        modules:
+          encoder:
+            slices:
+              - sources: [{model: a, layer_range: [0, 2]}]
+              - sources: [{model: b, layer_range: [0, 1]}]
+          decoder: {models: [{model: b}]}
+          shared: {models: [{model: a}]}
+        """,
+        peek=lambda source: Names(*T5),
+    )
+    assert recipe.node("encoder").layers == "encoder.block."
+    joined = [(part.node, part.names) for part in recipe.node("modules").parts]
+    assert joined == [("encoder", "encoder.*"), ("b", "decoder.*"), ("a", "")]
+
+
+def test_towers_and_projectors_are_told_apart():
+    recipe = right(
+        """
+        merge_method: passthrough
+        modules:
+          text_decoder:
+            slices: [{sources: [{model: a, layer_range: [0, 1]}]}, {sources: [{model: a, layer_range: [0, 2]}]}]
+          vision_tower: {slices: [{sources: [{model: b, layer_range: [1, 3]}]}]}
+          multi_modal_projector: {models: [{model: c}]}
+        """,
+        peek=lambda source: Names(*VISION),
+    )
+    assert recipe.node("text_decoder").layers == "model.layers."
+    assert recipe.node("vision_tower").layers == "visual.blocks."
+    joined = [(part.node, part.names) for part in recipe.node("modules").parts]
+    assert joined == [("c", "visual.merger.*"), ("vision_tower", "visual.*"), ("text_decoder", "")]
