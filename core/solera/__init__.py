@@ -8,17 +8,22 @@ if TYPE_CHECKING:
     from solera import runs as runs
     from solera._face import Model as Model
     from solera._face import Project as Project
+    from solera._face import Statistic as Statistic
     from solera._face import explore as explore
     from solera._face import line as line
     from solera._face import merge as merge
     from solera._face import open as open
     from solera._face import plane as plane
     from solera._face import stack as stack
+    from solera._face import statistic as statistic
     from solera._face import task as task
     from solera._face import tokens as tokens
     from solera._face import var as var
 
-__all__ = ["Model", "Project", "explore", "line", "merge", "open", "plane", "runs", "stack", "task", "tokens", "var"]
+__all__ = [
+    "Model", "Project", "Statistic", "explore", "line", "merge", "open", "plane", "runs", "stack", "statistic", "task",
+    "tokens", "var",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -29,7 +29,10 @@ if TYPE_CHECKING:
     from solera.tasks.scores import Score
     from solera.tasks.task import Task
 
-__all__ = ["Model", "Project", "explore", "line", "merge", "open", "plane", "stack", "task", "tokens", "var"]
+__all__ = [
+    "Model", "Project", "Statistic", "explore", "line", "merge", "open", "plane", "stack", "statistic", "task",
+    "tokens", "var",
+]  # fmt: skip
 
 _numbers = itertools.count(1)
 _lock = threading.Lock()
@@ -131,6 +134,7 @@ class Model:
 
         self._require()
         bench = _bench()
+        bench.inputs.measure(self.recipe, QuietContext(device))
         checkpoints = bench.checkpoints(self.recipe)
         return materialise(self.recipe, checkpoints, bench.registry.methods, numbers, device, QuietContext(device))
 
@@ -176,6 +180,8 @@ class Model:
         from solera.execution.stream import execute
 
         bench = _bench()
+        self._require()
+        bench.inputs.measure(self.recipe, QuietContext())
         plan = bench.plan(self.recipe, numbers=numbers, dtype=dtype, memory_budget=memory_budget)
         known, learned = bench.inputs.known_fingerprints(self.recipe), dict[str, str]()
         folder = execute(plan, Path(out), QuietContext(), force=force, fingerprints=known, learned=learned)
@@ -212,6 +218,38 @@ class Model:
         faults = self.check()
         if faults:
             raise FaultsError(f"model {self.name}", faults)
+
+
+class Statistic:
+    """What data say of a model: tensors by name, computed when they are asked for.
+
+    Attributes:
+        recipe: How it is made; its output is an Importance.
+    """
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe = recipe
+
+    def __repr__(self) -> str:
+        return f"<Statistic {self.recipe.output}>"
+
+    def tensors(self, device: str = "cpu") -> dict[str, Tensor]:
+        """The numbers, float32 by name of the weight (or layer) they are of.
+
+        Args:
+            device: Where to compute them, if they are not there yet.
+
+        Raises:
+            FaultsError: The model or the statistic has faults.
+            TaskError: The task's data are missing, or it hands out no examples.
+        """
+        bench = _bench()
+        faults = [fault for fault in bench.check(self.recipe) if fault.code != "recipe.output-delta"]
+        if faults:
+            raise FaultsError(f"statistic {self.recipe.output}", faults)
+        bench.inputs.measure(self.recipe, QuietContext(device))
+        found = bench.checkpoints(self.recipe)[self.recipe.output]
+        return {name: ref.read() for name, ref in found.items()}
 
 
 def open(
@@ -275,6 +313,7 @@ def merge(
     inputs: Iterable[Model],
     base: Model | None = None,
     *,
+    statistics: Iterable[Statistic] = (),
     name: str = "",
     **params: Value | Sequence[float],
 ) -> Model:
@@ -284,6 +323,7 @@ def merge(
         method: Its registered name; see ``solera methods``.
         inputs: Models, or differences of models for a method that takes deltas.
         base: The base, for a method that needs one; then inputs may be models, and the result is a model.
+        statistics: What data say of each input, for a method that needs it; see :func:`statistic`.
         name: What to call the result.
         **params: Its parameters: a number, a list with one per input, or a :func:`var`.
 
@@ -298,8 +338,39 @@ def merge(
     if unknown:
         raise InputError(f"'{method}' has no parameter {', '.join(unknown)}; it has: {', '.join(known) or 'none'}.")
     values = {key: PerModel(tuple(item)) if isinstance(item, (list, tuple)) else item for key, item in params.items()}
-    recipes = [model.recipe for model in inputs]
-    return Model(algebra.apply(method, recipes, base.recipe if base else None, values, name))  # type: ignore[arg-type]
+    recipes, measured = [model.recipe for model in inputs], [one.recipe for one in statistics]
+    foot = base.recipe if base else None
+    return Model(algebra.apply(method, recipes, foot, values, name, measured))  # type: ignore[arg-type]
+
+
+def statistic(
+    kind: str, model: Model, task: Task | str, *, split: str = "train", samples: int = 0, seed: int = 0, **params: Value
+) -> Statistic:
+    """What data say of a model, for a method that needs it; computed when it is first asked for, and kept.
+
+    Args:
+        kind: ``"fisher"``, ``"gram"``, ``"mean"``, ``"moments"`` or ``"batchnorm"``.
+        model: Weights without free variables.
+        task: Whose examples; see :func:`task`.
+        split: Which of its data.
+        samples: How many, a fixed stratified part; 0 is all.
+        seed: Of the part, and of what is drawn.
+        **params: Parameters of the kind, such as ``labels="sampled"``.
+
+    Raises:
+        InputError: There is no such kind, or it has no such parameter.
+    """
+    from solera.methods.statistics import STATISTICS
+
+    if kind not in STATISTICS:
+        raise InputError(f"No statistic is called '{kind}'; known: {', '.join(STATISTICS)}.", statistic=kind)
+    known = [spec.name for spec in STATISTICS[kind].params]
+    unknown = sorted(set(params) - set(known))
+    if unknown:
+        raise InputError(f"'{kind}' has no parameter {', '.join(unknown)}; it has: {', '.join(known) or 'none'}.")
+    (name,) = _names(_bench(), task)
+    recipe = algebra.statistic(kind, model.recipe, name, split=split, samples=samples, seed=seed, params=params)
+    return Statistic(recipe)
 
 
 def stack(parts: Iterable[Model | tuple[Model, tuple[int, int] | str]], *, layers: str = "", name: str = "") -> Model:

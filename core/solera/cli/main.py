@@ -71,6 +71,7 @@ def build_app() -> typer.Typer:
         recipes,
         registered,
         runs,
+        statistics,
         verify,
     )
 
@@ -98,6 +99,7 @@ def build_app() -> typer.Typer:
         recipes,
         adapters,
         alignment,
+        statistics,
         explorations,
         comparisons,
         runs,

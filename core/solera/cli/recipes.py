@@ -130,7 +130,7 @@ def _cost(
     bench: Workbench, recipe: Recipe, set_: list[str] | None, device: str, dtype: str, memory: str,
     out: Path | None = None, *, force: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
-    """What a merge takes: ``{"plan": Plan.summary(), "expected": {"seconds", "basis"}}``."""
+    """What a merge takes: ``{"plan": Plan.summary(), "expected": {"seconds", "basis"}, "statistics"}``."""
     import dataclasses
 
     from solera.execution.stream import check_output
@@ -140,7 +140,9 @@ def _cost(
     if out is not None:
         check_output(plan, out, force=force)
     expected = bench.expected(plan, device=device, numbers=numbers)
-    return {"plan": plan.summary(), "expected": dataclasses.asdict(expected)}
+    found = {"plan": plan.summary(), "expected": dataclasses.asdict(expected)}
+    measured = bench.statistics(recipe)
+    return {**found, "statistics": measured} if measured else found
 
 
 def _bytes(text: str) -> int:
@@ -176,6 +178,15 @@ def _show_cost(cost: dict[str, Any]) -> None:
     )
     basis = cost["expected"]["basis"]
     show(f"Takes about {in_time(seconds)}, by {basis}." if seconds is not None else f"How long is not known: {basis}.")
+    for one in cost.get("statistics", ()):
+        what = f"The statistic '{one['node']}' ({one['statistic']} of {one['of']} on {one['task']}, {one['split']})"
+        if one["ready"]:
+            show(f"{what} is there.")
+        else:
+            show(
+                f"{what} is computed first: {one['examples']} examples, {one['passes']} each, holds at most "
+                f"{in_bytes(one['holds'])} beside its data."
+            )
     for change, count in plan["casts"].items():
         show(f"Cast from {change}: {count} tensors.")
     if plan["tied"]:

@@ -15,9 +15,11 @@ from solera.context import QuietContext
 from solera.errors import SoleraError
 from solera.execution.memory import materialise
 from solera.methods.spec import ARGUMENTS, MethodSpec, Piece
+from solera.methods.statistics import STATISTICS
 from solera.params import PerModel
-from solera.recipes.nodes import CheckpointNode, MethodNode, Recipe
+from solera.recipes.nodes import CheckpointNode, MethodNode, Recipe, StatisticNode
 from solera.tensors.hashing import normal
+from solera.testing.conformance_statistics import tiny_importance, tiny_statistic
 
 #: A tiny model: a matrix, a kernel, vectors, what has one number or rows of one, an empty tensor, one long enough to be
 #: cut into chunks, and tensors that are the same in all models, or zero.
@@ -167,7 +169,10 @@ def _first(value: Any) -> Any:
 
 
 def _call(method: MethodSpec, tensors: list[Tensor], params: Mapping[str, Any], start: int) -> Tensor:
-    extras = {"state": None, "piece": Piece("long", start)}
+    flat = [tiny_importance("long", i, start, tensor.numel()) for i, tensor in enumerate(tensors)]
+    aligned = bool(method.needs) and STATISTICS[method.needs].aligned
+    measured = [part.view_as(tensor) if aligned else None for part, tensor in zip(flat, tensors, strict=True)]
+    extras = {"state": None, "piece": Piece("long", start), "statistics": measured}
     return method.function(tensors, **params, **{key: extras[key] for key in method.arguments})
 
 
@@ -203,8 +208,15 @@ def _run(method: MethodSpec, models: list[dict[str, Tensor]]) -> dict[str, Tenso
     base, inputs = ("", ids) if method.base == "none" else (ids[0], ids[1:])
     params = {s.name: PerModel(s.default) if isinstance(s.default, tuple) else s.default for s in method.params}
     given = {name: value for name, value in params.items() if value is not None and not isinstance(value, PerModel)}
-    merged = MethodNode("merged", method.name, tuple(inputs), base, given)
-    recipe = Recipe((*nodes, merged), "merged")
+    needed = [f"s{i}" for i in range(len(inputs))] if method.needs else []
+    measured = [
+        StatisticNode(id_, "", model=model, statistic=method.needs, task="data")
+        for id_, model in zip(needed, inputs, strict=False)
+    ]
+    for i, name in enumerate(needed):
+        checkpoints[name] = MemoryCheckpoint.from_state_dict(tiny_statistic(method.needs, SHAPES, i), name)
+    merged = MethodNode("merged", method.name, tuple(inputs), base, given, statistics=tuple(needed))
+    recipe = Recipe((*nodes, *measured, merged), "merged")
     return materialise(recipe, checkpoints, {method.name: method}, context=QuietContext())
 
 

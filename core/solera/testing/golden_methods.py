@@ -9,7 +9,14 @@ from typing import Any
 import torch
 
 from solera.params import PerModel, Rules, Value
-from solera.testing import golden_averages, golden_formulas, golden_masks, golden_sparse, golden_spectral
+from solera.testing import (
+    golden_averages,
+    golden_formulas,
+    golden_masks,
+    golden_sparse,
+    golden_spectral,
+    golden_statistics,
+)
 from solera.testing.golden_recipes import added, change, merge, vectors
 from solera.testing.goldens import Case, Made, Methods, Runner, Tensors, Unsupported
 
@@ -178,4 +185,6 @@ RUNNERS: dict[str, Runner] = {
     "tsv_m": golden_spectral.tsv_m,
     "knots": golden_spectral.knots,
     "wudi": golden_spectral.wudi,
+    "fisher": golden_statistics.fisher,
+    "regmean": golden_statistics.regmean,
 }

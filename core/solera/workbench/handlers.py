@@ -23,6 +23,7 @@ HANDLERS = {
     "evaluate": "solera.workbench.comparing:compare_job",
     "compare": "solera.workbench.comparing:compare_job",
     "demo": "solera.workbench.examples:demo_job",
+    "statistic": "solera.workbench.statistics:statistic_job",
     "align": "solera.workbench.alignment:align_job",
 }
 

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from solera.checkpoints.hub import find_snapshot
 from solera.checkpoints.references import HUB, read_foreign, read_hub
-from solera.errors import ChangedError, Fault, FaultsError, InputError, NotFoundError
-from solera.recipes.nodes import AdapterNode, CheckpointNode, Recipe
-from solera.recipes.order import reachable
+from solera.errors import ChangedError, Fault, FaultsError, InputError, NotFoundError, TaskError
+from solera.methods.statistics import STATISTICS
+from solera.recipes.nodes import AdapterNode, CheckpointNode, Recipe, StatisticNode
+from solera.recipes.order import ordered, reachable
 
 if TYPE_CHECKING:
     from solera.checkpoints.checkpoint import Checkpoint
@@ -199,10 +200,23 @@ class Inputs:
             return (*faults, Fault("plugin", where, str(error)))
         unopened = {fault.fields.get("node") for fault in faults}
         unopened |= {n.id for n in recipe.checkpoints if isinstance(n, AdapterNode) and n.base not in found}
+        unopened |= {n.id for n in recipe.checkpoints if isinstance(n, StatisticNode)}
         return (
             *(f for f in rest if not (f.code == "recipe.not-open" and f.fields.get("node") in unopened)),
             *faults,
         )
+
+    def measure(self, recipe: Recipe, context: Context) -> None:
+        """Compute the statistics that the output needs and that are not there yet.
+
+        Raises:
+            TaskError: A task is unknown, its data are missing, or it hands out no examples.
+            MismatchError: The network has nothing that a statistic is of.
+        """
+        if any(isinstance(node, StatisticNode) for node in reachable(recipe).nodes):
+            from solera.workbench.statistics import compute_statistics
+
+            compute_statistics(recipe, self, context)
 
     def fingerprints(self, recipe: Recipe, context: Context) -> dict[str, str]:
         """Content hash of each checkpoint the output needs, by node id; reads what is not cached.
@@ -213,6 +227,7 @@ class Inputs:
         """
         from solera.checkpoints.fingerprint import fingerprint
 
+        self.measure(recipe, context)
         return self._pinned(recipe, lambda checkpoint: fingerprint(checkpoint, cache=self.cache, context=context))
 
     def known_fingerprints(self, recipe: Recipe) -> dict[str, str]:
@@ -407,7 +422,7 @@ class Inputs:
         nodes = (reachable(recipe) if recipe.output else recipe).checkpoints
         # Adapters after the checkpoints they change.
         for node in sorted(nodes, key=lambda node: isinstance(node, AdapterNode)):
-            if not node.source:
+            if isinstance(node, StatisticNode) or not node.source:
                 continue
             try:
                 if not isinstance(node, AdapterNode):
@@ -418,4 +433,21 @@ class Inputs:
                 place = f"nodes.{node.id}.{'adapter' if isinstance(node, AdapterNode) else 'checkpoint'}"
                 remedies = ("Relocate…",) if isinstance(error, NotFoundError) else ()
                 faults.append(Fault(error.code, place, str(error), remedies, {"node": node.id}))
+        self._try_statistics(recipe, found, faults)
         return found
+
+    def _try_statistics(self, recipe: Recipe, found: dict[str, Checkpoint], faults: list[Fault]) -> None:
+        from solera.errors import SoleraError
+        from solera.workbench.statistics import open_statistic
+
+        for node in ordered(reachable(recipe) if recipe.output else recipe):
+            if not isinstance(node, StatisticNode) or not (node.model and node.task):
+                continue
+            below = reachable(replace(recipe, output=node.model))
+            if node.statistic not in STATISTICS or any(leaf.id not in found for leaf in below.checkpoints):
+                continue
+            try:
+                found[node.id] = open_statistic(node, recipe, self)
+            except SoleraError as error:
+                part = "task" if isinstance(error, TaskError) else "of"
+                faults.append(Fault(error.code, f"nodes.{node.id}.{part}", str(error), (), {"node": node.id}))

@@ -86,6 +86,7 @@ class Live:
         faults = self._inputs.check(recipe)
         if faults:
             raise FaultsError(f"recipe {recipe.name or recipe.output}", faults)
+        self._inputs.measure(recipe, context)
         checkpoints = self._inputs.checkpoints(recipe)
         stamp = tuple(checkpoint.identity() for checkpoint in checkpoints.values())
         given = tuple(id(self._inputs.tasks.get(name)) for name in tasks)

@@ -103,6 +103,7 @@ def _planned(bench: Bench, args: dict[str, Any], context: JobContext) -> _Merge:
     faults = bench.inputs.check(recipe)
     if faults:
         raise FaultsError(f"recipe {recipe.name or recipe.output}", faults)
+    bench.inputs.measure(recipe, context)
     planned = plan(
         recipe, bench.inputs.checkpoints(recipe), bench.registry.methods,
         numbers={str(name): float(value) for name, value in args.get("numbers", {}).items()},

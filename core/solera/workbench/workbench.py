@@ -161,8 +161,11 @@ class Workbench:
         """
         from solera.execution.plan import plan as plan_again
         from solera.workbench.merging import rates
-        from solera.workbench.rates import calibrate
+        from solera.workbench.rates import Expected, calibrate
+        from solera.workbench.statistics import PendingStatistic
 
+        if any(isinstance(found, PendingStatistic) for found in plan.program.statistics.values()):
+            return Expected(None, "its statistics are computed first")
         where = device_of(self.lanes(device))
         known = rates().expected(plan, where)
         if known is not None:
@@ -345,6 +348,28 @@ class Workbench:
             "device": device,
         }
         return self.submit(plain)
+
+    def submit_statistic(self, recipe: Recipe, *, device: str = "") -> Job:
+        """Queue computing a statistic of a model on data; it is kept, and found again by whatever needs it.
+
+        Args:
+            recipe: Its output is a statistic node (see :func:`solera.recipes.algebra.statistic`); paths in it are
+                anchored already.
+            device: torch device; empty takes the settings'.
+        """
+        from solera.recipes.plain import to_plain
+
+        title = f"Compute {recipe.name or recipe.output}"
+        return self.jobs.submit(JobSpec("statistic", title, {"recipe": to_plain(recipe)}, self.lanes(device)))
+
+    def statistics(self, recipe: Recipe) -> list[dict[str, Any]]:
+        """What the statistics that a recipe needs take, and which are there already; JSON-ready.
+
+        See :func:`solera.workbench.statistics.statistic_costs`.
+        """
+        from solera.workbench.statistics import statistic_costs
+
+        return statistic_costs(recipe, self.inputs)
 
     def submit_demo(self, example: str, **params: Any) -> Job:
         """Queue making an example's checkpoints, recipes, tasks and experiments in the project.
