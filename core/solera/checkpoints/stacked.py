@@ -150,7 +150,8 @@ def _routes(parts: Sequence[Chosen], lists: Sequence[LayerList | None]) -> Route
     for i, part in enumerate(parts):
         if part.layers is None and not part.names:
             routes |= {name: (i, name) for name in part.checkpoint}
-    rest = {name: route for name, route in routes.items() if name not in claimed}
+    globs = [part.names for part in parts if part.names]
+    rest = {name: route for name, route in routes.items() if not any(fnmatchcase(name, glob) for glob in globs)}
     return {**rest, **claimed}
 
 
