@@ -13,7 +13,6 @@ from solera.checkpoints.checkpoint import Checkpoint
 from solera.errors import NumericError
 from solera.execution.targets import find_ref
 from solera.tensors.dtypes import cast, check_finite, torch_dtype
-from solera.tensors.specs import ITEM_SIZES
 
 #: Takes an error about NaN or infinity that is not to end the work.
 Allow = Callable[[NumericError], None]
@@ -57,13 +56,12 @@ class Reader:
         checkpoint = self._checkpoints[id_]
         ref = find_ref(checkpoint, name)
         count = stop - start
-        wide = self._buffer(id_, "wide", count * 4).view(torch.float32)
+        wide = self._buffer(id_, "float32", count)
         if ref.dtype == "float32":
             ref.read_into(wide.view(torch.uint8), start, stop)
         else:
-            raw = self._buffer(id_, "raw", count * ITEM_SIZES[ref.dtype])
-            ref.read_into(raw, start, stop)
-            narrow = raw.view(torch_dtype(ref.dtype))
+            narrow = self._buffer(id_, ref.dtype, count)
+            ref.read_into(narrow.view(torch.uint8), start, stop)
             wide.copy_(narrow)
             if ref.dtype == "float64":
                 self._let(_check_narrowing, narrow, wide, name, checkpoint.name)
@@ -86,15 +84,15 @@ class Reader:
         """One more reader of the same checkpoints, with buffers of its own."""
         return Reader(self._checkpoints, str(self._device), keep=self._keep, allow=self._allow)
 
-    def _buffer(self, id_: str, role: str, nbytes: int) -> Tensor:
+    def _buffer(self, id_: str, dtype: str, count: int) -> Tensor:
         if self._keep:
-            return torch.empty(nbytes, dtype=torch.uint8)
+            return torch.empty(count, dtype=torch_dtype(dtype))
         buffers: dict[tuple[str, str], Tensor] = self._local.__dict__.setdefault("buffers", {})
-        buffer = buffers.get((id_, role))
-        if buffer is None or buffer.numel() < nbytes:
-            buffers.pop((id_, role), None)
-            buffer = buffers[(id_, role)] = torch.empty(nbytes, dtype=torch.uint8)
-        return buffer[:nbytes]
+        buffer = buffers.get((id_, dtype))
+        if buffer is None or buffer.numel() < count:
+            buffers.pop((id_, dtype), None)
+            buffer = buffers[(id_, dtype)] = torch.empty(count, dtype=torch_dtype(dtype))
+        return buffer[:count]
 
 
 def check_finite_fast(tensor: Tensor, name: str, where: str = "") -> None:

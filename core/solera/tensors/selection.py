@@ -117,7 +117,7 @@ class StreamingSelect:
                 over = chunk > self._high
                 self._over += int(np.count_nonzero(over))
                 # Where the masks differ, it reaches the lower end and is not over.
-                chunk = chunk[np.not_equal(chunk >= self._low, over)]
+                chunk = np.compress(np.not_equal(chunk >= self._low, over), chunk)
             self._waiting.append(chunk)
             self._held += chunk.size
             if self._held >= _DRAWERS:
