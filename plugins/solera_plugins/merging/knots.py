@@ -10,6 +10,12 @@ from torch import Tensor
 from solera.api import Param, bricks, method
 from solera_plugins.merging.ties import ties
 
+#: Directions that are looked for first.
+_PROBES = 64
+
+#: Share of the squared norm that rounding may leave over.
+_ROUNDING = 1e-13
+
 
 @method(
     "knots",
@@ -64,7 +70,7 @@ def knots(
     blocks, back = deltas, None
     if deltas[0].dim() == 2 and deltas[0].numel():
         across = deltas if side == "input" else [delta.T for delta in deltas]
-        left, values, right = bricks.truncated_svd(torch.cat(across, dim=1), min(across[0].shape[0], _columns(across)))
+        left, values, right = _directions(torch.cat(across, dim=1), floor)
         kept = values > floor
         back = left[:, kept]
         joined = values[kept].unsqueeze(1) * right[kept]
@@ -79,5 +85,21 @@ def knots(
     return made if side == "input" else made.T.contiguous()
 
 
-def _columns(matrices: list[Tensor]) -> int:
-    return sum(matrix.shape[1] for matrix in matrices)
+def _directions(joined: Tensor, floor: float) -> tuple[Tensor, Tensor, Tensor]:
+    """The singular triples of a matrix; those whose value is at most ``floor`` may be missing.
+
+    The changes of adapters have few directions. They are looked for in the images of a few fixed random vectors, and
+    taken if what lies outside of those cannot hold a singular value above the floor; else all are computed.
+    """
+    side, total = min(joined.shape), float(joined.square().sum())
+    probes = _PROBES
+    while probes * 4 <= side:
+        numbers = torch.Generator().manual_seed(probes)
+        start = torch.randn(joined.shape[1], probes, generator=numbers, dtype=joined.dtype).to(joined.device)
+        basis = torch.linalg.qr(joined @ start).Q
+        inside = basis.T @ joined
+        if total - float(inside.square().sum()) <= max(floor**2, _ROUNDING * total):
+            left, values, right = bricks.truncated_svd(inside, probes)
+            return basis @ left, values, right
+        probes *= 4
+    return bricks.truncated_svd(joined, side)
