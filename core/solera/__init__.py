@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from solera._face import Model as Model
     from solera._face import Project as Project
     from solera._face import Statistic as Statistic
+    from solera._face import align as align
     from solera._face import explore as explore
     from solera._face import line as line
     from solera._face import merge as merge
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     from solera._face import var as var
 
 __all__ = [
-    "Model", "Project", "Statistic", "explore", "line", "merge", "open", "plane", "runs", "stack", "statistic", "task",
-    "tokens", "var",
+    "Model", "Project", "Statistic", "align", "explore", "line", "merge", "open", "plane", "runs", "stack", "statistic",
+    "task", "tokens", "var",
 ]  # fmt: skip
 
 

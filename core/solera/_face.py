@@ -16,7 +16,7 @@ from solera.families.family import Family
 from solera.params import PerModel, Value, Var
 from solera.projects.project import Project
 from solera.recipes import algebra
-from solera.recipes.nodes import UNION, AdapterNode, CheckpointNode, Part, Recipe, TokenRow
+from solera.recipes.nodes import UNION, AdapterNode, AlignedNode, CheckpointNode, Part, Recipe, TokenRow
 from solera.recipes.views_algebra import laid_out, stacked
 from solera.runs.reader import RunReader
 from solera.workbench.outcome import result_of
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from solera.tasks.task import Task
 
 __all__ = [
-    "Model", "Project", "Statistic", "explore", "line", "merge", "open", "plane", "stack", "statistic", "task",
-    "tokens", "var",
+    "Model", "Project", "Statistic", "align", "explore", "line", "merge", "open", "plane", "stack", "statistic",
+    "task", "tokens", "var",
 ]  # fmt: skip
 
 _numbers = itertools.count(1)
@@ -89,7 +89,7 @@ class Model:
         node = self.recipe.node(self.recipe.output)
         if not isinstance(node, CheckpointNode):
             raise InputError(f"'{self.name}' is computed, so it is no checkpoint; ask for its state_dict().")
-        if isinstance(node, AdapterNode):
+        if isinstance(node, (AdapterNode, AlignedNode)):
             return _bench().checkpoints(self.recipe)[node.id]
         return _bench().inputs.open(node.source, node.strip)
 
@@ -306,6 +306,41 @@ def _adapter(bench: Workbench, source: Any, base: Model, name: str) -> Model:
     path = str(source) if str(source).startswith("library:") else str(Path(source).expanduser().absolute())
     bench.inputs.open_adapter(path, base.checkpoint)
     return Model(algebra.adapter(path, base.recipe, name))
+
+
+def align(
+    model: Model,
+    to: Model,
+    *,
+    by: str = "weights",
+    task: Task | str = "",
+    seed: int = 0,
+    tries: int = 1,
+    hold: Sequence[str] = (),
+    name: str = "",
+) -> Model:
+    """A model with its units where another's are: the same function, weights that can be averaged with the other's.
+
+    Args:
+        model: Opened from a checkpoint: what is permuted.
+        to: Opened from a checkpoint: what it is compared with.
+        by: ``"weights"``, or ``"activations"`` on a task's data.
+        task: Whose training data the networks see; needed to match activations.
+        seed: Of the order in which weight matching visits groups of units.
+        tries: How many orders are tried; the best is kept.
+        hold: Groups whose units stay where they are, by name: ``"stream"``.
+        name: What to call it.
+
+    Raises:
+        InputError: One of them is computed, or the options do not go together.
+    """
+    from solera.alignment.rule import Rule
+
+    bench = _bench()
+    Rule(by, str(task) if isinstance(task, str) else task.name, seed, tries, tuple(hold))  # type: ignore[arg-type]
+    (known,) = _names(bench, task) if task else ("",)
+    rule = AlignedNode("", "", by=by, task=known, seed=seed, tries=tries, hold=tuple(hold))
+    return Model(algebra.align(model.recipe, to.recipe, rule, name))
 
 
 def merge(

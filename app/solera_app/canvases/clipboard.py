@@ -12,8 +12,24 @@ from solera.documents.document import AnyNode, Document, Position, SaveNode, Tas
 from solera.errors import Fault, InputError
 from solera.params import Param, ParamSpec, Value, decode, encode
 from solera.recipes.join import renamed_view
-from solera.recipes.nodes import AdapterNode, CheckpointNode, MethodNode, StackNode, SumNode, Term, TokensNode
-from solera.recipes.plain_views import stack_from_plain, stack_to_plain, tokens_from_plain, tokens_to_plain
+from solera.recipes.nodes import (
+    AdapterNode,
+    AlignedNode,
+    CheckpointNode,
+    MethodNode,
+    StackNode,
+    SumNode,
+    Term,
+    TokensNode,
+)
+from solera.recipes.plain_views import (
+    aligned_from_plain,
+    aligned_to_plain,
+    stack_from_plain,
+    stack_to_plain,
+    tokens_from_plain,
+    tokens_to_plain,
+)
 from solera_app.canvases.faces import COEFFICIENT, Catalogue
 
 VERSION = 1
@@ -32,6 +48,8 @@ def _plain(node: AnyNode) -> dict[str, Any]:
     match node:
         case AdapterNode(source=source, fingerprint=fingerprint, note=note, base=base):
             plain |= {"kind": "adapter", "source": source, "fingerprint": fingerprint, "base": base, "note": note}
+        case AlignedNode(note=note):
+            plain |= {"kind": "align", **aligned_to_plain(node), "note": note}
         case CheckpointNode(source=source, fingerprint=fingerprint, strip=strip, note=note):
             plain |= {"kind": "checkpoint", "source": source, "fingerprint": fingerprint, "strip": strip, "note": note}
         case SumNode(terms=terms, note=note):
@@ -124,6 +142,8 @@ def _node(plain: Mapping[str, Any], catalogue: Catalogue) -> AnyNode:
             params = {key: _value(item, specs.get(key)) for key, item in plain.get("params", {}).items()}
             inputs = tuple(str(name) for name in plain.get("inputs", ()))
             return MethodNode(id_, str(plain["method"]), inputs, str(plain.get("base", "")), params, note)
+        case "align":
+            return aligned_from_plain(id_, plain, note, [])
         case "stack":
             return stack_from_plain(id_, plain, note, [])
         case "tokens":
@@ -158,6 +178,8 @@ def _rewired(node: AnyNode, name: Callable[[str], str]) -> AnyNode:
     match node:
         case AdapterNode(base=base):
             return replace(node, base=name(base) if base else "")
+        case AlignedNode(to=to):
+            return replace(node, to=name(to) if to else "")
         case MethodNode(inputs=inputs, base=base):
             kept = tuple(new for id_ in inputs if (new := name(id_)))
             return replace(node, inputs=kept, base=name(base) if base else "")

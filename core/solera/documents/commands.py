@@ -21,7 +21,16 @@ from solera.documents.document import (
 from solera.errors import InputError
 from solera.params import Value
 from solera.recipes.join import renamed_view
-from solera.recipes.nodes import AdapterNode, CheckpointNode, MethodNode, StackNode, SumNode, Term, TokensNode
+from solera.recipes.nodes import (
+    AdapterNode,
+    AlignedNode,
+    CheckpointNode,
+    MethodNode,
+    StackNode,
+    SumNode,
+    Term,
+    TokensNode,
+)
 
 
 class Command(Protocol):
@@ -332,6 +341,8 @@ def _renamed(node: AnyNode, name: _Namer) -> AnyNode:
     match node:
         case AdapterNode():
             return replace(node, id=name(node.id), base=name(node.base))
+        case AlignedNode():
+            return replace(node, id=name(node.id), to=name(node.to))
         case CheckpointNode():
             return replace(node, id=name(node.id))
         case MethodNode():

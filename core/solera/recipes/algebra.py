@@ -10,11 +10,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
+from solera.errors import InputError
 from solera.params import Value
 from solera.recipes.join import join, unused
 from solera.recipes.nodes import (
     AdapterNode,
+    AlignedNode,
     CheckpointNode,
     MethodNode,
     Node,
@@ -86,6 +89,31 @@ def statistic(
         params=dict(params or {}),
     )  # fmt: skip
     return Recipe((*nodes, node), id_)
+
+
+def align(model: Recipe, to: Recipe, rule: AlignedNode, name: str = "") -> Recipe:
+    """A recipe that is one checkpoint aligned to another.
+
+    Args:
+        model: A recipe that is one checkpoint: what is permuted.
+        to: A recipe that is one checkpoint.
+        rule: How; its id, source and connection are not looked at.
+        name: What its node is called; ``"..._aligned"`` unless given.
+
+    Raises:
+        InputError: One of them is computed.
+    """
+    ends = [by_id(each).get(each.output) for each in (model, to)]
+    for end in ends:
+        if type(end) is not CheckpointNode:
+            what = end.id if end is not None else "nothing"
+            raise InputError(f"Checkpoints are aligned to each other; '{what}' is computed. Save it first.")
+    nodes, (foot,) = join([to])
+    own = ends[0]
+    assert isinstance(own, CheckpointNode)
+    id_ = unused(identifier(name or f"{own.id}_aligned"), [node.id for node in nodes])
+    made = replace(rule, id=id_, source=own.source, strip=own.strip, fingerprint="", to=foot)
+    return Recipe((*nodes, made), id_)
 
 
 def add(a: Recipe, b: Recipe) -> Recipe:

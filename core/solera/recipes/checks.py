@@ -11,6 +11,7 @@ from solera.methods.statistics import STATISTICS
 from solera.params import ParamSpec, PerModel, Value, Var, decode, encode, variables
 from solera.recipes.nodes import (
     AdapterNode,
+    AlignedNode,
     CheckpointNode,
     MethodNode,
     Node,
@@ -87,6 +88,8 @@ def _check_node(node: Node, recipe: Recipe, methods: Mapping[str, MethodSpec], f
     match node:
         case AdapterNode():
             _check_adapter(node, nodes.get(node.base), faults)
+        case AlignedNode():
+            _check_aligned(node, nodes.get(node.to), faults)
         case StatisticNode():
             _check_statistic(node, recipe, faults)
         case CheckpointNode(source=source) if not source:
@@ -114,6 +117,25 @@ def _check_adapter(node: AdapterNode, base: Node | None, faults: list[Fault]) ->
         message = f"The base of an adapter is a checkpoint; '{node.base}' is computed."
         remedy = f"take the checkpoint it was trained on as its base, and add it: {node.base} + {node.id}"
         faults.append(node_fault("recipe.adapter-base", node.id, "base", message, remedy))
+
+
+def _check_aligned(node: AlignedNode, to: Node | None, faults: list[Fault]) -> None:
+    if not node.source:
+        faults.append(node_fault("recipe.source", node.id, "align", "It names no checkpoint."))
+    if not node.to:
+        message = "A checkpoint is aligned to another; it is connected to none."
+        faults.append(node_fault("recipe.unconnected", node.id, "to", message, "connect the model it shall fit"))
+    elif to is not None and type(to) is not CheckpointNode:
+        message = f"A checkpoint is aligned to another one on disk; '{node.to}' is computed."
+        faults.append(node_fault("recipe.align", node.id, "to", message, f"save '{node.to}' first, and align to that"))
+    if node.by not in ("weights", "activations"):
+        message = f"'by' is weights or activations, not {node.by!r}."
+        faults.append(node_fault("recipe.align", node.id, "by", message))
+    elif node.by == "activations" and not node.task:
+        message = "To align by activations, name a task whose data the networks see."
+        faults.append(node_fault("recipe.align", node.id, "task", message))
+    if node.tries < 1:
+        faults.append(node_fault("recipe.align", node.id, "tries", f"'tries' is 1 or more, not {node.tries}."))
 
 
 def _check_statistic(node: StatisticNode, recipe: Recipe, faults: list[Fault]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from solera.params import Curve, PerModel, Rules, Value, Var, encode
 from solera.recipes.nodes import (
     AdapterNode,
+    AlignedNode,
     CheckpointNode,
     MethodNode,
     Node,
@@ -23,6 +24,7 @@ from solera.recipes.nodes import (
     TokensNode,
 )
 from solera.recipes.order import ordered, reachable
+from solera.recipes.plain_views import aligned_to_plain
 from solera.recipes.yaml import dump_recipe
 
 
@@ -82,6 +84,11 @@ def _expression(node: Node, names: Mapping[str, str]) -> str:
     match node:
         case AdapterNode(source=source, base=base):
             return f"solera.open({source!r}, base={names[base]})"
+        case AlignedNode(source=source, strip=strip):
+            opened = f"solera.open({source!r}{f', strip={strip!r}' if strip else ''})"
+            keys = ("by", "task", "seed", "tries", "hold")
+            told = [f"{key}={value!r}" for key, value in aligned_to_plain(node).items() if key in keys]
+            return f"solera.align({', '.join([opened, names[node.to], *told])})"
         case StatisticNode():
             arguments = [repr(node.statistic), names[node.model], repr(node.task)]
             arguments += [f"split={node.split!r}"] if node.split != "train" else []

@@ -9,6 +9,7 @@ from solera.errors import InputError
 from solera.recipes.nodes import (
     UNION,
     AdapterNode,
+    AlignedNode,
     CheckpointNode,
     MethodNode,
     Node,
@@ -72,6 +73,8 @@ def _renamed(node: Node, names: Mapping[str, str]) -> Node:
     match node:
         case AdapterNode(base=base):
             return replace(node, base=names[base] if base else "")
+        case AlignedNode(to=to):
+            return replace(node, to=names[to] if to else "")
         case StatisticNode(model=model):
             params = {key: node.params[key] for key in sorted(node.params)}
             return replace(node, model=names[model] if model else "", params=params)

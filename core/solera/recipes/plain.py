@@ -11,6 +11,7 @@ from solera.recipes.checks import COEFFICIENT
 from solera.recipes.nodes import (
     RECIPE_VERSION,
     AdapterNode,
+    AlignedNode,
     CheckpointNode,
     MethodNode,
     Node,
@@ -24,8 +25,11 @@ from solera.recipes.nodes import (
 from solera.recipes.order import find_method, node_fault, suggestion
 from solera.recipes.plain_statistics import statistic_from_plain, statistic_to_plain
 from solera.recipes.plain_views import (
+    ALIGNED_KEYS,
     STACK_KEYS,
     TOKENS_KEYS,
+    aligned_from_plain,
+    aligned_to_plain,
     stack_from_plain,
     stack_to_plain,
     tokens_from_plain,
@@ -40,7 +44,7 @@ _CHECKPOINT_KEYS = ("checkpoint", "fingerprint", "strip", "note")
 _ADAPTER_KEYS = ("adapter", "base", "fingerprint", "note")
 _SUM_KEYS = ("sum", "note")
 _METHOD_KEYS = ("method", "base", "inputs", "statistics", "note")
-_KINDS = ("checkpoint", "adapter", "sum", "method", "stack", "tokens", "statistic")
+_KINDS = ("checkpoint", "adapter", "sum", "method", "stack", "tokens", "statistic", "align")
 
 
 def to_plain(recipe: Recipe) -> dict[str, Any]:
@@ -62,6 +66,8 @@ def _node_to_plain(node: Node) -> dict[str, Any]:
         case AdapterNode():
             plain = {"adapter": node.source, "base": node.base}
             plain |= {"fingerprint": node.fingerprint} if node.fingerprint else {}
+        case AlignedNode():
+            plain = aligned_to_plain(node)
         case StatisticNode():
             plain = statistic_to_plain(node)
         case CheckpointNode():
@@ -146,6 +152,9 @@ def _node(id_: str, entry: Any, methods: Mapping[str, MethodSpec], faults: list[
                 _text(entry, key, f"{place}.{key}", faults) for key in ("adapter", "base", "fingerprint")
             )
             return AdapterNode(id_, source, fingerprint, note=note, base=base)
+        case "align":
+            _unknown(entry, ALIGNED_KEYS, place, faults)
+            return aligned_from_plain(id_, entry, note, faults)
         case "sum":
             _unknown(entry, _SUM_KEYS, place, faults)
             return SumNode(id_, _terms(entry["sum"], f"{place}.sum", faults), note)

@@ -1,4 +1,4 @@
-"""Stacks of layers and layouts of tokens as plain data and back."""
+"""Stacks of layers, layouts of tokens and aligned checkpoints as plain data and back."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from solera.errors import Fault
-from solera.recipes.nodes import Part, StackNode, TokenRow, TokensNode
+from solera.recipes.nodes import AlignedNode, Part, StackNode, TokenRow, TokensNode
 
 STACK_KEYS = ("stack", "list", "note")
+ALIGNED_KEYS = ("align", "to", "by", "task", "seed", "tries", "hold", "fingerprint", "strip", "note")
 TOKENS_KEYS = ("tokens", "vocabulary", "base", "among", "rows", "multiple", "note")
 
 
@@ -54,6 +55,34 @@ def _part(plain: Any, place: str, faults: list[Fault]) -> Part | None:
             faults.append(Fault("recipe.stack", f"{place}.layers", message))
             return None
     return Part(str(plain["node"]), None if layers is None else (layers[0], layers[1]), str(names))
+
+
+def aligned_to_plain(node: AlignedNode) -> dict[str, Any]:
+    """``{"align": SOURCE, "to": NODE, "by", "task", "seed", "tries", "hold"}``, what is usual left out."""
+    plain: dict[str, Any] = {"align": node.source, "to": node.to}
+    usual = AlignedNode(node.id, node.source)
+    keys = ("by", "task", "seed", "tries", "hold", "fingerprint", "strip")
+    changed = {key: getattr(node, key) for key in keys if getattr(node, key) != getattr(usual, key)}
+    return {**plain, **changed, **({"hold": list(node.hold)} if node.hold else {})}
+
+
+def aligned_from_plain(id_: str, entry: Mapping[Any, Any], note: str, faults: list[Fault]) -> AlignedNode:
+    """The inverse of :func:`aligned_to_plain`; faults of form are appended."""
+    found: dict[str, Any] = {}
+    for key in ALIGNED_KEYS[:-1]:
+        value = entry.get(key)
+        if key in ("seed", "tries"):
+            good, wanted = type(value) is int, "a whole number"
+        elif key == "hold":
+            good = isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value)
+            wanted = "a list of names of groups"
+        else:
+            good, wanted = isinstance(value, str), "text"
+        if good:
+            found[key] = tuple(value) if key == "hold" and value is not None else value
+        elif key in entry:
+            faults.append(Fault("recipe.align", f"nodes.{id_}.{key}", f"'{key}' is {wanted}, not {value!r}."))
+    return AlignedNode(id_, found.pop("align", ""), note=note, **found)
 
 
 def tokens_to_plain(node: TokensNode) -> dict[str, Any]:

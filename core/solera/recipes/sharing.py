@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from solera.recipes.nodes import AdapterNode, CheckpointNode, MethodNode, Node, Recipe, SumNode
+from solera.recipes.nodes import AdapterNode, AlignedNode, CheckpointNode, MethodNode, Node, Recipe, SumNode
 from solera.recipes.order import ordered
 
 
@@ -33,6 +33,8 @@ def _renamed(node: Node, alias: Mapping[str, str]) -> Node:
     match node:
         case AdapterNode():
             return replace(node, base=alias.get(node.base, node.base))
+        case AlignedNode():
+            return replace(node, to=alias.get(node.to, node.to))
         case SumNode():
             return replace(node, terms=tuple(replace(term, node=alias[term.node]) for term in node.terms))
         case MethodNode():

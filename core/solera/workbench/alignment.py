@@ -7,14 +7,14 @@ import json
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from solera.alignment.rule import Rule
 from solera.errors import InputError, TaskError
 from solera.jobs.spec import JobSpec
-from solera.recipes.algebra import leaf
-from solera.recipes.nodes import CheckpointNode, Recipe, SumNode, Term
+from solera.recipes.nodes import AlignedNode, CheckpointNode, Recipe, SumNode, Term
 from solera.seeds import Seed
 from solera.workbench.bench import Bench
 
@@ -275,7 +275,7 @@ def align_job(bench: Bench, args: dict[str, Any], context: JobContext) -> dict[s
 
         write_checkpoint(state, out, config=to.config or None, force=force)
     else:
-        _write(bench, view, args["to"], to, None if blend is None else float(blend), out, context, force=force)
+        _write(bench, view, to, args, context, force=force)
     context.emit(ArtifactMade(kind="checkpoint", path=str(out), title=out.name))
     if bench.project is not None:
         lineage = {"aligned": {key: args[key] for key in ("model", "to", "rule", "blend", "repair") if key in args}}
@@ -318,23 +318,20 @@ def repaired_blend(alignment: Alignment, view: Checkpoint, blend: float) -> tupl
 
 
 def _write(
-    bench: Bench, view: PermutedCheckpoint, to_source: str, to: Checkpoint, blend: float | None, out: Path,
-    context: JobContext, *, force: bool,
-) -> None:  # fmt: skip
+    bench: Bench, view: PermutedCheckpoint, to: Checkpoint, args: dict[str, Any], context: JobContext, *, force: bool
+) -> None:
     """Stream the aligned model, or a point of the line, to disk as any merge."""
     from solera.execution.plan import plan
     from solera.execution.stream import execute
 
-    aligned = leaf("memory:aligned", "aligned").nodes[0]
-    nodes: tuple[Any, ...] = (aligned,)
-    opened: dict[str, Checkpoint] = {"aligned": view}
-    output = "aligned"
-    if blend is not None:
-        nodes = (
-            CheckpointNode("to", to_source),
-            aligned,
-            SumNode("blend", (Term("to", 1 - blend), Term("aligned", blend))),
-        )
-        opened, output = {"to": to, **opened}, "blend"
-    planned = plan(Recipe(nodes, output), opened, bench.registry.methods, threads=context.threads)
-    execute(planned, out, context, force=force)
+    rule = Rule.from_plain(args["rule"])
+    aligned = AlignedNode(
+        "aligned", args["model"], to="to", by=rule.by, task=rule.task, seed=rule.seed, tries=rule.tries, hold=rule.hold
+    )
+    recipe = Recipe((CheckpointNode("to", args["to"]), aligned), "aligned")
+    if "blend" in args:
+        share = float(args["blend"])
+        terms = (Term("to", 1 - share), Term("aligned", share))
+        recipe = replace(recipe, nodes=(*recipe.nodes, SumNode("blend", terms)), output="blend")
+    planned = plan(recipe, {"to": to, "aligned": view}, bench.registry.methods, threads=context.threads)
+    execute(planned, Path(args["out"]), context, force=force)

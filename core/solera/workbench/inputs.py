@@ -14,7 +14,7 @@ from solera.checkpoints.hub import find_snapshot
 from solera.checkpoints.references import HUB, read_foreign, read_hub
 from solera.errors import ChangedError, Fault, FaultsError, InputError, NotFoundError, TaskError
 from solera.methods.statistics import STATISTICS
-from solera.recipes.nodes import AdapterNode, CheckpointNode, Recipe, StatisticNode
+from solera.recipes.nodes import AdapterNode, AlignedNode, CheckpointNode, Recipe, StatisticNode
 from solera.recipes.order import ordered, reachable
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ class Inputs:
         self.cache = cache
         self._open: dict[tuple[str, str], Checkpoint] = {}
         self._adapters: dict[tuple[str, Checkpoint], Checkpoint] = {}
+        self._aligned: dict[tuple[object, ...], Checkpoint] = {}
         self.factories: dict[str, str | Factory] = {}
         self.tasks: dict[str, Task] = {}
         self.download = False
@@ -159,6 +160,27 @@ class Inputs:
             self._adapters[str(path), base] = opened
             return opened
 
+    def open_aligned(self, node: AlignedNode, to: Checkpoint) -> Checkpoint:
+        """A checkpoint with its units where another's are; how they lie is found when it is first read.
+
+        Raises:
+            NotFoundError: There is none.
+            CheckpointError: It cannot be read.
+            MismatchError: No symmetry is known of it.
+            FaultsError: It does not fit the other.
+            TaskError: The task is unknown.
+        """
+        from solera.alignment.rule import Rule
+        from solera.workbench.alignment import Alignment
+
+        model = self.open(node.source, node.strip)
+        rule = Rule(node.by, node.task, node.seed, node.tries, node.hold)  # type: ignore[arg-type]
+        key = (model, to, rule)
+        with self._lock:
+            if key not in self._aligned:
+                self._aligned[key] = Alignment(self, model, to, rule, self.factory_of(node.source)).view()
+            return self._aligned[key]
+
     def refuse_adapter(self, source: str) -> None:
         """See that a source is no adapter where a model is wanted.
 
@@ -200,6 +222,7 @@ class Inputs:
             return (*faults, Fault("plugin", where, str(error)))
         unopened = {fault.fields.get("node") for fault in faults}
         unopened |= {n.id for n in recipe.checkpoints if isinstance(n, AdapterNode) and n.base not in found}
+        unopened |= {n.id for n in recipe.checkpoints if isinstance(n, AlignedNode) and n.to not in found}
         unopened |= {n.id for n in recipe.checkpoints if isinstance(n, StatisticNode)}
         return (
             *(f for f in rest if not (f.code == "recipe.not-open" and f.fields.get("node") in unopened)),
@@ -393,6 +416,7 @@ class Inputs:
             for checkpoint in (*self._adapters.values(), *self._open.values()):
                 checkpoint.close()
             self._adapters.clear()
+            self._aligned.clear()
             self._open.clear()
 
     def _pinned(self, recipe: Recipe, make: Callable[[Checkpoint], str]) -> dict[str, str]:
@@ -420,12 +444,15 @@ class Inputs:
 
         found: dict[str, Checkpoint] = {}
         nodes = (reachable(recipe) if recipe.output else recipe).checkpoints
-        # Adapters after the checkpoints they change.
-        for node in sorted(nodes, key=lambda node: isinstance(node, AdapterNode)):
+        # What is aligned after what it is aligned to, adapters after the checkpoints they change.
+        for node in sorted(nodes, key=lambda node: isinstance(node, (AlignedNode, AdapterNode))):
             if isinstance(node, StatisticNode) or not node.source:
                 continue
             try:
-                if not isinstance(node, AdapterNode):
+                if isinstance(node, AlignedNode):
+                    if node.to in found:
+                        found[node.id] = self.open_aligned(node, found[node.to])
+                elif not isinstance(node, AdapterNode):
                     found[node.id] = self.open(node.source, node.strip)
                 elif node.base in found:
                     found[node.id] = self.open_adapter(node.source, found[node.base])
