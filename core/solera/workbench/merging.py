@@ -158,5 +158,6 @@ def _execute(bench: Bench, merge: _Merge, context: JobContext) -> dict[str, str]
         run(replace(merge.plan, checkpoints=opened))
         whole = False
     if whole:
-        rates().remember(merge.plan, context.device, time.perf_counter() - began)
+        hashes = set(merge.known) != set(merge.plan.checkpoints)
+        rates().remember(merge.plan, context.device, time.perf_counter() - began, hashes=hashes)
     return learned

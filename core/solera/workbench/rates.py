@@ -54,21 +54,27 @@ class Rates:
     def __init__(self, file: Path) -> None:
         self._file = file
 
-    def expected(self, plan: Plan, device: str) -> Expected | None:
-        """By former merges of the same methods on the same device; None if there were none."""
-        known = self._read().get(_kind(plan, device))
+    def expected(self, plan: Plan, device: str, *, hashes: bool = False) -> Expected | None:
+        """By former merges of the same methods on the same device; None if there were none.
+
+        Args:
+            plan: The merge.
+            device: torch device.
+            hashes: Whether fingerprints of inputs are to be made on the way, which takes its time.
+        """
+        known = self._read().get(_kind(plan, device, hashes))
         if known is None:
             return None
         count = int(known["merges"])
         former = "a former merge" if count == 1 else f"{count} former merges"
         return Expected(_moved(plan) / float(known["rate"]), f"{former} of this kind on this machine")
 
-    def remember(self, plan: Plan, device: str, seconds: float) -> None:
-        """Note how long a whole merge took."""
+    def remember(self, plan: Plan, device: str, seconds: float, *, hashes: bool = False) -> None:
+        """Note how long a whole merge took; arguments as :meth:`expected`."""
         if seconds < _LEAST_SECONDS:
             return
         rates = self._read()
-        rate, kind = _moved(plan) / seconds, _kind(plan, device)
+        rate, kind = _moved(plan) / seconds, _kind(plan, device, hashes)
         before = rates.get(kind)
         smooth = rate if before is None else (1 - _SHARE) * float(before["rate"]) + _SHARE * rate
         rates[kind] = {"rate": smooth, "merges": int(before["merges"]) + 1 if before else 1}
@@ -87,7 +93,7 @@ class Rates:
 
 
 def calibrate(
-    plan: Plan, device: str, again: Callable[[Mapping[str, Checkpoint]], Plan], folder: Path | None = None
+    plan: Plan, device: str, again: Callable[[Mapping[str, Checkpoint]], Plan], *, hashes: bool = False
 ) -> Expected:
     """Make a part of the result, some tens of megabytes, and reckon from that.
 
@@ -95,7 +101,7 @@ def calibrate(
         plan: The merge.
         device: torch device.
         again: Plans the same recipe over other checkpoints.
-        folder: Where the part is made and removed; the system's temporary folder if None.
+        hashes: Whether fingerprints of inputs are to be made on the way.
     """
     from solera.execution.stream import execute
 
@@ -105,8 +111,8 @@ def calibrate(
     except SoleraError:
         return Expected(None, "a part of this recipe cannot be made on its own")
     context = _Limited(device)
-    fingerprints = dict.fromkeys(part.checkpoints, "none")
-    with tempfile.TemporaryDirectory(prefix="solera-calibration-", dir=folder) as place:
+    fingerprints = {} if hashes else dict.fromkeys(part.checkpoints, "none")
+    with tempfile.TemporaryDirectory(prefix="solera-calibration-") as place:
         began = time.perf_counter()
         try:
             execute(part, Path(place) / "part", context, fingerprints=fingerprints)
@@ -147,8 +153,9 @@ def _moved(plan: Plan) -> int:
     return plan.reads + plan.writes
 
 
-def _kind(plan: Plan, device: str) -> str:
+def _kind(plan: Plan, device: str, hashes: bool) -> str:
     """What decides the rate: the methods, with their parameters that call for a pass of their own, and the device."""
     methods = sorted({step.spec.name for step in plan.program.steps if step.spec is not None})
     passes = len(plan.program.prepared)
-    return f"{'+'.join(methods) or 'sums'} passes={passes} inputs={len(plan.checkpoints)} {device.partition(':')[0]}"
+    what = f"{'+'.join(methods) or 'sums'} passes={passes} inputs={len(plan.checkpoints)}"
+    return f"{what} {device.partition(':')[0]}{' hashes' if hashes else ''}"

@@ -167,7 +167,8 @@ class Workbench:
         if any(isinstance(found, PendingStatistic) for found in plan.program.statistics.values()):
             return Expected(None, "its statistics are computed first")
         where = device_of(self.lanes(device))
-        known = rates().expected(plan, where)
+        hashes = set(self.inputs.known_fingerprints(plan.program.recipe)) != set(plan.checkpoints)
+        known = rates().expected(plan, where, hashes=hashes)
         if known is not None:
             return known
 
@@ -177,7 +178,7 @@ class Workbench:
                 memory_budget=plan.memory_budget, threads=self.settings.threads,
             )  # fmt: skip
 
-        return calibrate(plan, where, again)
+        return calibrate(plan, where, again, hashes=hashes)
 
     def task(self, name: str) -> Task:
         """A task of the project, or a registered kind that needs no parameters.

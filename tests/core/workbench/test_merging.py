@@ -192,6 +192,7 @@ def test_the_time_is_known_from_former_merges(bench: Workbench, tmp_path: Path) 
     assert 2.0 < twice.seconds < 4.0
     assert twice.basis.startswith("2 former merges")
     assert rates.expected(plan, "cuda:0") is None
+    assert rates.expected(plan, "cpu", hashes=True) is None
     (tmp_path / "cache" / "rates.json").write_text("nonsense")
     assert rates.expected(plan, "cpu") is None
     Rates(Path("/proc/nowhere/rates.json")).remember(plan, "cpu", 2.0)
