@@ -384,6 +384,7 @@ class Desk(QObject):
         self.recipes.refresh_tasks()
         for path in result["recipes"][:1]:
             self.recipes.open_path(bench.project.folder / path)
+            self.recipes.close_blank()
         jobs = [bench.submit(bench.project.folder / path) for path in result["experiments"]]
         if jobs:
             self.runs.await_run(jobs[0].id)

@@ -199,6 +199,11 @@ class RecipeDesk(QObject):
             sentence = f"{some} in '{path.name}' could not be read and is not shown; Save will ask for another name."
             notices().say("warning", sentence, "\n".join(map(str, opened.unread)))
 
+    def close_blank(self) -> None:
+        """Close the empty sheets that nobody wrote on."""
+        for tab in [tab for opened in self.documents if _blank(opened) for tab in self._tabs_of(opened)]:
+            self._desk.close_tab(tab)
+
     def _raise(self, opened: OpenDocument) -> None:
         for place in range(self._window.tabs.count()):
             tab = self._window.tabs.widget(place)
@@ -714,6 +719,11 @@ class RecipeDesk(QObject):
         folder = _unused(self._output_folder(name))
         self._bench.submit_merge(recipe, folder)
         self._window.hint(f"Keeping {folder.name} in the library")
+
+
+def _blank(opened: OpenDocument) -> bool:
+    """Whether it is a new recipe without anything on it, and nothing to take back."""
+    return opened.path is None and not opened.document.nodes and not opened.modified
 
 
 def _with_unread(opened: OpenDocument, faults: tuple[Fault, ...]) -> tuple[Fault, ...]:

@@ -223,3 +223,14 @@ def test_the_projects_file_is_followed_while_it_is_open(start: Any, folder: Path
     qtbot.waitUntil(lambda: len(application.window.toasts.showing()) == 1, timeout=5000)
     assert "solera.toml" in application.window.toasts.showing()[0].sentence
     assert application.desk.workbench.tasks() == ("upright",)
+
+
+def test_empty_sheets_are_closed_when_an_example_brings_recipes(start: Any, folder: Path) -> None:
+    application = start(folder)
+    tabs = application.window.tabs
+    assert [tabs.tabText(place) for place in range(tabs.count())] == ["untitled"]
+    file = folder / "recipes" / "b.yaml"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("solera: 1\nname: b\nnodes: {x: {checkpoint: x}}\noutput: x\n")
+    application.desk._example_made({"recipes": ["recipes/b.yaml"], "experiments": []})
+    assert [tabs.tabText(place) for place in range(tabs.count())] == ["b"]
