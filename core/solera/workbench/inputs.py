@@ -294,7 +294,6 @@ class Inputs:
             InputError: It is none of these, or an adapter without its base.
         """
         from solera.recipes.plain import from_plain
-        from solera.recipes.yaml import load_recipe
 
         base = folder or self.folder
         if isinstance(model, Recipe):
@@ -310,7 +309,7 @@ class Inputs:
         text = str(model)
         if Path(text).suffix in {".yaml", ".yml"}:
             file = Path(os.path.normpath(base / Path(text).expanduser()))
-            recipe = self._mergekit(file) or load_recipe(file, self.registry.methods)
+            recipe = self._mergekit(file) or self._load(file)
             named = recipe if recipe.name else replace(recipe, name=file.stem)
             return self.anchored(named, file.parent)
         source = self._anchor(text, base)
@@ -323,6 +322,20 @@ class Inputs:
         id_ = "".join(letter if letter.isalnum() else "_" for letter in name) or "model"
         id_ = id_ if id_.isidentifier() else f"m_{id_}"
         return Recipe((CheckpointNode(id_, source),), id_, name=name)
+
+    def _load(self, file: Path) -> Recipe:
+        """A recipe's file; where it has faults, those of the checkpoints it names are told with them."""
+        from solera.recipes.places import in_line
+        from solera.recipes.yaml import parse_recipe, read_text
+
+        text, subject = read_text(file)
+        recipe, faults = parse_recipe(text, self.registry.methods)
+        if not faults:
+            return recipe
+        known = {(fault.place, fault.code) for fault in faults}
+        others = self.check(self.anchored(recipe, file.parent)) if recipe.nodes else ()
+        found = [*faults, *(fault for fault in others if (fault.place, fault.code) not in known)]
+        raise FaultsError(f"recipe {subject}", [in_line(fault) for fault in found])
 
     def _is_there(self, source: str) -> bool:
         """Whether something lies where a source says; asks no hub."""

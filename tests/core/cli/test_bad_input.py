@@ -201,6 +201,18 @@ def test_all_mismatches_come_at_once(folder: Path, capsys: pytest.CaptureFixture
     assert "6" in said
 
 
+def test_faults_of_the_text_and_of_the_files_come_together(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    models(folder, state(0), state(1, **{"layers.0.weight": torch.randn(6, 5)}))
+    recipe("{method: ties, base: a, inputs: [b], densty: 0.5}", "a", "b", "gone")
+    Path("o.yaml").write_text(Path("o.yaml").read_text().replace("inputs: [b]", "inputs: [b, gone]"))
+    code, err = merge(capsys)
+    assert code == 2
+    assert "Did you mean 'density'" in err
+    assert "'layers.0.weight' is [6, 6] in 'a' and [6, 5] in 'b'" in err
+    assert "gone" in err.partition("densty")[2]
+    assert "3 faults" in err
+
+
 def nest(container: str, tensors: dict[str, Any]) -> dict[str, Any]:
     return {container: tensors, "epoch": 3, "optimizer": {"state": {0: {"step": torch.tensor(9.0)}}}}
 
