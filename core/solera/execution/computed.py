@@ -16,7 +16,7 @@ from solera.context import Context, QuietContext
 from solera.execution.plan import piece_bytes
 from solera.execution.prepare import prepare
 from solera.execution.reading import Reader, store
-from solera.execution.targets import Target, find_targets
+from solera.execution.targets import Target, find_ref, find_targets
 from solera.methods.spec import Piece
 from solera.tensors.specs import TensorSpec
 
@@ -120,6 +120,11 @@ class _Computed:
     @property
     def key(self) -> Hashable:
         return (id(self.checkpoint), self.target.name)
+
+    @property
+    def reads(self) -> int:
+        """Bytes of files that a read of all elements takes."""
+        return sum(find_ref(leaf, self.target.name).reads for leaf in self.checkpoint.leaves.values())
 
     def read_into(self, view: memoryview, start: int, stop: int) -> None:
         found = self.checkpoint.compute(self.target, start, stop)

@@ -64,6 +64,9 @@ def test_bytes_do_not_depend_on_memory_and_threads(folder, methods, tmp_path, bu
     made = plan(recipe, checkpoints, methods, memory_budget=budget, threads=threads)
     execute(made, tmp_path / "out", QuietContext())
     wanted = materialise(recipe, checkpoints, methods)
+    numels = {name: tensor.numel() for name, tensor in wanted.items()}
+    computed = sum(n for name, n in numels.items() if name.startswith(("model.layers.2.", "model.layers.3.")))
+    assert made.reads == 4 * (sum(numels.values()) + computed)  # of both models there
     with open_checkpoint(tmp_path / "out") as result:
         assert result.config["num_hidden_layers"] == 5
         assert dict.fromkeys(wanted, True) == {name: torch.equal(result[name].read(), wanted[name]) for name in result}
