@@ -62,7 +62,7 @@ def smaller(passes: Passes, density: Sequence[float]) -> list[Cut]:
     also={
         "DARE TIES": "combine by ties_sum (or ties)",
         "DARE linear": "combine by sum",
-        "DAREx-q": "q: what to divide by, tuned or found by solera.api.darex_q",
+        "DAREx-q": "q: what to divide by, tuned on held-out data; the method darex_q finds it from unlabelled data",
         "Magnitude pruning": "strategy magnitude, rescale none",
     },
 )

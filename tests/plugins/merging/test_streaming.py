@@ -6,14 +6,16 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from solera.checkpoints.memory import MemoryCheckpoint
 from solera.checkpoints.opening import open_checkpoint
 from solera.context import QuietContext
 from solera.execution.memory import materialise
 from solera.execution.plan import plan
 from solera.execution.stream import execute
 from solera.extend.registry import Registry
-from solera.recipes.nodes import CheckpointNode, MethodNode, Recipe
+from solera.recipes.nodes import CheckpointNode, MethodNode, Recipe, StatisticNode
 from solera.testing.conformance_methods import tiny_models
+from solera.testing.conformance_statistics import tiny_statistic
 
 METHODS = Registry.discover().methods
 
@@ -37,8 +39,14 @@ def test_streaming_is_in_memory(name, folders, tmp_path):
     ids = [f"m{i}" for i in range(count)]
     base, inputs = (ids[0], ids[1:]) if method.base == "required" else ("", ids)
     nodes = [CheckpointNode(id_, str(folders / id_)) for id_ in ids]
-    recipe = Recipe((*nodes, MethodNode("merged", name, tuple(inputs), base, {})), "merged")
     opened = {id_: open_checkpoint(folders / id_) for id_ in ids}
+    needed = [f"s{i}" for i in range(len(inputs))] if method.needs else []
+    shapes = {key: tuple(ref.shape) for key, ref in opened["m0"].items()}
+    for i, (id_, model) in enumerate(zip(needed, inputs, strict=False)):
+        nodes.append(StatisticNode(id_, "", model=model, statistic=method.needs, task="data"))
+        opened[id_] = MemoryCheckpoint.from_state_dict(tiny_statistic(method.needs, shapes, i), id_)
+    merged = MethodNode("merged", name, tuple(inputs), base, {}, statistics=tuple(needed))
+    recipe = Recipe((*nodes, merged), "merged")
     held = materialise(recipe, opened, METHODS)
     # Pieces by three threads against whole tensors one after the other.
     small = plan(recipe, opened, METHODS, memory_budget=150_000_000, threads=3)

@@ -111,7 +111,7 @@ def test_every_standard_name_is_found():
     for name, method in {
         "uniform soup": "linear", "fedavg (federated averaging)": "linear", "run averaging": "linear",
         "layer-wise interpolation": "wise_ft", "task negation": "task_arithmetic", "task analogy": "task_arithmetic",
-        "swa (stochastic weight averaging)": "checkpoint_average", "mwa": "metrics_weighted", "darex-q": "dare",
+        "swa (stochastic weight averaging)": "checkpoint_average", "mwa": "metrics_weighted", "dare linear": "dare",
     }.items():  # fmt: skip
         assert known[name] == method
     for name in METHODS:
