@@ -10,14 +10,16 @@ from solera.checkpoints.adapters.adapter import is_adapter
 from solera.documents.commands import AddNodes, Batch, Command, Connect, SetRecipe
 from solera.documents.document import AnyNode, Document, Position, SaveNode, TaskNode, ports
 from solera.documents.links import Wiring, likely_base
-from solera.recipes.nodes import AdapterNode, CheckpointNode, MethodNode, SumNode
+from solera.methods.statistics import STATISTICS
+from solera.recipes.nodes import AdapterNode, CheckpointNode, MethodNode, StatisticNode, SumNode
 from solera_app.canvases.faces import Catalogue
 
-AdditionKind = Literal["checkpoint", "adapter", "method", "sum", "save", "task"]
+AdditionKind = Literal["checkpoint", "adapter", "method", "statistic", "sum", "save", "task"]
 SECTIONS: dict[AdditionKind, str] = {
     "checkpoint": "Checkpoints",
     "adapter": "Adapters",
     "method": "Methods",
+    "statistic": "Statistics",
     "sum": "Arithmetic",
     "save": "Results",
     "task": "Results",
@@ -64,6 +66,7 @@ def additions(catalogue: Catalogue, library: Iterable[tuple[str, str]], tasks: I
         for name, path in library
     ]
     found += [Addition("method", name, card.title, card.summary) for name, card in catalogue.items()]
+    found += [Addition("statistic", name, spec.title, spec.summary) for name, spec in STATISTICS.items()]
     found.append(Addition("sum", "sum", "Sum", "Each input times a coefficient"))
     found.append(Addition("save", "save", "Save", "Write the result as a checkpoint"))
     found += [Addition("task", name, name, "Score the result on this task") for name in tasks]
@@ -79,6 +82,8 @@ def new_node(document: Document, addition: Addition) -> AnyNode:
             return AdapterNode(document.fresh_id(addition.title), addition.name, base=likely_base(document))
         case "method":
             return MethodNode(document.fresh_id(addition.name), addition.name)
+        case "statistic":
+            return StatisticNode(document.fresh_id(addition.name), "", statistic=addition.name)
         case "sum":
             return SumNode(document.fresh_id("sum"), ())
         case "save":
@@ -110,7 +115,8 @@ def _free_ports(node: AnyNode, catalogue: Catalogue) -> Sequence[str]:
     match node:
         case MethodNode():
             card = catalogue.get(node.method)
-            return ["input:+", "base"] if card is not None and card.base != "none" else ["input:+"]
+            free = ["input:+", "base"] if card is not None and card.base != "none" else ["input:+"]
+            return [*free, "statistic:+"] if card is not None and card.needs else free
         case SumNode():
             return ["term:+"]
         case _:

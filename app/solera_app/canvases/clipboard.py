@@ -18,10 +18,12 @@ from solera.recipes.nodes import (
     CheckpointNode,
     MethodNode,
     StackNode,
+    StatisticNode,
     SumNode,
     Term,
     TokensNode,
 )
+from solera.recipes.plain_statistics import statistic_from_plain, statistic_to_plain
 from solera.recipes.plain_views import (
     aligned_from_plain,
     aligned_to_plain,
@@ -50,6 +52,8 @@ def _plain(node: AnyNode) -> dict[str, Any]:
             plain |= {"kind": "adapter", "source": source, "fingerprint": fingerprint, "base": base, "note": note}
         case AlignedNode(note=note):
             plain |= {"kind": "align", **aligned_to_plain(node), "note": note}
+        case StatisticNode(note=note):
+            plain |= {"kind": "statistic", **statistic_to_plain(node), "note": note}
         case CheckpointNode(source=source, fingerprint=fingerprint, strip=strip, note=note):
             plain |= {"kind": "checkpoint", "source": source, "fingerprint": fingerprint, "strip": strip, "note": note}
         case SumNode(terms=terms, note=note):
@@ -59,6 +63,7 @@ def _plain(node: AnyNode) -> dict[str, Any]:
             values = {key: encode(value) for key, value in params.items()}
             plain |= {"kind": "method", "method": method, "inputs": list(inputs), "base": base}
             plain |= {"params": values, "note": note}
+            plain |= {"statistics": list(node.statistics)} if node.statistics else {}
         case StackNode(note=note):
             plain |= {"kind": "stack", **stack_to_plain(node), "note": note}
         case TokensNode(note=note):
@@ -141,7 +146,12 @@ def _node(plain: Mapping[str, Any], catalogue: Catalogue) -> AnyNode:
             specs = {spec.name: spec for spec in card.params} if card is not None else {}
             params = {key: _value(item, specs.get(key)) for key, item in plain.get("params", {}).items()}
             inputs = tuple(str(name) for name in plain.get("inputs", ()))
-            return MethodNode(id_, str(plain["method"]), inputs, str(plain.get("base", "")), params, note)
+            measured = tuple(str(name) for name in plain.get("statistics", ()))
+            base = str(plain.get("base", ""))
+            return MethodNode(id_, str(plain["method"]), inputs, base, params, note, measured)
+        case "statistic":
+            told = {key: item for key, item in plain.items() if key not in {"id", "kind"}}
+            return statistic_from_plain(id_, told, note, [])
         case "align":
             return aligned_from_plain(id_, plain, note, [])
         case "stack":
@@ -182,7 +192,10 @@ def _rewired(node: AnyNode, name: Callable[[str], str]) -> AnyNode:
             return replace(node, to=name(to) if to else "")
         case MethodNode(inputs=inputs, base=base):
             kept = tuple(new for id_ in inputs if (new := name(id_)))
-            return replace(node, inputs=kept, base=name(base) if base else "")
+            measured = tuple(new for id_ in node.statistics if (new := name(id_)))
+            return replace(node, inputs=kept, base=name(base) if base else "", statistics=measured)
+        case StatisticNode(model=model):
+            return replace(node, model=name(model) if model else "")
         case SumNode(terms=terms):
             return replace(node, terms=tuple(replace(term, node=new) for term in terms if (new := name(term.node))))
         case StackNode() | TokensNode():

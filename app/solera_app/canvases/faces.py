@@ -13,11 +13,22 @@ from typing import Literal, Protocol
 
 from solera.documents.document import AnyNode, Document, SaveNode, TaskNode
 from solera.documents.links import Wiring
+from solera.methods.statistics import STATISTICS
 from solera.params import Curve, Param, ParamSpec, PerModel, Rules, Value, Var
-from solera.recipes.nodes import AdapterNode, CheckpointNode, MethodNode, Part, StackNode, SumNode, TokensNode, upstream
+from solera.recipes.nodes import (
+    AdapterNode,
+    CheckpointNode,
+    MethodNode,
+    Part,
+    StackNode,
+    StatisticNode,
+    SumNode,
+    TokensNode,
+    upstream,
+)
 
-Kind = Literal["checkpoint", "adapter", "sum", "method", "save", "task"]
-PortShape = Literal["weights", "delta", "scores", "any"]
+Kind = Literal["checkpoint", "adapter", "statistic", "sum", "method", "save", "task"]
+PortShape = Literal["weights", "delta", "importance", "scores", "any"]
 FieldForm = Literal["value", "variable", "curve", "rules", "per-model"]
 
 #: At most this many parameter fields on a node; the inspector shows all.
@@ -28,12 +39,23 @@ COEFFICIENT = ParamSpec("coefficient", "float", default=1.0, param=Param(help="H
 _ICONS: dict[Kind, str] = {
     "checkpoint": "checkpoint",
     "adapter": "adapter",
+    "statistic": "probe",
     "sum": "add",
     "method": "merge",
     "save": "save",
     "task": "task",
 }
-_TYPE_WORDS: dict[PortShape, str] = {"weights": "Weights", "delta": "Delta", "scores": "Scores", "any": "Input"}
+_TYPE_WORDS: dict[PortShape, str] = {
+    "weights": "Weights", "delta": "Delta", "importance": "Importance", "scores": "Scores", "any": "Input",
+}  # fmt: skip
+
+#: How what a statistic says beside the parameters of its kind is declared.
+STATISTIC_PARAMS = (
+    ParamSpec("task", "str", "", param=Param(help="Whose examples are looked at.")),
+    ParamSpec("split", "str", "train", choices=("train", "selection", "report"), param=Param(help="Which data.")),
+    ParamSpec("samples", "int", 0, param=Param(0, help="How many examples; 0 is all.")),
+    ParamSpec("seed", "int", 0, param=Param(help="Of a part of the examples, and of what is drawn.")),
+)
 
 
 class Titled(Protocol):
@@ -64,6 +86,8 @@ class MethodCard(Protocol):
     def summary(self) -> str: ...  # noqa: D102
     @property
     def paper(self) -> str: ...  # noqa: D102
+    @property
+    def needs(self) -> str: ...  # noqa: D102
 
 
 Catalogue = Mapping[str, MethodCard]
@@ -160,6 +184,8 @@ def faces(document: Document, catalogue: Catalogue) -> dict[str, Face]:
         match node:
             case AdapterNode():
                 made[node.id] = _adapter_face(node, titles, node.id in fed, output)
+            case StatisticNode():
+                made[node.id] = _statistic_face(node, titles, node.id in fed, output)
             case CheckpointNode():
                 tag = "output" if output else "base" if node.id in bases else ""
                 port = PortFace("out", "", "weights", filled=node.id in fed)
@@ -195,6 +221,25 @@ def _adapter_face(node: AdapterNode, titles: Mapping[str, str], fed: bool, outpu
         node.id, "adapter", titles[node.id], "", (port,), _out("delta", fed, output), (), source_line(node.source),
         node.note, about, is_output=output,
     )  # fmt: skip
+
+
+def _statistic_face(node: StatisticNode, titles: Mapping[str, str], fed: bool, output: bool) -> Face:
+    port = PortFace("model", titles.get(node.model, node.model) or "Model", "weights", node.model, bool(node.model))
+    spec = STATISTICS.get(node.statistic)
+    standing = statistic_values(node)
+    fields = tuple(_field(row.name, row.title, row, standing[row.name]) for row in STATISTIC_PARAMS[:3])
+    title = titles[node.id]
+    tag = spec.title if spec is not None and not title.startswith(spec.title) else ""
+    about = f"{spec.title}. {spec.summary}" if spec is not None else f"No statistic is called '{node.statistic}'."
+    return Face(
+        node.id, "statistic", title, tag, (port,), _out("importance", fed, output), fields, "", node.note, about,
+        missing=spec is None, is_output=output,
+    )  # fmt: skip
+
+
+def statistic_values(node: StatisticNode) -> dict[str, Value]:
+    """What a statistic says, by name of its parameter."""
+    return {"task": node.task, "split": node.split, "samples": node.samples, "seed": node.seed, **node.params}
 
 
 def _sum_face(node: SumNode, titles: Mapping[str, str], wiring: Wiring, fed: bool, output: bool) -> Face:
@@ -259,6 +304,7 @@ def _method_face(
         kind = _shape(wiring.wanted(node.id, "input:+"))
         optional = card is not None and len(node.inputs) >= card.min_inputs
         ports.append(PortFace("input:+", _TYPE_WORDS[kind] + (", optional" if optional else ""), kind))
+    ports += _statistic_ports(node, titles, card)
     about = f"{card.title}. {card.summary} {card.paper}".strip() if card else f"No plugin offers '{node.method}'."
     title = titles[node.id]
     tag = card.title if card is not None and card.title != title and not title.startswith(card.title) else ""
@@ -268,13 +314,26 @@ def _method_face(
     )  # fmt: skip
 
 
+def _statistic_ports(node: MethodNode, titles: Mapping[str, str], card: MethodCard | None) -> list[PortFace]:
+    """One port for each statistic, and one more while an input has none."""
+    found = [
+        PortFace(f"statistic:{i}", titles.get(name, name) or "Statistic", "importance", name, bool(name))
+        for i, name in enumerate(node.statistics)
+    ]
+    if card is not None and card.needs and len(node.statistics) < max(len(node.inputs), 1):
+        title = STATISTICS[card.needs].title if card.needs in STATISTICS else card.needs
+        found.append(PortFace("statistic:+", title, "importance"))
+    return found
+
+
 def _out(kind: PortShape, fed: bool, output: bool) -> PortFace:
     word = _TYPE_WORDS[kind] if kind != "any" else "Result"
     return PortFace("out", f"Output · {word}" if output else word, kind, filled=fed)
 
 
 def _shape(kind: str) -> PortShape:
-    return "weights" if kind == "weights" else "delta" if kind == "delta" else "any"
+    known: dict[str, PortShape] = {"weights": "weights", "delta": "delta", "importance": "importance"}
+    return known.get(kind, "any")
 
 
 def _fields(node: MethodNode, card: MethodCard | None) -> tuple[FieldFace, ...]:
@@ -341,6 +400,9 @@ def figure(value: float) -> str:
 def title_of(node: AnyNode, catalogue: Mapping[str, Titled]) -> str:
     """What a node is called: its id when a person chose it, else what it is."""
     match node:
+        case StatisticNode():
+            spec = STATISTICS.get(node.statistic)
+            return _numbered(spec.title if spec is not None else node.statistic, node.statistic, node.id)
         case CheckpointNode():
             return _checkpoint_title(node)
         case SaveNode():

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from solera_app.canvases.scene import Hit, RecipeScene
 
-_TYPES = {"weights": "Weights", "delta": "Delta", "scores": "Scores", "any": "Weights or Delta"}
+_TYPES = {
+    "weights": "Weights", "delta": "Delta", "importance": "Importance", "scores": "Scores", "any": "Weights or Delta",
+}  # fmt: skip
 
 
 def hint_for(scene: RecipeScene) -> str:

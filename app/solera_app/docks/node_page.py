@@ -11,9 +11,10 @@ from PySide6.QtWidgets import QComboBox, QFormLayout, QLabel, QLineEdit, QPushBu
 
 from solera.documents.commands import Command, SetCoefficient, SetParam, SetRecipe, SetSink
 from solera.documents.document import AnyNode, Document, SaveNode, Split, TaskNode
+from solera.methods.statistics import STATISTICS
 from solera.params import Curve, Param, ParamSpec, PerModel, Rules, Value, Var
-from solera.recipes.nodes import AdapterNode, CheckpointNode, MethodNode, StackNode, SumNode, TokensNode
-from solera_app.canvases.faces import title_of
+from solera.recipes.nodes import AdapterNode, CheckpointNode, MethodNode, StackNode, StatisticNode, SumNode, TokensNode
+from solera_app.canvases.faces import STATISTIC_PARAMS, statistic_values, title_of
 from solera_app.docks.form import Declared, Form
 from solera_app.docks.panel import line, section_title
 from solera_app.docks.subject import Facts, Subject
@@ -23,7 +24,7 @@ DTYPES = ("", "float32", "bfloat16", "float16", "float64")
 
 _ICONS: dict[type[Any], str] = {
     CheckpointNode: "checkpoint", AdapterNode: "adapter", SumNode: "add", MethodNode: "merge", SaveNode: "save",
-    TaskNode: "task", StackNode: "merge", TokensNode: "merge",
+    StatisticNode: "probe", TaskNode: "task", StackNode: "merge", TokensNode: "merge",
 }  # fmt: skip
 
 _SPLITS: tuple[Split, ...] = ("selection", "report", "train")
@@ -151,6 +152,8 @@ class NodePage(QWidget):
                 self._sections(facts=bool(facts))
             case SaveNode() | TaskNode():
                 self._show_sink(node, icon, tasks, state, bool(facts))
+            case StatisticNode():
+                self._statistic(node, tasks, icon, state, bool(facts))
             case CheckpointNode(source=source):
                 _retitle(self.facts_title, "On disk")
                 self.subject.show_subject(icon, title, source, state)
@@ -181,6 +184,17 @@ class NodePage(QWidget):
         _retitle(self.per_model, f"{per[0].title} per model" if len(per) == 1 else "Per model")
         self.models.show_specs(rows, {k: v for k, v in values.items() if v is not None}, prefix=f"{node.id}_")
         self._sections(form=bool(specs), models=bool(rows), facts=facts)
+
+    def _statistic(self, node: StatisticNode, tasks: Sequence[str], icon: str, state: str, facts: bool) -> None:
+        spec = STATISTICS.get(node.statistic)
+        about = spec.summary if spec is not None else f"No statistic is called '{node.statistic}'."
+        self.subject.show_subject(icon, self._titles[node.id], about, state)
+        names = tuple(dict.fromkeys(("", *tasks, node.task)))
+        rows = [replace(row, choices=names) if row.name == "task" else row for row in STATISTIC_PARAMS]
+        values = statistic_values(node)
+        self.form.show_specs([*rows, *(spec.params if spec is not None else ())], values, prefix=f"{node.id}_")
+        self._offer_switches(MethodNode(node.id, ""), [], [])
+        self._sections(form=True, facts=facts)
 
     def _offer_switches(self, node: MethodNode, specs: Sequence[ParamSpec], spread: Sequence[ParamSpec]) -> None:
         """A link for each parameter that may be one value for all models or one for each."""

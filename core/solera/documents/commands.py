@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from solera.documents.document import (
     AnyNode,
@@ -27,6 +27,7 @@ from solera.recipes.nodes import (
     CheckpointNode,
     MethodNode,
     StackNode,
+    StatisticNode,
     SumNode,
     Term,
     TokensNode,
@@ -131,11 +132,14 @@ def _without(node: AnyNode, gone: set[str]) -> AnyNode:
     match node:
         case AdapterNode(base=base) if base in gone:
             return replace(node, base="")
-        case MethodNode(inputs=inputs, base=base):
+        case StatisticNode(model=model) if model in gone:
+            return replace(node, model="")
+        case MethodNode(inputs=inputs, base=base, statistics=statistics):
             return replace(
                 node,
                 inputs=tuple(name for name in inputs if name not in gone),
                 base="" if base in gone else base,
+                statistics=tuple(name for name in statistics if name not in gone),
             )
         case SumNode(terms=terms):
             return replace(node, terms=tuple(term for term in terms if term.node not in gone))
@@ -151,7 +155,8 @@ def _without(node: AnyNode, gone: set[str]) -> AnyNode:
 class Connect(_Step):
     """Connect ``source`` to a port of ``target``.
 
-    Ports: ``"base"``, ``"input:3"``, ``"term:0"``, ``"source"``; ``"input:+"`` and ``"term:+"`` append.
+    Ports: ``"base"``, ``"input:3"``, ``"statistic:1"``, ``"model"``, ``"term:0"``, ``"source"``; ``"input:+"``,
+    ``"statistic:+"`` and ``"term:+"`` append.
     """
 
     source: str
@@ -173,6 +178,10 @@ def _connected(node: AnyNode, port: str, source: str) -> AnyNode:
             return replace(node, base=source)
         case MethodNode(inputs=inputs), "input":
             return replace(node, inputs=_put(inputs, place, source, node.id))
+        case MethodNode(statistics=statistics), "statistic":
+            return replace(node, statistics=_put(statistics, place, source, node.id))
+        case StatisticNode(), "model":
+            return replace(node, model=source)
         case SumNode(terms=terms), "term":
             if place == "+" or int(place) == len(terms):
                 return replace(node, terms=(*terms, Term(source)))
@@ -221,6 +230,11 @@ class Disconnect(_Step):
             case MethodNode(inputs=inputs), "input":
                 index = _index(inputs, place, node.id)
                 changed = replace(node, inputs=inputs[:index] + inputs[index + 1 :])
+            case MethodNode(statistics=statistics), "statistic":
+                index = _index(statistics, place, node.id)
+                changed = replace(node, statistics=statistics[:index] + statistics[index + 1 :])
+            case StatisticNode(), "model":
+                changed = replace(node, model="")
             case SumNode(terms=terms), "term":
                 index = _index(terms, place, node.id)
                 changed = replace(node, terms=terms[:index] + terms[index + 1 :])
@@ -234,9 +248,16 @@ class Disconnect(_Step):
         return replace_node(document, changed)
 
 
+#: What every statistic says beside the parameters of its kind, and what that is unless said.
+STATISTIC_FIELDS: dict[str, Any] = {"task": "", "split": "train", "samples": 0, "seed": 0}
+
+
 @dataclass(frozen=True, slots=True)
 class SetParam:
-    """Set a parameter of a method node, or reset it to the method's default with None."""
+    """Set a parameter of a method or statistic node, or reset it to its default with None.
+
+    Of a statistic also ``task``, ``split``, ``samples`` and ``seed``.
+    """
 
     node: str
     name: str
@@ -246,7 +267,10 @@ class SetParam:
     def apply(self, document: Document) -> Document:
         """See :class:`Command`."""
         node = _existing(document, self.node)
-        if not isinstance(node, MethodNode):
+        if isinstance(node, StatisticNode) and self.name in STATISTIC_FIELDS:
+            given: dict[str, Any] = {self.name: STATISTIC_FIELDS[self.name] if self.value is None else self.value}
+            return replace_node(document, replace(node, **given))
+        if not isinstance(node, (MethodNode, StatisticNode)):
             raise InputError(f"'{self.node}' has no parameters.", node=self.node)
         params = {key: value for key, value in node.params.items() if key != self.name}
         if self.value is not None:
@@ -343,10 +367,13 @@ def _renamed(node: AnyNode, name: _Namer) -> AnyNode:
             return replace(node, id=name(node.id), base=name(node.base))
         case AlignedNode():
             return replace(node, id=name(node.id), to=name(node.to))
+        case StatisticNode():
+            return replace(node, id=name(node.id), model=name(node.model))
         case CheckpointNode():
             return replace(node, id=name(node.id))
         case MethodNode():
-            return replace(node, id=name(node.id), inputs=tuple(map(name, node.inputs)), base=name(node.base))
+            inputs, statistics = (tuple(map(name, names)) for names in (node.inputs, node.statistics))
+            return replace(node, id=name(node.id), inputs=inputs, base=name(node.base), statistics=statistics)
         case SumNode():
             terms = tuple(replace(term, node=name(term.node)) for term in node.terms)
             return replace(node, id=name(node.id), terms=terms)

@@ -17,6 +17,7 @@ from solera.recipes.nodes import (
     Node,
     Recipe,
     StackNode,
+    StatisticNode,
     SumNode,
     TokensNode,
     upstream,
@@ -141,16 +142,19 @@ def links(document: Document) -> tuple[Link, ...]:
 def ports(node: AnyNode) -> tuple[tuple[str, str], ...]:
     """The input ports of a node and what each is connected to (empty if free), top to bottom.
 
-    Names: ``"base"``, ``"input:0"`` ..., ``"term:0"`` ..., ``"part:0"`` ... (of a stack), ``"model:0"`` ... (of a
-    layout of tokens), ``"source"``.
+    Names: ``"base"``, ``"input:0"`` ..., ``"statistic:0"`` ... (of a method), ``"model"`` (of a statistic),
+    ``"term:0"`` ..., ``"part:0"`` ... (of a stack), ``"model:0"`` ... (of a layout of tokens), ``"source"``.
     """
     match node:
         case AdapterNode(base=base):
             return (("base", base),)
+        case StatisticNode(model=model):
+            return (("model", model),)
         case CheckpointNode():
             return ()
-        case MethodNode(base=base, inputs=inputs):
-            return (("base", base), *((f"input:{i}", name) for i, name in enumerate(inputs)))
+        case MethodNode(base=base, inputs=inputs, statistics=statistics):
+            measured = ((f"statistic:{i}", name) for i, name in enumerate(statistics))
+            return (("base", base), *((f"input:{i}", name) for i, name in enumerate(inputs)), *measured)
         case SumNode(terms=terms):
             return tuple((f"term:{i}", term.node) for i, term in enumerate(terms))
         case StackNode(parts=parts):

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Literal, Protocol
 
 from solera.documents.document import AnyNode, Document, SaveNode, TaskNode, sources
-from solera.recipes.nodes import AdapterNode, CheckpointNode, MethodNode, StackNode, SumNode, TokensNode
+from solera.recipes.nodes import AdapterNode, CheckpointNode, MethodNode, StackNode, StatisticNode, SumNode, TokensNode
 from solera.recipes.types import TOTAL_TOLERANCE
 
-PortType = Literal["weights", "delta", "any"]
+PortType = Literal["weights", "delta", "importance", "any"]
 
 
 class MethodFacts(Protocol):
@@ -33,6 +33,11 @@ class MethodFacts(Protocol):
     @property
     def max_inputs(self) -> int | None:
         """How many inputs at most; None is any number."""
+        ...
+
+    @property
+    def needs(self) -> str:
+        """The kind of statistic it needs of each input; empty if none."""
         ...
 
 
@@ -93,6 +98,8 @@ class Wiring:
         match node:
             case AdapterNode():
                 return "delta"
+            case StatisticNode():
+                return "importance"
             case CheckpointNode() | StackNode() | TokensNode():
                 return "weights"
             case SumNode(terms=terms):
@@ -121,7 +128,9 @@ class Wiring:
     def wanted(self, target: str, port: str) -> PortType:
         """What a port accepts now; see :func:`port_type`."""
         node = self._nodes[target]
-        if isinstance(node, (SaveNode, TaskNode, StackNode, TokensNode)) or port == "base":
+        if port.startswith("statistic:"):
+            return "importance"
+        if isinstance(node, (SaveNode, TaskNode, StackNode, TokensNode, StatisticNode)) or port == "base":
             return "weights"
         if isinstance(node, MethodNode):
             facts = self._methods.get(node.method)
@@ -151,7 +160,7 @@ class Wiring:
             if isinstance(from_, CheckpointNode) and not isinstance(from_, AdapterNode):
                 return None
             return "The base of an adapter is a checkpoint: the model it was trained on."
-        if isinstance(to, CheckpointNode):
+        if isinstance(to, CheckpointNode) and not isinstance(to, StatisticNode):
             return "A checkpoint takes no input; it is read from disk."
         if isinstance(to, TokensNode):
             return "Which models lend a vocabulary is said in the recipe's file."
@@ -164,9 +173,17 @@ class Wiring:
             most = facts.max_inputs if facts is not None else None
             if facts is not None and most is not None and port == "input:+" and len(to.inputs) >= most:
                 return f"{facts.title} takes {most} inputs; all are connected."
+            if isinstance(from_, StatisticNode) and facts is not None and facts.needs not in {"", from_.statistic}:
+                return f"{facts.title} needs the statistic '{facts.needs}'; '{source}' is '{from_.statistic}'."
+            if port == "statistic:+" and to.inputs and len(to.statistics) >= len(to.inputs):
+                return "Each input has its statistic; connect a further input first."
             if source in to.inputs and port.startswith("input"):
                 return f"'{source}' is already an input here."
         got, wanted = self.result(source), self.wanted(target, port)
+        if "importance" in (got, wanted) and got != wanted and got != "any":
+            if got == "importance":
+                return f"'{source}' is an Importance, which only a method's statistics take."
+            return f"This port takes a statistic, not {'Weights' if got == 'weights' else 'a Delta'}."
         if "any" in (got, wanted) or got == wanted:
             return None
         if wanted == "weights":
@@ -181,7 +198,8 @@ def likely_base(document: Document) -> str:
     """
     nodes = document.recipe.nodes
     used = {node.base for node in nodes if isinstance(node, (MethodNode, AdapterNode)) and node.base}
-    alone = {node.id for node in nodes if isinstance(node, CheckpointNode) and not isinstance(node, AdapterNode)}
+    made = (AdapterNode, StatisticNode)
+    alone = {node.id for node in nodes if isinstance(node, CheckpointNode) and not isinstance(node, made)}
     found = (used & alone) or alone
     return found.pop() if len(found) == 1 else ""
 

@@ -22,6 +22,7 @@ class Card:
     params: tuple[ParamSpec, ...] = ()
     summary: str = ""
     paper: str = ""
+    needs: str = ""
 
 
 CARDS = {
