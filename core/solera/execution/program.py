@@ -20,6 +20,7 @@ from solera.methods.spec import MethodSpec, Piece
 from solera.params import ParamSpec, PerModel, Scalar, Site, Value, by_place, resolve, variables
 from solera.recipes.checks import COEFFICIENT, check
 from solera.recipes.hashes import semantic_hash
+from solera.recipes.join import shared
 from solera.recipes.nodes import (
     VIEWS,
     CheckpointNode,
@@ -32,7 +33,6 @@ from solera.recipes.nodes import (
     operands,
 )
 from solera.recipes.order import by_id, ordered, reachable, reference, suggestion
-from solera.recipes.sharing import shared
 from solera.recipes.types import infer_types
 from solera.recipes.views import has_views, open_views
 

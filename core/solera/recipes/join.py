@@ -43,6 +43,19 @@ def join(recipes: Sequence[Recipe]) -> tuple[tuple[Node, ...], tuple[str, ...]]:
     return tuple(nodes.values()), tuple(return_ids)
 
 
+def shared(recipe: Recipe) -> Recipe:
+    """The recipe with every node that is equal to an earlier one left out, so that it is read and computed once.
+
+    Two nodes are equal if they say the same of equal nodes, whatever their names and notes. The numbers do not change:
+    methods know nothing of nodes, and random ones draw by seed, tensor and input.
+
+    Raises:
+        InputError: It has no output, or lacks a node it needs.
+    """
+    nodes, (output,) = join([recipe])
+    return replace(recipe, nodes=nodes, output=output)
+
+
 def unused(wanted: str, taken: Collection[str]) -> str:
     """``wanted``, or the first of ``wanted_2``, ``wanted_3`` ... that is not taken."""
     name, number = wanted, 1

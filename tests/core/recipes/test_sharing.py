@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from solera.params import Curve, Var
-from solera.recipes.nodes import CheckpointNode, MethodNode, Recipe, SumNode, Term
+from solera.recipes.join import shared
+from solera.recipes.nodes import CheckpointNode, MethodNode, Recipe, StatisticNode, SumNode, Term
 from solera.recipes.order import ordered
-from solera.recipes.sharing import shared
 
 A, B, A2 = CheckpointNode("a", "x/a"), CheckpointNode("b", "x/b"), CheckpointNode("a2", "x/a", note="the same file")
 
@@ -32,6 +32,23 @@ def test_equal_checkpoints_and_what_stands_on_them() -> None:
     assert ids(recipe) == {"a", "b", "t", "o"}
     assert shared(recipe).node("o") == SumNode("o", (Term("t", 0.5), Term("t", 0.5)))
     assert shared(shared(recipe)) == shared(recipe)
+
+
+def test_what_else_names_a_node_follows() -> None:
+    statistics = (
+        StatisticNode("s", "", model="a2", statistic="fisher"),
+        StatisticNode("r", "", model="a", statistic="fisher"),
+    )
+    recipe = Recipe((A, A2, B, *statistics, MethodNode("o", "fisher", ("a2", "b"), statistics=("s", "r"))), "o")
+    made = shared(recipe)
+    names = {node.id for node in made.nodes}
+    assert len(names) == 4
+    (statistic,) = (node for node in made.nodes if isinstance(node, StatisticNode))
+    assert statistic.model in names
+    merged = made.node("o")
+    assert isinstance(merged, MethodNode)
+    assert merged.statistics == (statistic.id, statistic.id)
+    assert set(merged.inputs) <= names
 
 
 def test_what_differs_stays() -> None:
