@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from solera.testing.mergekit_cases import CASES, OPEN_IN_BF16, tensors_of, write_configurations, write_models
 from solera.testing.mergekit_peer import run_mergekit
@@ -28,7 +29,7 @@ def record(dtype: str) -> None:
         refused = run_mergekit(folder, names)
         if refused:
             raise SystemExit(f"mergekit refuses: {refused}")
-        tensors = {}
+        tensors: dict[str, Tensor] = {}
         for model in ("base", "a", "b", "c", "wordy", "other"):
             given = load_file(folder / model / "model.safetensors")
             tensors |= {f"in.{model}/{key}": tensor for key, tensor in given.items()}
