@@ -174,9 +174,12 @@ def _cost(spec: Any) -> Iterator[str]:
     }.get(cut, "Whole tensors: it holds the largest tensor of every input.") + (
         " Other parameters may want otherwise." if callable(spec.granularity) else ""
     )
+    if spec.needs:
+        yield f"Needs a statistic of each input, `{spec.needs}`, computed from data before."
     if spec.prepare is not None:
+        over = spec.prepare_over(defaults) if callable(spec.prepare_over) else spec.prepare_over
         when = "At its defaults it goes" if spec.needs_prepare(defaults) else "With some parameters it goes"
-        yield f"{when} over the inputs before it computes."
+        yield f"{when} over the whole {over} before it computes{' any part of it' if over == 'tensor' else ''}."
     if spec.affine:
         yield "The result is affine in its parameters: a search computes directions once."
     if spec.float64:
