@@ -71,8 +71,8 @@ def output_change(module: nn.Module, symmetry: Symmetry, permutations: Permutati
         for name, tensor in state.items()
     }
     with torch.no_grad():
-        before = _output(module(batch))
-        after = _output(torch.func.functional_call(module, moved, (batch,)))
+        before = output_of(module(batch))
+        after = output_of(torch.func.functional_call(module, moved, (batch,)))
     size = before.double().square().mean().sqrt().clamp_min(torch.finfo(torch.float32).tiny)
     return float(((after - before).double().abs().max() / size).nan_to_num(torch.inf))
 
@@ -133,7 +133,12 @@ def _guesses(module: nn.Module, count: int, generator: torch.Generator) -> Itera
             yield normal(first.in_channels, side)
 
 
-def _output(result: Any) -> Tensor:
+def output_of(result: Any) -> Tensor:
+    """The tensor a network gives: its logits, or the first of several.
+
+    Raises:
+        MismatchError: It gives no tensor.
+    """
     found: Any = getattr(result, "logits", None)
     if found is None:
         found = result[0] if isinstance(result, (tuple, list)) else result

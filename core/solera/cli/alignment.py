@@ -1,4 +1,4 @@
-"""``solera align``: a model with its units where another's are."""
+"""``solera align`` and ``solera rescale``: the same function in other weights."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from solera.cli.screen import JsonEvents, in_time, show, show_line
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command."""
+    """Add the commands."""
     app.command("align", rich_help_panel="Checkpoints and recipes")(align)
+    app.command("rescale", rich_help_panel="Checkpoints and recipes")(rescale)
 
 
 def align(
@@ -71,3 +72,35 @@ def _report(result: dict[str, Any], by: str) -> None:
     show(f"Outputs on a batch moved by {found['change']:.2g} of their size under permutations at random.")
     if result["repaired"]:
         show(f"Statistics of activations restored in {len(result['repaired'])} layers.")
+
+
+def rescale(
+    model: Annotated[str, typer.Argument(help="A checkpoint, or an entry of the library.")],
+    out: Annotated[Path, typer.Argument(help="The folder to make.")],
+    form: Annotated[
+        str, typer.Option(help="unit: what comes into a unit has norm 1; balanced: the norm of what goes out of it.")
+    ] = "unit",
+    factory: Annotated[str, typer.Option(help="What makes the network, 'package.module:function'.")] = "",
+    force: Annotated[bool, typer.Option("--force", help="Replace a checkpoint that is there.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
+    json: JsonEvents = False,
+) -> None:
+    """Bring the units of a ReLU network to a canonical scale; what it computes stays the same."""
+    from solera.cli.work import submit_and_run, workbench
+    from solera.workbench.rescaling import submit_rescale
+
+    with workbench() as bench:
+        source = bench.inputs.recipe(model, Path.cwd()).checkpoints[0].source
+        result = submit_and_run(
+            bench,
+            lambda: submit_rescale(bench, source, out.absolute(), form, factory=factory, force=force),
+            quiet=quiet,
+            json=json,
+        )
+    if json:
+        show_line("result", result)
+    elif not quiet:
+        left = sum(len(units) for units in result["still"].values())
+        show(f"Wrote {result['out']} in {in_time(result['seconds'])}: units of {', '.join(result['groups'])} rescaled.")
+        if left:
+            show(f"Left as they are, for nothing comes in or goes out: {left} units.")

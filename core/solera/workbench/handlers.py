@@ -25,6 +25,7 @@ HANDLERS = {
     "demo": "solera.workbench.examples:demo_job",
     "statistic": "solera.workbench.statistics:statistic_job",
     "align": "solera.workbench.alignment:align_job",
+    "rescale": "solera.workbench.rescaling:rescale_job",
 }
 
 #: Kinds that may run in a process of their own; see :mod:`solera.workbench.apart`.

@@ -1,4 +1,4 @@
-"""``solera align``."""
+"""``solera align`` and ``solera rescale``."""
 
 import json
 
@@ -76,3 +76,13 @@ def test_what_does_not_go_together(folder, capsys, words, said):
     assert main(["align", "b", "a", "out", *words]) != 0
     assert said in capsys.readouterr().err
     assert not (folder / "out").exists()
+
+
+def test_units_get_a_canonical_scale(folder, capsys):
+    assert main(["rescale", "a", "out", "--json"]) == 0
+    assert last_line(capsys)["groups"] == ["conv1", "conv2", "conv3", "hidden"]
+    with open_checkpoint(folder / "out") as out:
+        norm = (out["hidden.weight"].read().square().sum(1) + out["hidden.bias"].read().square()).sqrt()
+        torch.testing.assert_close(norm, torch.ones(128))
+    assert main(["rescale", "a", "out", "--form", "gold", "--force"]) != 0
+    assert "not 'gold'" in capsys.readouterr().err
