@@ -84,6 +84,4 @@ def test_every_recorded_case_is_compared():
 def test_as_mergekit(case, recorded):
     made = ours(recorded, *OURS[case], CASES[case][2])
     for name, want in group(recorded, f"out.{case}/").items():
-        torch.testing.assert_close(
-            made[name], want, atol=1e-7, rtol=1e-5, msg=lambda text, name=name: f"{name}: {text}"
-        )
+        torch.testing.assert_close(made[name], want, atol=1e-7, rtol=1e-5)

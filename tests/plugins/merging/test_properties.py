@@ -58,9 +58,7 @@ def drawn(seed, count, shift=0.5):
 def close(got, want, rtol=1e-4):
     for name, tensor in want.items():
         size = max(float(tensor.abs().max()), 1e-6)
-        torch.testing.assert_close(
-            got[name], tensor, atol=rtol * size, rtol=rtol, msg=lambda text, n=name: f"{n}: {text}"
-        )
+        torch.testing.assert_close(got[name], tensor, atol=rtol * size, rtol=rtol)
 
 
 @pytest.mark.parametrize("name", [name for name in MANY if merges_peers(SHELF[name]) and name not in PLACED])

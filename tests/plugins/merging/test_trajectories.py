@@ -33,7 +33,8 @@ def mean(rows):
 @given(rows=trajectories(), last=st.integers(0, 9), every=st.integers(1, 4))
 @settings(max_examples=60, deadline=None)
 def test_checkpoint_average(run, rows, last, every):
-    chosen, at = [], len(rows) - 1
+    chosen: list[list[float]] = []
+    at = len(rows) - 1
     while at >= 0 and (last == 0 or len(chosen) < last):
         chosen.append(rows[at])
         at -= every
