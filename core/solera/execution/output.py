@@ -90,11 +90,12 @@ class Output:
             self._recover()
             self._check_free()
             self._begin()
-        except OSError as error:
+        except BaseException as error:
             self._lock.release()
-            if isinstance(error, OutputError):
-                raise
-            raise OutputError(f"{self.folder} cannot be made: {error.strerror}.", path=str(self.path)) from error
+            if isinstance(error, OSError) and not isinstance(error, SoleraError):
+                sentence = f"{self.folder} cannot be made: {error.strerror}."
+                raise OutputError(sentence, path=str(self.path)) from error
+            raise
         return self.folder
 
     def __exit__(

@@ -161,6 +161,30 @@ def test_a_program_that_ends_keeps_and_a_person_who_cancels_does_not(opened, rec
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_stop_while_the_fingerprint_is_asked_leaves_what_is_there(opened, recipe, methods, tmp_path, monkeypatch):
+    """Neither the lock nor the finished files suffer."""
+    from solera.checkpoints.fingerprint import fingerprint
+
+    prints = {id_: fingerprint(checkpoint, context=QuietContext()) for id_, checkpoint in opened.items()}
+    kept = fail_late(plan(recipe, opened, methods, threads=1), tmp_path / "out", monkeypatch, prints=prints).fields[
+        "kept"
+    ]
+    state, notes = {name: ref.read() for name, ref in opened["base"].items()}, opened["base"].metadata
+    copy = open_checkpoint(write_checkpoint(state, tmp_path / "copies" / "base", metadata=notes))
+    cost = plan(recipe, {**opened, "base": copy}, methods, threads=1)
+
+    class Stopping(QuietContext):
+        def check(self):
+            raise Interrupted("Stop.")
+
+    with pytest.raises(Interrupted):
+        execute(cost, tmp_path / "out", Stopping(), shard_bytes=SHARD)
+    assert sorted(file.name for file in (tmp_path / ".out.solera").iterdir()) == kept
+    context = QuietContext()
+    execute(cost, tmp_path / "out", context, shard_bytes=SHARD)
+    assert f"Going on after {len(kept)} of" in said(context)
+
+
 def test_an_input_that_changes_ends_it_and_nothing_is_kept(methods, tmp_path, toy_state):
     for i, name in enumerate("ab"):
         write_checkpoint(toy_state(i), tmp_path / name)
