@@ -13,7 +13,16 @@ from solera.documents.commands import Command, SetCoefficient, SetParam, SetReci
 from solera.documents.document import AnyNode, Document, SaveNode, Split, TaskNode
 from solera.methods.statistics import STATISTICS
 from solera.params import Curve, Param, ParamSpec, PerModel, Rules, Value, Var
-from solera.recipes.nodes import AdapterNode, CheckpointNode, MethodNode, StackNode, StatisticNode, SumNode, TokensNode
+from solera.recipes.nodes import (
+    AdapterNode,
+    AlignedNode,
+    CheckpointNode,
+    MethodNode,
+    StackNode,
+    StatisticNode,
+    SumNode,
+    TokensNode,
+)
 from solera_app.canvases.faces import STATISTIC_PARAMS, statistic_values, title_of
 from solera_app.docks.form import Declared, Form
 from solera_app.docks.panel import line, section_title
@@ -24,7 +33,7 @@ DTYPES = ("", "float32", "bfloat16", "float16", "float64")
 
 _ICONS: dict[type[Any], str] = {
     CheckpointNode: "checkpoint", AdapterNode: "adapter", SumNode: "add", MethodNode: "merge", SaveNode: "save",
-    StatisticNode: "probe", TaskNode: "task", StackNode: "merge", TokensNode: "merge",
+    StatisticNode: "probe", TaskNode: "task", StackNode: "merge", TokensNode: "merge", AlignedNode: "checkpoint",
 }  # fmt: skip
 
 _SPLITS: tuple[Split, ...] = ("selection", "report", "train")
