@@ -178,6 +178,8 @@ class Document:
         others = [source for source in sources if source.model != base or method.base == "ignored"]
         self._check_count(len(others), slice_)
         values = self._values(reading, others, above, slice_)
+        if reading.filters_by_number and any(source.layers and not self._is_whole(source) for source in sources):
+            self._shared.note("A layer's number in a filter is that within its slice, from 0.")
         if method.departs and not config.compat:
             self._shared.note(method.departs)
         if config.method.startswith(("dare", "della")) and values["density"] != 1.0:

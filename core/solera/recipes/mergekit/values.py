@@ -37,6 +37,7 @@ class Reading:
         self._head_first = head_first
         self._part = ""
         self.lists_reach_head = False
+        self.filters_by_number = False
 
     def value(self, declared: Declared, said: Sequence[Said], where: str) -> Value | None:
         """What a parameter is, or None if nothing is said and it has no default.
@@ -106,6 +107,7 @@ class Reading:
             if part is None or part == "*":
                 return Rules(tuple(rules), value) if rules else value
             parts.append(str(part))
+            self.filters_by_number |= any(letter.isdigit() for letter in str(part))
             rules.append((f"*{_literal(str(part))}*", value))
         otherwise = self._otherwise(parts, rules[-1][1], declared, place, rest, where)
         return None if otherwise is None else Rules(tuple(rules), otherwise)

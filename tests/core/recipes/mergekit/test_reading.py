@@ -367,3 +367,14 @@ def test_towers_and_projectors_are_told_apart():
     assert recipe.node("vision_tower").layers == "visual.blocks."
     joined = [(part.node, part.names) for part in recipe.node("modules").parts]
     assert joined == [("c", "visual.merger.*"), ("vision_tower", "visual.*"), ("text_decoder", "")]
+
+
+def test_numbers_in_filters_of_slices_are_remarked_on():
+    text = """
+        merge_method: slerp
+        base_model: a
+        slices: [{sources: [{model: a, layer_range: [0, %d]}, {model: b, layer_range: [0, %d]}]}]
+        parameters: {t: [{filter: layers.1., value: 0.1}, {value: 0.5}]}
+    """
+    assert "within its slice" in right(text % (1, 1), peek=lambda source: Names(*LAYERS)).note
+    assert not right(text % (2, 2), peek=lambda source: Names(*LAYERS)).note
