@@ -15,6 +15,7 @@ from solera.recipes.nodes import (
     Node,
     Recipe,
     StackNode,
+    StatisticNode,
     SumNode,
     TokensNode,
     upstream,
@@ -94,6 +95,8 @@ def reference(recipe: Recipe) -> str:
         match nodes[id_]:
             case AdapterNode(base=base):
                 id_ = base
+            case StatisticNode(model=model):
+                id_ = model
             case CheckpointNode() | StackNode() | TokensNode():
                 return id_
             case SumNode(terms=terms):

@@ -43,6 +43,7 @@ class Inputs:
         factories: What makes the module of a source (``memory:KEY`` or an absolute path) whose config names no
             architecture.
         tasks: Tasks that a script made, by name; they go before the project's.
+        measured: Files of statistics whose models have no known fingerprint (weights in memory), by what they are of.
         download: Whether models of the hub that are not in its local cache may be fetched.
         notes: What is done otherwise in files of other programs than by them.
     """
@@ -56,6 +57,7 @@ class Inputs:
         self._aligned: dict[tuple[object, ...], Checkpoint] = {}
         self.factories: dict[str, str | Factory] = {}
         self.tasks: dict[str, Task] = {}
+        self.measured: dict[str, Path] = {}
         self.download = False
         self.notes: list[str] = []
         self._memory: dict[str, Checkpoint] = {}
@@ -484,7 +486,8 @@ class Inputs:
             if not isinstance(node, StatisticNode) or not (node.model and node.task):
                 continue
             below = reachable(replace(recipe, output=node.model))
-            if node.statistic not in STATISTICS or any(leaf.id not in found for leaf in below.checkpoints):
+            wrong = node.statistic not in STATISTICS or not below.nodes
+            if wrong or any(leaf.id not in found for leaf in below.checkpoints):
                 continue
             try:
                 found[node.id] = open_statistic(node, recipe, self)

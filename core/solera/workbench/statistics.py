@@ -21,7 +21,7 @@ from solera.checkpoints.checkpoint import Checkpoint
 from solera.checkpoints.tensor_ref import TensorRef
 from solera.errors import FaultsError, InputError, TaskError
 from solera.methods.statistics import STATISTICS
-from solera.recipes.hashes import semantic_hash
+from solera.recipes.hashes import semantic_hash, textual_hash
 from solera.recipes.nodes import Recipe, StatisticNode
 from solera.recipes.order import ordered, reachable, reference
 from solera.tensors.specs import TensorSpec
@@ -59,10 +59,12 @@ def open_statistic(node: StatisticNode, recipe: Recipe, inputs: Inputs) -> Check
     model = _model(node, recipe)
     opened = inputs.checkpoints(model)
     known = inputs.known_fingerprints(model)
-    if set(known) == set(opened):
-        file = _file(inputs, _key(node, model, inputs, known))
-        if file.is_file():
-            return inputs.open(str(file))
+    complete = set(known) == set(opened)
+    file = (
+        _file(inputs, _key(node, model, inputs, known)) if complete else inputs.measured.get(_mark(node, model, opened))
+    )
+    if file is not None and file.is_file():
+        return inputs.open(str(file))
     return PendingStatistic(node, opened.get(reference(model)))
 
 
@@ -209,6 +211,12 @@ def _key(node: StatisticNode, model: Recipe, inputs: Inputs, fingerprints: Mappi
     return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
 
 
+def _mark(node: StatisticNode, model: Recipe, opened: Mapping[str, Checkpoint]) -> str:
+    """What a statistic is of, as far as it can be said without reading."""
+    identities = [opened[id_].identity() for id_ in sorted(opened)]
+    return repr([replace(node, id="", note=""), textual_hash(model), identities])
+
+
 def _ensure(node: StatisticNode, recipe: Recipe, inputs: Inputs, context: Context, device: str) -> dict[str, Any]:
     """Find or compute one statistic; those that its model needs were computed before it."""
     model = _model(node, recipe)
@@ -220,6 +228,7 @@ def _ensure(node: StatisticNode, recipe: Recipe, inputs: Inputs, context: Contex
     examples = _examples(node, inputs, device)
     data = _digest(examples)
     told = {"node": node.id, "statistic": node.statistic, "path": str(file)}
+    inputs.measured[_mark(node, model, inputs.checkpoints(model))] = file
     if file.is_file():
         earlier = json.loads(inputs.open(str(file)).metadata.get("solera-statistic", "{}"))
         if earlier.get("data") == data:
