@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from solera.checkpoints.adapters.opening import open_delta
 from solera.checkpoints.opening import open_checkpoint
 from solera.context import QuietContext
-from solera.errors import FaultsError
+from solera.errors import FaultsError, NumericError
 from solera.execution.memory import Materialiser, materialise
 from solera.execution.plan import plan
 from solera.execution.stream import execute
@@ -171,3 +171,12 @@ def test_a_plan_counts_what_is_read_of_files(folder):
     base = sum(ref.nbytes for ref in checkpoints["base"].values())
     factors = 4 * 4 * (200 + 300)
     assert plan(load_recipe(TEXT, {}), checkpoints, {}).reads == base + factors
+
+
+def test_an_adapter_that_is_not_finite_is_named(folder):
+    factors = {"a.lora_A.weight": torch.full((4, 200), torch.nan), "a.lora_B.weight": torch.ones(300, 4)}
+    save_file({f"base_model.model.{n}": t for n, t in factors.items()}, folder / "lora/adapter_model.safetensors")
+    planned = plan(load_recipe(TEXT, {}), opened(folder), {})
+    with pytest.raises(NumericError, match=r"'a\.weight'.*lora"):
+        execute(planned, folder / "out", QuietContext())
+    assert not (folder / "out").exists()
