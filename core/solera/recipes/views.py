@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from solera.checkpoints.checkpoint import Checkpoint
 from solera.errors import Fault, FaultsError, MismatchError, SoleraError
@@ -19,6 +20,9 @@ from solera.recipes.nodes import (
     upstream,
 )
 from solera.recipes.order import by_id, reachable
+
+if TYPE_CHECKING:
+    from solera.checkpoints.tokenizers import Tokens
 
 #: Gives weights that a recipe without views computes from checkpoints (by node id) as a checkpoint.
 Computed = Callable[[Recipe, Mapping[str, Checkpoint]], Checkpoint]
@@ -55,6 +59,7 @@ class _Opener:
         self._checkpoints = checkpoints
         self._computed = computed
         self._opened: dict[str, Checkpoint] = {}
+        self._tokens: dict[str, Tokens] = {}
 
     def level(self, output: str) -> tuple[Recipe, dict[str, Checkpoint]]:
         """What leads to a node without looking below views; a view that is itself the output is one node."""
@@ -107,16 +112,24 @@ class _Opener:
         parts = [Chosen(self._weights(part.node), part.layers, part.names) for part in node.parts]
         return stack(node.id, parts, node.layers)
 
+    def _read_tokens(self, id_: str) -> Tokens:
+        """The vocabulary of a node, read once."""
+        from solera.checkpoints.tokenizers import read_tokens
+
+        if id_ not in self._tokens:
+            self._tokens[id_] = read_tokens(self._weights(id_))
+        return self._tokens[id_]
+
     def _laid_out(self, node: TokensNode) -> Checkpoint:
         from solera.checkpoints.relaid import Wish, lay_out
-        from solera.checkpoints.tokenizers import read_tokens, united
+        from solera.checkpoints.tokenizers import united
 
         ids = [name for name in dict.fromkeys((node.base, *node.among, *token_sources(node))) if name]
         if node.vocabulary not in {UNION, node.node, node.base, *node.among}:
             ids.remove(node.vocabulary)  # lends its tokenizer only
-        lenders = [(self._weights(id_), read_tokens(self._weights(id_))) for id_ in ids]
+        lenders = [(self._weights(id_), self._read_tokens(id_)) for id_ in ids]
         vocabulary = ids[0] if node.vocabulary == UNION else node.vocabulary
-        found = read_tokens(self._weights(vocabulary))
+        found = self._read_tokens(vocabulary)
         others = [tokens for _, tokens in lenders] if node.vocabulary == UNION else []
         wishes = {
             token: Wish(ids.index(row.node) if row.node else None, row.token, row.zero, row.force)
