@@ -35,7 +35,7 @@ def compare(
 
     with workbench(project, device=device) as bench:
         shelf = bench.registry.methods
-        named = {_name(model): _model(bench, model) for model in models}
+        named = {name: _model(bench, model) for name, model in zip(_names(models), models, strict=True)}
         experiment = contest(
             named, _model(bench, base) if base else None, task or bench.tasks(),
             [shelf.describe(name) for name in shelf], names=method or (), steps=steps,
@@ -51,9 +51,18 @@ def compare(
     )
 
 
-def _name(model: str) -> str:
-    """What the table calls a model."""
-    return Path(model.removeprefix("library:")).name
+def _names(models: list[str]) -> list[str]:
+    """What the table calls the models: their last part, or all that was said where that is not enough.
+
+    Raises:
+        InputError: A model is named twice.
+    """
+    from solera.errors import InputError
+
+    if len(set(models)) < len(models):
+        raise InputError("A model is named twice.", models=models)
+    short = [Path(model.removeprefix("library:")).name for model in models]
+    return short if len(set(short)) == len(short) and "base" not in short else models
 
 
 def _model(bench: Any, model: str) -> str:
