@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
@@ -19,7 +20,6 @@ _known: dict[str, Measure] = {}
 
 _CORE = {
     "opening": "Opening 100 shards, and solera --help.",
-    "merge": "Merges from disk to disk.",
     "landscape": "A 51 x 51 surface, beside loss-landscapes.",
 }
 
@@ -29,12 +29,39 @@ def register(app: typer.Typer) -> None:
     app.add_typer(bench, name="bench", rich_help_panel="Trust")
     for name, help_ in _CORE.items():
         add_bench(name, help_, lambda name=name: _measured(name))  # type: ignore[misc]
+    _known["merge"] = lambda: _measured("merge")
 
 
 def add_bench(name: str, help_: str, measure: Measure) -> None:
     """Add ``solera bench NAME``: for this module and for packages that contribute commands (the window's, for one)."""
     _known[name] = measure
     bench.command(name, help=help_)(_command(measure))
+
+
+@bench.command("merge")
+def run_merge(
+    small: Annotated[bool, typer.Option("--small", help="Models of a tenth of the size.")] = False,
+    folder: Annotated[Path | None, typer.Option(help="Where models and mergekit are kept for the next run.")] = None,
+    only: Annotated[list[str] | None, typer.Option(help="Only this method; may be repeated.")] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="How often we are run; the best counts.")] = 3,
+    page: Annotated[Path | None, typer.Option(help="Write the figures there, in Markdown with a chart.")] = None,
+    json: Json = False,
+) -> None:
+    """Merges from disk to disk by each method, beside mergekit with the same files."""
+    from solera.testing.bench import report
+    from solera.testing.bench_merge import CASES, merge
+    from solera.testing.bench_merge_page import write_page
+
+    unknown = [name for name in only or () if name not in CASES]
+    if unknown:
+        raise InputError(f"The benchmark has no method '{unknown[0]}'; it has {', '.join(CASES)}.", method=unknown[0])
+    plain = report("merge", merge(say, small=small, folder=folder, only=tuple(only or ()), rounds=rounds))
+    if page is not None:
+        write_page(plain, page, small=small)
+    if json:
+        show_json(plain)
+    else:
+        show_figures(plain)
 
 
 @bench.command("all")

@@ -1,73 +1,50 @@
-"""mergekit beside us: a virtual environment of its own, found or made, and merges run in it."""
+"""mergekit beside us: in a virtual environment of its own that is made when it is first needed."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+import venv
+from importlib import metadata
 from pathlib import Path
 
-from solera.errors import NotFoundError
-from solera.locks import FileLock
-from solera.settings import cache_folder
+from solera.errors import InputError
+from solera.testing.measured import Measured, measure
 
-#: The release that is compared with.
 VERSION = "0.1.5"
 
-#: What its environment is made of; torch as ours, so that both round alike.
-PACKAGES = (f"mergekit=={VERSION}", "torch==2.13.0")
-
-#: Names a Python that has mergekit already.
-VARIABLE = "SOLERA_MERGEKIT_PYTHON"
+#: Its defaults, and the options that make it faster.
+OPTIONS: tuple[tuple[str, ...], ...] = ((), ("--lazy-unpickle", "--async-write"))
 
 
-def mergekit_python() -> Path:
-    """A Python that has mergekit: the one ``SOLERA_MERGEKIT_PYTHON`` names, or that of an environment in the cache.
+class Mergekit:
+    """mergekit's command.
 
-    The environment is made the first time, which takes minutes and needs a package index.
+    Args:
+        folder: Where its environment is made, and kept for the next run.
 
     Raises:
-        NotFoundError: It cannot be made.
+        InputError: It cannot be installed there.
     """
-    named = os.environ.get(VARIABLE)
-    if named:
-        return Path(named)
-    folder = cache_folder() / "peers" / f"mergekit-{VERSION}"
-    python, done = folder / "bin" / "python", folder / "complete"
-    if done.is_file():
-        return python
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_suffix(".lock"), "mergekit's environment"):
-        if not done.is_file():
-            _run([sys.executable, "-m", "venv", "--clear", str(folder)])
-            _run([str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *PACKAGES])
-            done.touch()
-    return python
 
+    def __init__(self, folder: Path) -> None:
+        self._command = folder / "bin" / "mergekit-yaml"
+        if self._command.exists():
+            return
+        venv.create(folder, with_pip=True, clear=True)
+        torch = metadata.version("torch").partition("+")[0]
+        pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "-q", f"torch=={torch}", f"mergekit=={VERSION}"]
+        done = subprocess.run(pip, stdout=sys.stderr, check=False)
+        if done.returncode != 0 or not self._command.exists():
+            raise InputError(
+                f"mergekit {VERSION} cannot be installed into {folder}; the benchmark needs it beside us, and pip an "
+                "index it can reach."
+            )
 
-def run_mergekit(folder: Path, names: Sequence[str]) -> dict[str, str]:
-    """Merge ``NAME.yml`` to ``mergekit-NAME`` in a folder, for every name.
-
-    Returns:
-        What mergekit refused, by name, with its reason.
-
-    Raises:
-        NotFoundError: mergekit is not there, or did not run.
-    """
-    script = Path(__file__).with_name("mergekit_runner.py")
-    environ = os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
-    done = _run([str(mergekit_python()), str(script), *names], cwd=folder, env=environ)
-    lines = [line.partition(": ") for line in done.splitlines()]
-    return {name: reason for name, mark, reason in lines if mark and name in names}
-
-
-def _run(command: Sequence[str], cwd: Path | None = None, env: dict[str, str] | None = None) -> str:
-    try:
-        done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
-    except OSError as error:
-        raise NotFoundError(f"{command[0]} cannot be run: {error.strerror}.") from error
-    if done.returncode:
-        last = "\n".join(done.stderr.strip().splitlines()[-5:])
-        raise NotFoundError(f"{' '.join(command[:4])} ... ended with {done.returncode}:\n{last}")
-    return done.stdout
+    def merge(self, recipe: Path, out: Path, options: tuple[str, ...] = (), *, memory: bool = False) -> Measured:
+        """Run one of its files. Raises as :func:`measure`."""
+        command = [str(self._command), str(recipe), str(out), "--no-copy-tokenizer", *options]
+        return measure(
+            command, memory=memory, environment={"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": str(os.cpu_count())}
+        )
