@@ -173,7 +173,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     @invariant()
     def jobs_are_where_they_should_be(self):
-        end = time.monotonic() + 30  # a busy machine is slow to start threads; how soon a cancel is seen is tested apart
+        end = time.monotonic() + 30  # a busy machine is slow to start threads; how soon a cancel is seen: tested apart
         while [model.job.state for model in self.models] != [model.state for model in self.models]:
             got = [(model.job.state, model.state) for model in self.models]
             assert time.monotonic() < end, f"(is, should be): {got}"
