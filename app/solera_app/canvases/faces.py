@@ -17,6 +17,7 @@ from solera.methods.statistics import STATISTICS
 from solera.params import Curve, Param, ParamSpec, PerModel, Rules, Value, Var
 from solera.recipes.nodes import (
     AdapterNode,
+    AlignedNode,
     CheckpointNode,
     MethodNode,
     Part,
@@ -184,6 +185,8 @@ def faces(document: Document, catalogue: Catalogue) -> dict[str, Face]:
         match node:
             case AdapterNode():
                 made[node.id] = _adapter_face(node, titles, node.id in fed, output)
+            case AlignedNode():
+                made[node.id] = _aligned_face(node, titles, node.id in fed, output)
             case StatisticNode():
                 made[node.id] = _statistic_face(node, titles, node.id in fed, output)
             case CheckpointNode():
@@ -220,6 +223,15 @@ def _adapter_face(node: AdapterNode, titles: Mapping[str, str], fed: bool, outpu
     return Face(
         node.id, "adapter", titles[node.id], "", (port,), _out("delta", fed, output), (), source_line(node.source),
         node.note, about, is_output=output,
+    )  # fmt: skip
+
+
+def _aligned_face(node: AlignedNode, titles: Mapping[str, str], fed: bool, output: bool) -> Face:
+    port = PortFace("to", titles.get(node.to, node.to) or "Model it is aligned to", "weights", node.to, bool(node.to))
+    about = f"Checkpoint {node.source} with its units where another's are, found by {node.by}."
+    return Face(
+        node.id, "checkpoint", titles[node.id], "output" if output else "aligned", (port,),
+        _out("weights", fed, output), (), source_line(node.source), node.note, about, is_output=output,
     )  # fmt: skip
 
 

@@ -132,6 +132,8 @@ def _without(node: AnyNode, gone: set[str]) -> AnyNode:
     match node:
         case AdapterNode(base=base) if base in gone:
             return replace(node, base="")
+        case AlignedNode(to=to) if to in gone:
+            return replace(node, to="")
         case StatisticNode(model=model) if model in gone:
             return replace(node, model="")
         case MethodNode(inputs=inputs, base=base, statistics=statistics):
@@ -155,8 +157,8 @@ def _without(node: AnyNode, gone: set[str]) -> AnyNode:
 class Connect(_Step):
     """Connect ``source`` to a port of ``target``.
 
-    Ports: ``"base"``, ``"input:3"``, ``"statistic:1"``, ``"model"``, ``"term:0"``, ``"source"``; ``"input:+"``,
-    ``"statistic:+"`` and ``"term:+"`` append.
+    Ports: ``"base"``, ``"input:3"``, ``"statistic:1"``, ``"model"``, ``"to"``, ``"term:0"``, ``"source"``;
+    ``"input:+"``, ``"statistic:+"`` and ``"term:+"`` append.
     """
 
     source: str
@@ -180,6 +182,8 @@ def _connected(node: AnyNode, port: str, source: str) -> AnyNode:
             return replace(node, inputs=_put(inputs, place, source, node.id))
         case MethodNode(statistics=statistics), "statistic":
             return replace(node, statistics=_put(statistics, place, source, node.id))
+        case AlignedNode(), "to":
+            return replace(node, to=source)
         case StatisticNode(), "model":
             return replace(node, model=source)
         case SumNode(terms=terms), "term":
@@ -233,6 +237,8 @@ class Disconnect(_Step):
             case MethodNode(statistics=statistics), "statistic":
                 index = _index(statistics, place, node.id)
                 changed = replace(node, statistics=statistics[:index] + statistics[index + 1 :])
+            case AlignedNode(), "to":
+                changed = replace(node, to="")
             case StatisticNode(), "model":
                 changed = replace(node, model="")
             case SumNode(terms=terms), "term":

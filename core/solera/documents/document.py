@@ -12,6 +12,7 @@ from typing import Literal
 
 from solera.recipes.nodes import (
     AdapterNode,
+    AlignedNode,
     CheckpointNode,
     MethodNode,
     Node,
@@ -142,12 +143,15 @@ def links(document: Document) -> tuple[Link, ...]:
 def ports(node: AnyNode) -> tuple[tuple[str, str], ...]:
     """The input ports of a node and what each is connected to (empty if free), top to bottom.
 
-    Names: ``"base"``, ``"input:0"`` ..., ``"statistic:0"`` ... (of a method), ``"model"`` (of a statistic),
-    ``"term:0"`` ..., ``"part:0"`` ... (of a stack), ``"model:0"`` ... (of a layout of tokens), ``"source"``.
+    Names: ``"base"``, ``"input:0"`` ..., ``"statistic:0"`` ... (of a method), ``"model"`` (of a statistic), ``"to"``
+    (of an aligned checkpoint), ``"term:0"`` ..., ``"part:0"`` ... (of a stack), ``"model:0"`` ... (of a layout
+    of tokens), ``"source"``.
     """
     match node:
         case AdapterNode(base=base):
             return (("base", base),)
+        case AlignedNode(to=to):
+            return (("to", to),)
         case StatisticNode(model=model):
             return (("model", model),)
         case CheckpointNode():

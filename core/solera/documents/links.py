@@ -6,7 +6,16 @@ from collections.abc import Mapping
 from typing import Literal, Protocol
 
 from solera.documents.document import AnyNode, Document, SaveNode, TaskNode, sources
-from solera.recipes.nodes import AdapterNode, CheckpointNode, MethodNode, StackNode, StatisticNode, SumNode, TokensNode
+from solera.recipes.nodes import (
+    AdapterNode,
+    AlignedNode,
+    CheckpointNode,
+    MethodNode,
+    StackNode,
+    StatisticNode,
+    SumNode,
+    TokensNode,
+)
 from solera.recipes.types import TOTAL_TOLERANCE
 
 PortType = Literal["weights", "delta", "importance", "any"]
@@ -130,7 +139,7 @@ class Wiring:
         node = self._nodes[target]
         if port.startswith("statistic:"):
             return "importance"
-        if isinstance(node, (SaveNode, TaskNode, StackNode, TokensNode, StatisticNode)) or port == "base":
+        if isinstance(node, (SaveNode, TaskNode, StackNode, TokensNode, StatisticNode, AlignedNode)) or port == "base":
             return "weights"
         if isinstance(node, MethodNode):
             facts = self._methods.get(node.method)
@@ -160,6 +169,8 @@ class Wiring:
             if isinstance(from_, CheckpointNode) and not isinstance(from_, AdapterNode):
                 return None
             return "The base of an adapter is a checkpoint: the model it was trained on."
+        if isinstance(to, AlignedNode):
+            return None if type(from_) is CheckpointNode else "A checkpoint is aligned to another one on disk."
         if isinstance(to, CheckpointNode) and not isinstance(to, StatisticNode):
             return "A checkpoint takes no input; it is read from disk."
         if isinstance(to, TokensNode):
