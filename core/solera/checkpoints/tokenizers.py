@@ -77,10 +77,11 @@ def united(first: Tokens, others: Iterable[Tokens], texts: Iterable[str] = ()) -
     """The first vocabulary with what the others have beside, in order of models and rows, then with these texts."""
     ids = dict(first.ids)
     new: list[dict[str, Any]] = []
+    end = max(ids.values(), default=-1) + 1
 
     def add(token: str, flags: Mapping[str, Any]) -> None:
         if token not in ids:
-            ids[token] = max(ids.values(), default=-1) + 1
+            ids[token] = end + len(new)
             new.append({**_PLAIN, **flags, "id": ids[token], "content": token})
 
     for other in others:
@@ -113,7 +114,7 @@ def tokenizer_files(tokens: Tokens, found: Tokens) -> dict[str, str | Path | Non
     if tokens.plain is found.plain:
         return {**_nothing(CARRIED), **kept}
     kept |= dict.fromkeys(_SLOW, None)
-    kept[FILE] = json.dumps(tokens.plain, indent=2, ensure_ascii=False) + "\n"
+    kept[FILE] = json.dumps(tokens.plain, ensure_ascii=False) + "\n"
     return {**_nothing(CARRIED), **kept}
 
 
