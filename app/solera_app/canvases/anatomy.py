@@ -74,7 +74,7 @@ class Anatomy:
 @lru_cache(maxsize=4096)
 def anatomy(face: Face, lines: int) -> Anatomy:
     """The measures of a node with this face and this many lines of preview and state text."""
-    if face.kind == "checkpoint":
+    if face.kind == "checkpoint" and not face.inputs:
         centres = tuple(HEADER + 4 + LINE * (i + 0.5) for i in range(lines))
         height = HEADER + 4 + LINE * max(lines, 1) + 12
         return Anatomy(height, {}, QPointF(WIDTH, HEADER), {}, (), centres)

@@ -2,10 +2,13 @@
 
 from solera.documents.commands import Connect, Disconnect, RemoveNodes
 from solera.documents.document import Document
+from solera.documents.history import History
 from solera.documents.links import Wiring
 from solera.recipes.nodes import AlignedNode, CheckpointNode, Recipe, SumNode, Term
+from solera_app.canvases.anatomy import anatomy
 from solera_app.canvases.clipboard import copied, pasted
 from solera_app.canvases.faces import faces
+from solera_app.canvases.recipe import RecipeCanvas
 
 RECIPE = Recipe(
     (
@@ -21,6 +24,16 @@ def test_it_shows_what_it_is_aligned_to(cards):
     assert face.output is not None
     assert (face.kind, face.tag, face.output.shape) == ("checkpoint", "aligned", "weights")
     assert [(port.name, port.label, port.filled) for port in face.inputs] == [("to", "a", True)]
+
+
+def test_it_is_drawn_with_its_link(qtbot, cards):
+    canvas = RecipeCanvas(History(Document(RECIPE)), cards)
+    qtbot.addWidget(canvas)
+    canvas.resize(900, 600)
+    canvas.show()
+    assert not canvas.grab().toImage().isNull()
+    item = canvas.picture.items_by_id["b"]
+    assert anatomy(item.face, 0).port("to").x() == 0
 
 
 def test_its_port_can_be_freed_and_connected(cards):
