@@ -8,8 +8,10 @@ import pytest
 
 from solera.checkpoints.tensor_ref import TensorRef
 from solera.errors import InputError, NotFoundError, OutputError, SoleraError, TaskError
+from solera.events import PointScored
 from solera.families.family import Family
 from solera.jobs.job import Job
+from solera.jobs.spec import JobSpec
 from solera.projects.project import Project
 from solera.recipes.nodes import CheckpointNode, Recipe, SumNode, Term
 from solera.runs.reader import RunReader
@@ -285,3 +287,17 @@ def test_unfinished_jobs_are_offered_again(folder: Path) -> None:
 def test_what_a_job_returns_is_json(bench: Workbench) -> None:
     result = finish(bench, bench.submit_explore(LINE))
     assert json.loads(json.dumps(result)) == result
+
+
+def test_an_exploration_in_a_process_gives_the_same_run(bench: Workbench) -> None:
+    """It is recorded there, point by point; whoever watches here sees the same."""
+    here = RunReader(finish(bench, bench.submit(LINE, fresh=True))["path"])
+    events = bench.jobs.subscribe()
+    args = {"experiment": LINE, "fresh": True, "process": True}
+    job = bench.jobs.submit(JobSpec("explore", "Apart", args, ("cpu",)))
+    there = RunReader(finish(bench, job)["path"])
+    assert any("in a process of its own" in said.text for said in job.log)
+    assert (there.state, there.count, job.run) == ("done", here.count, there.header.id)
+    np.testing.assert_array_equal(there.points().values, here.points().values)
+    told = [events.get() for _ in range(events.qsize())]
+    assert [event.index for event in told if isinstance(event, PointScored)] == list(range(here.count))
