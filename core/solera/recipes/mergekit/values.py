@@ -53,6 +53,8 @@ class Reading:
                 return self._decoded(one.settings[declared.name], declared, place, said[i + 1 :], where)
         if declared.required:
             message = f"'{declared.name}' is required; mergekit has no default for it."
+            if where == "base_model":
+                message += " The base is merged like the others here: list it among the models, or leave it out."
             self._faults.append(Fault("param.missing", where, message))
         return declared.default
 

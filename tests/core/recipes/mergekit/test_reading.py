@@ -252,6 +252,7 @@ def test_dtypes():
         ("merge_method: tis\nbase_model: b\nmodels: [{model: a}]", 1, "Did you mean 'ties'?"),
         ("merge_method: ties\nmodels:\n  - {model: a, parameters: {weight: 1}}", 0, "needs 'base_model'"),
         ("merge_method: linear\nmodels:\n  - model: a", 3, "'weight' is required"),
+        ("base_model: b\nmerge_method: linear\nmodels: [{model: a, parameters: {weight: 1}}]", 1, "list it among"),
         ("merge_method: linear\nparameters: {wieght: 1}\nmodels:\n  - {model: a}", 2, "Did you mean 'weight'?"),
         ("merge_method: linear\nslices: []\nmodels: []", 0, "has exactly one of"),
         ("merge_method: linear\nmodels:\n  - {modle: a}", 3, "'model'"),
