@@ -53,7 +53,7 @@ _TYPE_WORDS: dict[PortShape, str] = {
 #: How what a statistic says beside the parameters of its kind is declared.
 STATISTIC_PARAMS = (
     ParamSpec("task", "str", "", param=Param(help="Whose examples are looked at.")),
-    ParamSpec("split", "str", "train", choices=("train", "selection", "report"), param=Param(help="Which data.")),
+    ParamSpec("split", "choice", "train", choices=("train", "selection", "report"), param=Param(help="Which data.")),
     ParamSpec("samples", "int", 0, param=Param(0, help="How many examples; 0 is all.")),
     ParamSpec("seed", "int", 0, param=Param(help="Of a part of the examples, and of what is drawn.")),
 )

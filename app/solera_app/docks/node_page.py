@@ -199,7 +199,7 @@ class NodePage(QWidget):
         about = spec.summary if spec is not None else f"No statistic is called '{node.statistic}'."
         self.subject.show_subject(icon, self._titles[node.id], about, state)
         names = tuple(dict.fromkeys(("", *tasks, node.task)))
-        rows = [replace(row, choices=names) if row.name == "task" else row for row in STATISTIC_PARAMS]
+        rows = [replace(row, kind="choice", choices=names) if row.name == "task" else row for row in STATISTIC_PARAMS]
         values = statistic_values(node)
         self.form.show_specs([*rows, *(spec.params if spec is not None else ())], values, prefix=f"{node.id}_")
         self._offer_switches(MethodNode(node.id, ""), [], [])

@@ -34,12 +34,12 @@ class StatisticSpec:
 
 _FISHER = (
     ParamSpec(
-        "labels", "str", "auto", choices=("auto", "exact", "sampled", "empirical"),
+        "labels", "choice", "auto", choices=("auto", "exact", "sampled", "empirical"),
         param=Param(help="All classes (exact), classes the model draws (sampled), or those of the data (empirical)."),
     ),
     ParamSpec("draws", "int", 1, param=Param(1, 1024, help="Classes drawn for each example, when sampled.")),
     ParamSpec(
-        "gradients", "str", "auto", choices=("auto", "vmap", "loop"),
+        "gradients", "choice", "auto", choices=("auto", "vmap", "loop"),
         param=Param(help="Gradients of several examples at once, or one after the other; auto takes the faster."),
     ),
 )  # fmt: skip

@@ -89,7 +89,7 @@ def _statistic_type(node: StatisticNode, found: Mapping[str, ValueType], faults:
 
 
 def _a(kind: str | None) -> str:
-    return "an importance" if kind == "importance" else f"a {kind}"
+    return {"importance": "an importance", "delta": "a delta"}.get(kind or "", str(kind))
 
 
 def _view_type(node: Node, found: Mapping[str, ValueType], faults: list[Fault]) -> ValueType | None:
