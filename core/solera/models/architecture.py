@@ -26,6 +26,9 @@ Factory = Callable[..., nn.Module]
 class Architecture(Protocol):
     """Builds a kind of network from a config. Holds no state; may be used by several threads at once.
 
+    It may also have a method ``symmetry(config)``: which units of its network may change places, as plain data (see
+    :func:`solera.alignment.deriving.symmetry_of`), where that cannot be read off the module's graph.
+
     Attributes:
         name: Registered name: ``"digits-cnn"``.
         title: What a person reads.

@@ -85,8 +85,8 @@ def barrier(a, b, repaired=False):
 def test_weight_matching_takes_the_barrier_between_multilayer_perceptrons():
     a, b = trained_mlp(0), trained_mlp(1)
     symmetry = trace_symmetry(a, REPORT[0][:2])
-    ends = [MemoryCheckpoint.from_module(each) for each in (a, b)]
-    found = match_weights(symmetry, *ends, QuietContext(), seed=Seed(0))
+    first, second = (MemoryCheckpoint.from_module(each) for each in (a, b))
+    found = match_weights(symmetry, first, second, QuietContext(), seed=Seed(0))
     moved = aligned(b, symmetry, found)
     torch.testing.assert_close(moved(REPORT[0]), b(REPORT[0]), rtol=1e-4, atol=1e-4)
     before, after = barrier(a, b), barrier(a, moved)

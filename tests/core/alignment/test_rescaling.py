@@ -73,14 +73,13 @@ def test_other_non_linearities_are_left_out():
 
 def test_gains_of_a_normalisation_are_scaled_not_what_stands_before_it():
     torch.manual_seed(0)
-    module = nn.Sequential(
-        nn.Conv2d(1, 6, 3, padding=1), nn.BatchNorm2d(6), nn.ReLU(), nn.Flatten(), nn.Linear(6 * 16, 4)
-    ).eval()
+    convolution, norm = nn.Conv2d(1, 6, 3, padding=1), nn.BatchNorm2d(6)
+    module = nn.Sequential(convolution, norm, nn.ReLU(), nn.Flatten(), nn.Linear(6 * 16, 4)).eval()
     with torch.no_grad():
-        module[1].running_var.uniform_(0.5, 2)
-        module[1].bias.normal_()
+        module.get_buffer("1.running_var").uniform_(0.5, 2)
+        norm.bias.normal_()
     found = made(module, "unit", torch.randn(8, 1, 4, 4))
     assert found.groups == ("0",)
-    assert torch.equal(found.tensors["0.weight"], module[0].weight)
-    norm = (found.tensors["1.weight"].square() + found.tensors["1.bias"].square()).sqrt()
-    torch.testing.assert_close(norm, torch.ones(6))
+    assert torch.equal(found.tensors["0.weight"], convolution.weight)
+    size = (found.tensors["1.weight"].square() + found.tensors["1.bias"].square()).sqrt()
+    torch.testing.assert_close(size, torch.ones(6))

@@ -1,5 +1,7 @@
 """The permutations declared for language models leave what they compute unchanged, and undo planted ones."""
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -18,7 +20,7 @@ ROPE = {
     "hidden_size": 24, "intermediate_size": 20, "num_hidden_layers": 2, "num_attention_heads": 4, "vocab_size": 17,
     "num_key_value_heads": 2, "max_position_embeddings": 32,
 }  # fmt: skip
-CONFIGS = {
+CONFIGS: dict[str, dict[str, Any]] = {
     "llama": {"model_type": "llama", "architectures": ["LlamaForCausalLM"], **ROPE},
     "llama tied": {"model_type": "llama", "architectures": ["LlamaForCausalLM"], **ROPE, "tie_word_embeddings": True},
     "llama biased": {
