@@ -96,7 +96,7 @@ def rates() -> Rates:
 
 
 def _planned(bench: Bench, args: dict[str, Any], context: JobContext) -> _Merge:
-    from solera.execution.plan import MEMORY_BUDGET, plan
+    from solera.execution.plan import plan
     from solera.execution.writer import SHARD_BYTES
 
     recipe = bench.inputs.recipe(args["recipe"])
@@ -108,7 +108,7 @@ def _planned(bench: Bench, args: dict[str, Any], context: JobContext) -> _Merge:
         recipe, bench.inputs.checkpoints(recipe), bench.registry.methods,
         numbers={str(name): float(value) for name, value in args.get("numbers", {}).items()},
         dtype=args.get("dtype", ""), threads=context.threads,
-        memory_budget=args.get("memory_budget") or MEMORY_BUDGET,
+        memory_budget=args.get("memory_budget") or 0,
     )  # fmt: skip
     return _Merge(
         recipe, planned, Path(args["out"]), bool(args.get("force", False)), args.get("shard_bytes") or SHARD_BYTES,

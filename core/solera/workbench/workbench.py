@@ -141,14 +141,14 @@ class Workbench:
             FaultsError: The recipe has faults.
             CapacityError: The memory budget is too small.
         """
-        from solera.execution.plan import MEMORY_BUDGET, plan
+        from solera.execution.plan import plan
 
         faults = self.check(recipe)
         if faults:
             raise FaultsError(f"recipe {recipe.name or recipe.output}", faults)
         return plan(
             recipe, self.checkpoints(recipe), self.registry.methods,
-            numbers=numbers, dtype=dtype, memory_budget=memory_budget or MEMORY_BUDGET,
+            numbers=numbers, dtype=dtype, memory_budget=memory_budget,
         )  # fmt: skip
 
     def expected(self, plan: Plan, *, device: str = "", numbers: Mapping[str, float] | None = None) -> Expected:

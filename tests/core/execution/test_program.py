@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Annotated
 
 import pytest
@@ -10,11 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from solera.checkpoints.memory import MemoryCheckpoint
+from solera.checkpoints.opening import open_checkpoint
+from solera.context import QuietContext
 from solera.errors import InputError, PluginError
 from solera.execution import prepare as prepare_module
 from solera.execution.memory import materialise
 from solera.execution.plan import piece_bytes, plan
 from solera.execution.program import add_up, compile_recipe
+from solera.execution.stream import execute
 from solera.methods.spec import Piece, method
 from solera.params import Curve, Param, PerModel, Rules, Var
 from solera.recipes.nodes import CheckpointNode, MethodNode, Recipe, SumNode, Term
@@ -145,3 +149,88 @@ def test_values_are_let_go_when_nobody_needs_them():
     short = compile_recipe(Recipe((*NODES, *chain[:3]), "s2"), {}, opened())
     assert piece_bytes(long, opened(), 100) == piece_bytes(short, opened(), 100)
     assert plan(Recipe((*NODES, *chain), "s49"), opened(), {}).holds > 0
+
+
+def test_a_look_at_one_tensor_comes_before_its_pieces_and_has_its_parameters():
+    looks = []
+
+    def look(passes, *, x, **_):
+        looks.append((x, passes.numel, [(name, tuple(t[0].shape)) for name, t in passes]))
+        return float(sum(float(t[0].sum()) for _, t in passes))
+
+    @method("centre", prepare=look, prepare_over="tensor", granularity="element")
+    def centre(tensors, *, x: Annotated[float, Param(0, 10)] = 1.0, state=None):
+        """Take the sum away."""
+        return tensors[0] - state
+
+    made = run(centre, inputs=("a",), x=Curve((1.0, 3.0)))
+    assert looks == [(1.0, 6, [("layers.0.w", (6,))]), (3.0, 6, [("layers.1.w", (6,))])]
+    assert float(made["layers.0.w"].sum()) == 6 - 6 * 6
+
+
+def test_blocks_are_runs_of_rows_in_their_shape(tmp_path):
+    seen = []
+
+    @method("rows", granularity=lambda params: "block" if params["x"] > 0 else "element")
+    def rows(tensors, *, x: Annotated[float, Param(0, 10)] = 1.0, piece: Piece | None = None):
+        """Take each row's mean away."""
+        seen.append((piece.start, tuple(tensors[0].shape)))
+        return tensors[0] - tensors[0].mean(dim=-1, keepdim=True) * x
+
+    big = {"m": torch.randn(6, 40_000), "v": torch.randn(11), "s": torch.tensor(2.0)}
+    opened_ = {"a": MemoryCheckpoint.from_state_dict(big, "a")}
+    recipe = Recipe((NODES[0], MethodNode("o", "rows", ("a",))), "o")
+    held = materialise(recipe, opened_, {"rows": rows})
+    seen.clear()
+    folder = execute(plan(recipe, opened_, {"rows": rows}), tmp_path / "out", QuietContext())
+    assert sorted(seen) == [(0, ()), (0, (3, 40_000)), (0, (11,)), (120_000, (3, 40_000))]
+    for name, ref in open_checkpoint(folder).items():
+        assert torch.equal(ref.read(), held[name])
+    seen.clear()
+    flat = Recipe((NODES[0], MethodNode("o", "rows", ("a",), params={"x": 0.0})), "o")
+    execute(plan(flat, opened_, {"rows": rows}), tmp_path / "flat", QuietContext())
+    assert {shape for _, shape in seen} == {(1,), (11,), (131_072,), (240_000 - 131_072,)}
+
+
+@pytest.mark.parametrize("scope", ["tensor", "model"])
+def test_a_look_sees_what_steps_before_it_looked_for(scope, tmp_path):
+    """Two methods with first passes, one on top of the other, in pieces and whole."""
+
+    @method("sink", prepare=lambda passes, **_: max(float(t[0].max()) for _, t in passes), prepare_over="tensor",
+            granularity="element")  # fmt: skip
+    def sink(tensors, *, state=None):
+        """Take the largest away."""
+        return tensors[0] - state
+
+    @method("shift", prepare=lambda passes, **_: min(float(t[0].min()) for _, t in passes), prepare_over=scope,
+            granularity="element")  # fmt: skip
+    def shift(tensors, *, state=None):
+        """Take the smallest away."""
+        return tensors[0] - state
+
+    generator = torch.Generator().manual_seed(1)
+    state = {f"layers.{i}.w": torch.randn(300_000, generator=generator) for i in range(2)}
+    opened_ = {"a": MemoryCheckpoint.from_state_dict(state, "a")}
+    nodes = (NODES[0], MethodNode("s", "sink", ("a",)), MethodNode("o", "shift", ("s",)))
+    methods = {"sink": sink, "shift": shift}
+    folder = execute(plan(Recipe(nodes, "o"), opened_, methods, threads=3), tmp_path / "out", QuietContext())
+    sunk = {name: tensor - float(tensor.max()) for name, tensor in state.items()}
+    least = min(float(tensor.min()) for tensor in sunk.values())
+    held = materialise(Recipe(nodes, "o"), opened_, methods)
+    for name, ref in open_checkpoint(folder).items():
+        assert torch.equal(ref.read(), sunk[name] - (float(sunk[name].min()) if scope == "tensor" else least))
+        assert torch.equal(ref.read(), held[name])
+
+
+def test_many_tensors_cost_as_much_each_as_few(tmp_path):
+    def seconds(count):
+        state = {f"layers.{i}.w": torch.ones(8) for i in range(count)}
+        opened_ = {key: MemoryCheckpoint.from_state_dict(state, key) for key in "ab"}
+        recipe = Recipe((*NODES, SumNode("o", (Term("a", 0.5), Term("b", 0.5)))), "o")
+        began = time.process_time()
+        execute(plan(recipe, opened_, {}), tmp_path / str(count), QuietContext())
+        return time.process_time() - began
+
+    seconds(50)
+    few = min(seconds(n) for n in (400, 401))
+    assert seconds(6400) < 16 * few * 4
