@@ -14,7 +14,7 @@ from solera.documents.commands import Connect
 from solera.documents.document import Document, sources
 from solera.documents.links import Wiring
 from solera.errors import Fault
-from solera.recipes.nodes import CheckpointNode, MethodNode, Recipe, SumNode, Term
+from solera.recipes.nodes import CheckpointNode, MethodNode, Recipe, StatisticNode, SumNode, Term
 from solera.recipes.types import infer_types
 
 
@@ -26,6 +26,7 @@ class Method:
     min_inputs: int = 1
     max_inputs: int | None = None
     params: tuple[Any, ...] = ()
+    needs: str = ""
 
 
 METHODS: Any = {
@@ -46,7 +47,9 @@ def recipes(draw: st.DrawFn) -> Recipe:
         before = [node.id for node in made]
         some = st.lists(st.sampled_from(before), min_size=1, max_size=3, unique=True)
         inputs = tuple(draw(some))
-        if draw(st.booleans()):
+        if draw(st.integers(0, 5)) == 0:
+            made.append(StatisticNode(f"n{place}", "", model=inputs[0], statistic="gram", task="t"))
+        elif draw(st.booleans()):
             made.append(SumNode(f"n{place}", tuple(Term(name, draw(NUMBERS)) for name in inputs)))
         else:
             base = draw(st.sampled_from(["", *before]))
