@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from solera.errors import NotFoundError
+from solera.errors import InputError, NotFoundError
 from solera.testing.mergekit_cases import (
     CASES,
     OPEN_IN_BF16,
@@ -71,7 +71,7 @@ def live(request, tmp_path_factory):
     write_configurations(folder, request.param)
     try:
         return request.param, folder, run_mergekit(folder, list(CASES))
-    except NotFoundError as error:
+    except (InputError, NotFoundError) as error:
         pytest.skip(f"mergekit cannot be had here: {error}")
 
 

@@ -11,19 +11,19 @@ from importlib import import_module
 from pathlib import Path
 
 import torch
-import yaml
 
 
 def main(names: list[str]) -> None:
     """Merge every configuration."""
     torch.set_num_threads(1)
     read = import_module("mergekit.config").MergeConfiguration.model_validate
+    load = import_module("yaml").safe_load
     run_merge = import_module("mergekit.merge").run_merge
     options = import_module("mergekit.options").MergeOptions(
         quiet=True, write_model_card=False, clone_tensors=True, random_seed=0
     )
     for name in names:
-        plain = yaml.safe_load(Path(f"{name}.yml").read_text("utf-8"))
+        plain = load(Path(f"{name}.yml").read_text("utf-8"))
         try:
             run_merge(read(plain), f"mergekit-{name}", options)
         except (RuntimeError, ValueError, TypeError) as error:
