@@ -62,9 +62,10 @@ def model_card(plan: Plan, title: str, fingerprints: Mapping[str, str], recipe_t
     )
     numbers = plan.program.numbers
     values = "".join(f"\n- {name} = {value:.17g}" for name, value in sorted(numbers.items()))
+    models = len(set(plan.checkpoints) - set(plan.program.statistics))
     return (
-        f"---\ntags:\n- merge\n- solera\n---\n# {title}\n\nMade with Solera from {len(plan.checkpoints)} "
-        f"checkpoint{'' if len(plan.checkpoints) == 1 else 's'}.\n\n"
+        f"---\ntags:\n- merge\n- solera\n---\n# {title}\n\nMade with Solera from {models} "
+        f"checkpoint{'' if models == 1 else 's'}.\n\n"
         f"## Recipe\n\n```yaml\n{recipe}\n```\n"
         + (f"\nFree variables stood at:\n{values}\n" if values else "")
         + f"\n## Inputs\n\n| node | name | fingerprint |\n| --- | --- | --- |\n{rows}\n"
