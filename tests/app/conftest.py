@@ -28,9 +28,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(autouse=True)
 def _cycles_in_this_thread() -> Iterator[None]:
     """No thread of a test frees widgets of another (see solera_app.bridge.collector)."""
+    from PySide6.QtCore import QCoreApplication, QEvent
+
     gc.disable()
     gc.freeze()  # only what this test makes is looked at
     yield
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)  # no event loop runs that would do it
     gc.collect()
 
 

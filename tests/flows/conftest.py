@@ -24,6 +24,8 @@ def _cycles_in_this_thread() -> Iterator[None]:
     gc.disable()
     gc.freeze()  # only what this test makes is looked at
     yield
+    if (qt := sys.modules.get("PySide6.QtCore")) is not None:  # no event loop runs that would do it
+        qt.QCoreApplication.sendPostedEvents(None, qt.QEvent.Type.DeferredDelete)
     gc.collect()
     gc.enable()
 
