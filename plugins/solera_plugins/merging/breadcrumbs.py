@@ -53,6 +53,7 @@ def survey(
     granularity=lambda params: "block" if params["scope"] == "row" or params["compat"] == "authors" else "element",
     prepare=survey,
     prepare_over="tensor",
+    version=2,
     paper="Davari & Belilovsky 2024, Model Breadcrumbs: scaling multi-task model merging with sparse masks",
     url="https://arxiv.org/abs/2312.06795",
     also={

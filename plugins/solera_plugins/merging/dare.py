@@ -57,6 +57,7 @@ def smaller(passes: Passes, density: Sequence[float]) -> list[Cut]:
     granularity="element",
     prepare=survey,
     prepare_over="tensor",
+    version=2,
     paper="Yu et al. 2024, Language models are super Mario: absorbing abilities from homologous models as a free lunch",
     url="https://arxiv.org/abs/2311.03099",
     also={

@@ -44,6 +44,7 @@ def survey(
     granularity=lambda params: "tensor" if params["rank"] == "tensor" else "block",
     prepare=survey,
     prepare_over="tensor",
+    version=2,
     paper="Deep et al. 2024, DELLA-Merging: reducing interference in model merging through magnitude-based sampling",
     url="https://arxiv.org/abs/2406.11617",
     also={

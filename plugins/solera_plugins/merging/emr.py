@@ -33,6 +33,7 @@ def rescalers(passes: Passes, *, task: int, **_: object) -> float:
     takes="delta",
     base="required",
     granularity="element",
+    version=2,
     prepare=rescalers,
     prepare_when=lambda params: params["task"] > 0,
     paper="Huang et al. 2024, EMR-Merging: tuning-free high-performance model merging",
