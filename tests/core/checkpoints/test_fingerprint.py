@@ -103,7 +103,7 @@ def test_what_was_read_is_not_read_again(state):
         raise AssertionError("read again")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module.TensorRef, "read_into", fail)
+        patch.setattr("solera.checkpoints.tensor_ref.TensorRef.read_into", fail)
         found = hashing.finish(QuietContext())
     assert found == of(checkpoint)
 

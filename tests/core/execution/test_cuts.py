@@ -24,6 +24,7 @@ def test_pieces_cover_a_tensor_once_and_in_order(shape, cut, size):
         if cut == "element":
             assert piece is None
         else:
+            assert piece is not None
             assert math.prod(piece) == stop - start
             assert piece[1:] == shape[1:]
             assert cut == "block" or piece == shape

@@ -57,7 +57,8 @@ def test_moments_are_those_of_channels():
     network = Network(nn.Sequential(nn.Conv2d(2, 3, 3), nn.Flatten(), nn.Linear(27, 4)))
     data = Examples(torch.randn(20, 2, 5, 5), torch.zeros(20, dtype=torch.int64), 8)
     found = run("moments", network, data)
-    out = network.module[0](data.inputs)
+    first, *_ = network.module.children()
+    out = first(data.inputs)
     torch.testing.assert_close(found["0.mean"], out.mean((0, 2, 3)), rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(found["0.variance"], out.var((0, 2, 3), unbiased=False), rtol=1e-4, atol=1e-6)
 
@@ -78,7 +79,7 @@ def test_batchnorm_of_one_batch_is_torchs(examples):
     torch.testing.assert_close(found["1.running_mean"], twin[1].running_mean, rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(found["1.running_var"], twin[1].running_var, rtol=1e-5, atol=1e-6)
     assert torch.equal(network.flat, before)
-    assert not network.module[1].training
+    assert not any(module.training for module in network.modules())
 
 
 def test_batches_are_pooled():

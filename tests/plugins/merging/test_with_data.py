@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -16,7 +18,7 @@ from solera_plugins.merging.regmean import regmean
 f32 = torch.float32
 
 
-class Told:
+class _Told:
     """Passes over statistics and tensors that are held in memory."""
 
     def __init__(self, tensors, measured, piece=7):
@@ -33,6 +35,10 @@ class Told:
             yield name, [statistic.get(name) for statistic in self.measured]
 
 
+def told(tensors, measured) -> Any:
+    return _Told(tensors, measured)
+
+
 def draw(count, shape=(5, 4), seed=0):
     generator = torch.Generator().manual_seed(seed)
     return [torch.randn(shape, generator=generator) for _ in range(count)]
@@ -43,7 +49,7 @@ def draw(count, shape=(5, 4), seed=0):
 def test_fisher_is_its_formula_element_by_element(seed, count, favor):
     models, importances = draw(count, seed=seed), [f.square() for f in draw(count, seed=seed + 1)]
     shares = [0.2 + 0.3 * j for j in range(count)]
-    state = norms(Told([{"w": f} for f in importances], [{"w": f} for f in importances]))
+    state = norms(told([{"w": f} for f in importances], [{"w": f} for f in importances]))
     made = fisher.function(
         models, weight=shares, normalize=True, floor=0.01, favor_target=favor, statistics=importances, state=state
     )
@@ -148,8 +154,8 @@ def test_darex_divides_by_what_each_layer_says():
         {"fc.weight": d * 0.01, "fc.bias": b * 0.01} for d, b in zip(draw(2, (8, 30)), draw(2, (8,)), strict=True)
     ]
     means = [{"fc.weight": m} for m in draw(2, (30,), seed=3)]
-    chosen = {"density": [0.1, 0.3], "eta": 0.45, "compat": "none"}
-    state = mean_divisors(Told(deltas, means), **chosen)
+    chosen: dict[str, Any] = {"density": [0.1, 0.3], "eta": 0.45, "compat": "none"}
+    state = mean_divisors(told(deltas, means), **chosen)
     wanted = [
         float(darex_q(d["fc.weight"], m["fc.weight"], p).mean())
         for d, m, p in zip(deltas, means, [0.1, 0.3], strict=True)
