@@ -12,7 +12,7 @@ WORKERS ?= 2
 
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.solera-installed
-EXTRAS := app,demo,analysis,bench,dev
+EXTRAS := app,demo,hf,analysis,bench,dev
 SOURCES := core app plugins assets
 
 .PHONY: install demo test test-all bench docs check-python lint types

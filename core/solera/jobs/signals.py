@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -13,12 +14,17 @@ from solera.jobs.queue import JobQueue
 EXIT_INTERRUPTED = 3
 """Exit status of a program that was stopped resumably."""
 
+#: Seconds in which a signal that comes again is the same request: ``timeout`` and batch systems send theirs to the
+#: process and to its group.
+_SAME = 0.5
+
 
 class Stopped:
     """Whether, and by which signal, the program was asked to end."""
 
     def __init__(self) -> None:
         self.by: signal.Signals | None = None
+        self.at = 0.0
 
     def __bool__(self) -> bool:
         return self.by is not None
@@ -41,8 +47,10 @@ def resumable(queue: JobQueue) -> Iterator[Stopped]:
 
     def stop(number: int, _: FrameType | None) -> None:
         if stopped:
+            if time.monotonic() - stopped.at < _SAME:
+                return
             raise KeyboardInterrupt
-        stopped.by = signal.Signals(number)
+        stopped.by, stopped.at = signal.Signals(number), time.monotonic()
         # The handler runs between any two instructions of the main thread, which may hold the queue's lock.
         threading.Thread(target=queue.interrupt, name="solera-interrupt", daemon=True).start()
 
