@@ -323,3 +323,22 @@ def test_a_score_may_be_required(project: Path) -> None:
     assert "there are: rotated.cross_entropy, rotated.accuracy" in done.stderr
     done = solera(*words, "--require", "rotated.loss", "--json")
     assert (done.returncode, json.loads(done.stdout)["code"]) == (2, "input")
+
+
+def test_a_network_of_ones_own_is_named_where_no_config_says_it(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = "from solera_plugins.digits.network import DigitsCnn\n\ndef make():\n    return DigitsCnn(width=48)\n"
+    (tmp_path / "mynet.py").write_text(made)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    for file in (project / "checkpoints" / "digits-base").glob("*.safetensors*"):
+        shutil.copy(file, bare)
+    words = ("evaluate", bare, "-t", "rotated", "--project", project, "-q", "--json")
+    told = solera(*words)
+    assert told.returncode == 1
+    assert "config" in told.stderr
+    named = solera(*words, "--factory", "mynet:make")
+    usual = solera("evaluate", "digits-base", *words[2:])
+    assert result_of(named)["scores"] == result_of(usual)["scores"]

@@ -14,6 +14,9 @@ from solera.errors import InputError
 ProjectFolder = Annotated[Path | None, typer.Option("--project", help="The project; the one around here unless given.")]
 Tasks = Annotated[list[str] | None, typer.Option("--task", "-t", help="A task of the project; may be repeated.")]
 Device = Annotated[str, typer.Option(help="torch device, such as cuda:0.")]
+Factory = Annotated[
+    str, typer.Option(help="What makes the network where no config says it: 'package.module:function'.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 
 
@@ -27,6 +30,7 @@ def evaluate(
     model: Annotated[str, typer.Argument(help="A checkpoint, an entry of the library, or a recipe.")],
     task: Tasks = None,
     split: Annotated[str, typer.Option(help="On which data: train, selection or report.")] = "report",
+    factory: Factory = "",
     project: ProjectFolder = None,
     device: Device = "",
     require: Annotated[
@@ -46,7 +50,9 @@ def evaluate(
             requirement.check(columns)
         result = submit_and_run(
             bench,
-            lambda: bench.submit_evaluate(_model(bench, model), task or (), split=_split(split), device=device),
+            lambda: bench.submit_evaluate(
+                _model(bench, model), task or (), split=_split(split), device=device, factory=factory
+            ),
             quiet=quiet,
             json=json,
         )
@@ -80,6 +86,7 @@ def explore(
     budget: Annotated[int, typer.Option(min=0, help="Most points; 0 leaves it to the explorer.")] = 0,
     limit: Annotated[int, typer.Option(min=0, help="Samples per task; 0 is all.")] = 0,
     seed: Annotated[int, typer.Option(help="Root of the randomness.")] = 0,
+    factory: Factory = "",
     fresh: Annotated[bool, typer.Option("--fresh", help="Record anew even if an equal run is there.")] = False,
     project: ProjectFolder = None,
     device: Device = "",
@@ -109,7 +116,7 @@ def explore(
                 "solera": 1, "kind": "explore", "family": family, "tasks": list(task or bench.tasks()),
                 "split": _split(split), "report": "" if report == "none" else _split(report),
                 "explorer": {"name": explorer or "grid", "params": _params(param)},
-                "budget": budget, "limit": limit, "seed": seed, "device": device,
+                "budget": budget, "limit": limit, "seed": seed, "device": device, "factory": factory,
             }  # fmt: skip
         result = submit_and_run(bench, lambda: bench.submit(plain, fresh=fresh), quiet=quiet, json=json)
     if json:

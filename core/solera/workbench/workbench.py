@@ -324,8 +324,9 @@ class Workbench:
         return self.submit(_of_kind("compare", experiment), fresh=fresh)
 
     def submit_evaluate(
-        self, model: Any, tasks: Sequence[str] = (), *, split: str = "report", title: str = "", device: str = ""
-    ) -> Job:
+        self, model: Any, tasks: Sequence[str] = (), *, split: str = "report", title: str = "", device: str = "",
+        factory: str = "",
+    ) -> Job:  # fmt: skip
         """Queue scoring one model.
 
         Args:
@@ -334,6 +335,7 @@ class Workbench:
             split: On which data.
             title: A line for a person.
             device: torch device; empty takes the settings'.
+            factory: ``"package.module:function"`` that makes the network, where no config says it.
         """
         from solera.recipes.plain import to_plain
 
@@ -347,6 +349,7 @@ class Workbench:
             "tasks": list(tasks or self.tasks()),
             "report": split,
             "device": device,
+            "factory": factory,
         }
         return self.submit(plain)
 
