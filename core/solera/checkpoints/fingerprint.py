@@ -13,7 +13,6 @@ import hashlib
 import json
 import os
 import re
-import tempfile
 from collections.abc import Hashable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -24,6 +23,7 @@ from solera.checkpoints.checkpoint import Checkpoint
 from solera.checkpoints.tensor_ref import Source, TensorRef
 from solera.context import Context
 from solera.errors import ChangedError, InputError
+from solera.files import replace_text
 from solera.tensors.specs import ITEM_SIZES
 
 #: What every fingerprint begins with: the definition it follows.
@@ -80,10 +80,7 @@ def remember_fingerprint(checkpoint: Checkpoint, cache: Path, result: str) -> No
         return
     with suppress(OSError):
         cache.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=cache, prefix=".")
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(result)
-        os.replace(temporary, cache / f"{checkpoint.identity()}.txt")
+        replace_text(cache / f"{checkpoint.identity()}.txt", result)
 
 
 def require_pinned(id_: str, pinned: str, found: str, checkpoint: Checkpoint) -> None:

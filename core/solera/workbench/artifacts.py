@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from solera.checkpoints.fingerprint import BLOCK
 from solera.errors import OutputError
+from solera.files import replace_text
 
 if TYPE_CHECKING:
     from solera.context import Context
@@ -46,9 +46,8 @@ class Artifacts:
     def record(self, key: str, out: Path) -> None:
         """Note a finished result."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        temporary = self._folder / f".{key}.{os.getpid()}"
-        temporary.write_text(json.dumps({"path": str(out), "weights": _weights(out)}, indent=1), encoding="utf-8")
-        temporary.replace(self._folder / f"{key}.json")
+        text = json.dumps({"path": str(out), "weights": _weights(out)}, indent=1)
+        replace_text(self._folder / f"{key}.json", text)
 
 
 def artifact_key(plan: Plan, fingerprints: Mapping[str, str], device: str, shard_bytes: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,8 +52,7 @@ class Inputs:
         self.registry = registry
         self.project = project
         self.cache = cache
-        self._open: dict[tuple[str, str], Checkpoint] = {}
-        self._adapters: dict[tuple[str, Checkpoint], Checkpoint] = {}
+        self._open: dict[tuple[str, Hashable], Checkpoint] = {}
         self._aligned: dict[tuple[object, ...], Checkpoint] = {}
         self.factories: dict[str, str | Factory] = {}
         self.tasks: dict[str, Task] = {}
@@ -122,20 +121,8 @@ class Inputs:
                     message = f"'{source}' lived in the memory of a script that has ended; save it to disk first."
                     raise NotFoundError(message, source=source)
                 return self._memory[source.removeprefix(MEMORY)]
-        path = self.path_of(source)
-        with self._lock:
-            known = self._open.get((str(path), strip))
-            if known is not None:
-                try:
-                    known.verify()
-                    return known
-                except (ChangedError, NotFoundError):
-                    known.close()
-            opened = open_checkpoint(path, formats=self.registry.formats, strip=strip)
-            if source.startswith(HUB):
-                opened.name = f"{read_hub(source).model}@{path.name[:12]}"
-            self._open[str(path), strip] = opened
-            return opened
+        formats = self.registry.formats
+        return self._kept(source, strip, lambda path: open_checkpoint(path, formats=formats, strip=strip))
 
     def open_adapter(self, source: str, base: Checkpoint) -> Checkpoint:
         """What an adapter adds to a base: a path or ``library:NAME``.
@@ -147,20 +134,25 @@ class Inputs:
         """
         from solera.checkpoints.adapters.opening import open_delta
 
+        formats = self.registry.formats
+        return self._kept(source, base, lambda path: open_delta(base, path, formats=formats))
+
+    def _kept(self, source: str, way: Hashable, make: Callable[[Path], Checkpoint]) -> Checkpoint:
+        """A source opened in a way (under a view, on a base): what is open, unless it changed, or else a new one."""
         path = self.path_of(source)
         with self._lock:
-            known = self._adapters.get((str(path), base))
+            known = self._open.get((str(path), way))
             if known is not None:
                 try:
                     known.verify()
                     return known
                 except (ChangedError, NotFoundError):
                     known.close()
-            opened = open_delta(base, path, formats=self.registry.formats)
+            made = make(path)
             if source.startswith(HUB):
-                opened.name = f"{read_hub(source).model}@{path.name[:12]}"
-            self._adapters[str(path), base] = opened
-            return opened
+                made.name = f"{read_hub(source).model}@{path.name[:12]}"
+            self._open[str(path), way] = made
+            return made
 
     def open_aligned(self, node: AlignedNode, to: Checkpoint) -> Checkpoint:
         """A checkpoint with its units where another's are; how they lie is found when it is first read.
@@ -428,9 +420,8 @@ class Inputs:
     def close(self) -> None:
         """Close every file."""
         with self._lock:
-            for checkpoint in (*self._adapters.values(), *self._open.values()):
+            for checkpoint in reversed(self._open.values()):  # adapters before their bases
                 checkpoint.close()
-            self._adapters.clear()
             self._aligned.clear()
             self._open.clear()
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from solera.files import replace_text
 
 #: Goes up whenever the same experiment on the same inputs would give other numbers.
 SEMANTICS = 1
@@ -50,9 +51,7 @@ class Memo:
     def remember(self, key: str, run: str) -> None:
         """Note a finished run."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        temporary = self.folder / f".{key}.{os.getpid()}"
-        temporary.write_text(run, encoding="ascii")
-        temporary.replace(self.folder / key)
+        replace_text(self.folder / key, run)
 
 
 def _torch() -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import tempfile
 import time
 from contextlib import suppress
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from solera.context import QuietContext
 from solera.errors import Cancelled, SoleraError
+from solera.files import replace_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -80,9 +80,7 @@ class Rates:
         rates[kind] = {"rate": smooth, "merges": int(before["merges"]) + 1 if before else 1}
         with suppress(OSError):
             self._file.parent.mkdir(parents=True, exist_ok=True)
-            temporary = self._file.with_name(f".{self._file.name}.{os.getpid()}")
-            temporary.write_text(json.dumps(rates, indent=1, sort_keys=True), encoding="utf-8")
-            temporary.replace(self._file)
+            replace_text(self._file, json.dumps(rates, indent=1, sort_keys=True))
 
     def _read(self) -> dict[str, Any]:
         try:
