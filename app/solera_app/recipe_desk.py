@@ -424,7 +424,7 @@ class RecipeDesk(QObject):
             return []
         entry = self._entry(node.source)
         if entry is None:
-            return [("Source", node.source)]
+            return [("Source", node.source)] if node.source else []  # a statistic has no file yet
         facts = [
             ("Adapter", entry.adapter),
             ("Trained on", entry.base),

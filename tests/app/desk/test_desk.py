@@ -10,7 +10,7 @@ import pytest
 from solera.documents.commands import AddNodes
 from solera.events import JobChanged, RunStarted
 from solera.projects.project import Project
-from solera.recipes.nodes import CheckpointNode
+from solera.recipes.nodes import CheckpointNode, StatisticNode
 from solera_app.actions.table import ACTIONS
 from solera_app.desk import _plugin_words
 from solera_app.docks.log import LogHandler
@@ -234,3 +234,15 @@ def test_empty_sheets_are_closed_when_an_example_brings_recipes(start: Any, fold
     file.write_text("solera: 1\nname: b\nnodes: {x: {checkpoint: x}}\noutput: x\n")
     application.desk._example_made({"recipes": ["recipes/b.yaml"], "experiments": []})
     assert [tabs.tabText(place) for place in range(tabs.count())] == ["b"]
+
+
+def test_a_statistic_has_no_file_to_tell_of(start: Any, folder: Path, qtbot: Any) -> None:
+    application = start(folder)
+    tab = application.window.tabs.currentWidget()
+    nodes = (CheckpointNode("a", "elsewhere"), StatisticNode("info", "", model="a", statistic="fisher", task="t"))
+    tab.opened.history.do(AddNodes(nodes))
+    page = application.window.inspector._node
+    tab.canvas.select(["a"])
+    assert not page.facts.isHidden()
+    tab.canvas.select(["info"])
+    assert page.facts.isHidden()
