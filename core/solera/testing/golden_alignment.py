@@ -21,29 +21,28 @@ from solera.alignment.weights import match_weights
 from solera.checkpoints.memory import MemoryCheckpoint
 from solera.context import QuietContext
 from solera.seeds import Seed
-from solera.testing.goldens import Result
+from solera.testing.golden_analysis import AnalysisCase, Findings
+from solera.testing.goldens import Unsupported
 
 _Tensors = dict[str, Tensor]
 
 
-def run_symmetry(file: Path, name: str, facts: Mapping[str, Any]) -> Result:
+def run_symmetry(case: AnalysisCase, found: Findings) -> None:
     """Run one case.
 
-    Args:
-        file: Its JSON.
-        name: ``"symmetry/weight_matching_mlp"``.
-        facts: What is in it.
+    Raises:
+        Unsupported: It is of another form.
     """
-    complaints: list[str] = []
+    file, facts = case.file, case.facts
     if "objective_after" in facts or any("visit_order" in run for run in facts.get("runs", ())):
-        worst = _weights(file, facts, complaints)
+        found.worst = _weights(file, facts, found.notes)
     elif any(isinstance(each, dict) and "corr" in each for each in facts.values()):
-        worst = _activations(file, facts, complaints)
+        found.worst = _activations(file, facts, found.notes)
     elif "loss_repaired" in facts:
-        worst = _repair(file, facts, complaints)
+        found.worst = _repair(file, facts, found.notes)
     else:
-        return Result(name, "unsupported", note=f"a case of the form {sorted(facts)}")
-    return Result(name, "failed" if complaints else "passed", worst, "; ".join(complaints))
+        raise Unsupported(f"a case of the form {sorted(facts)}")
+    found.compared += 1
 
 
 def _weights(file: Path, facts: Mapping[str, Any], complaints: list[str]) -> float:

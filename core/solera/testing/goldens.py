@@ -128,10 +128,11 @@ def run_case(file: Path, root: Path, methods: Methods, runners: Mapping[str, Run
     facts = json.loads(file.read_text("utf-8"))
     method = str(facts.get("method", file.parent.name)) if isinstance(facts, dict) else file.parent.name
     name = f"{file.parent.name}/{file.stem}"
-    if method == "symmetry":
-        from solera.testing.golden_alignment import run_symmetry
+    if method not in runners:
+        from solera.testing.golden_analysis import KINDS, run_analysis
 
-        return run_symmetry(file, name, facts)
+        if method in KINDS and isinstance(facts, dict):
+            return run_analysis(file, facts)
     runner = runners.get(method)
     tensors = file.with_suffix(".safetensors")
     if runner is None or not (tensors.is_file() or "grids" in facts):
