@@ -30,9 +30,12 @@ if TYPE_CHECKING:
     from solera.extend.example import ExampleFolder as ExampleFolder
     from solera.extend.manifest import API_VERSION as API_VERSION
     from solera.landscapes.explorer import Ask as Ask
+    from solera.landscapes.explorer import Chooses as Chooses
     from solera.landscapes.explorer import Explorer as Explorer
     from solera.landscapes.explorer import Extent as Extent
     from solera.landscapes.explorer import History as History
+    from solera.landscapes.explorer import Remark as Remark
+    from solera.landscapes.explorer import Remarks as Remarks
     from solera.landscapes.explorer import Space as Space
     from solera.methods import anchoring as anchoring
     from solera.methods import bricks as bricks
@@ -78,7 +81,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "solera.execution.writer": ("write_checkpoint",),
     "solera.extend.example": ("Example", "ExampleFolder"),
     "solera.extend.manifest": ("API_VERSION",),
-    "solera.landscapes.explorer": ("Ask", "Explorer", "Extent", "History", "Space"),
+    "solera.landscapes.explorer": ("Ask", "Chooses", "Explorer", "Extent", "History", "Remark", "Remarks", "Space"),
     "solera.methods": ("anchoring", "bricks"),
     "solera.methods.coefficients": ("pairwise_grid", "simplex_draws"),
     "solera.methods.darex": ("darex_q",),

@@ -12,13 +12,13 @@ from solera.context import Context
 from solera.errors import InputError
 from solera.events import Indicator, Logged, Phase, PointScored
 from solera.families.family import Family
-from solera.landscapes.explorer import Ask, Explorer, Extent, History, Space
+from solera.landscapes.explorer import Ask, Chooses, Explorer, Extent, History, Remarks, Space
 from solera.landscapes.landscape import Landscape
 from solera.landscapes.pareto import membership
 from solera.landscapes.summary import chosen_points, line_barriers, summary_line
 from solera.landscapes.volume import GrowingVolume
 from solera.seeds import Seed
-from solera.tasks.scores import Score
+from solera.tasks.scores import Difference, Score
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,9 +85,10 @@ def explore(
         raise InputError("The report must have the same tasks and metrics as the search.")
     extent = explorer.plan(space)
     total = _total(explorer, extent, budget)
-    past = _Past(space, history or History.empty(space))
+    past = _Past(space, history or History.empty(space), landscape, context)
     tell = _Teller(landscape.family, run, context, keep_samples)
     volume = GrowingVolume(space, extent.initial, past.history, run, context)
+    tell.remark(explorer, space, past.history, again=True)
     while len(past) < total:
         asks = _next(explorer, space, past.history, total, batch, seed)
         if not asks:
@@ -95,12 +96,13 @@ def explore(
         for ask in asks:
             past.add(ask, tell.point(landscape, ask, past.told, "search"))
             volume.grow(past.history)
+            tell.remark(explorer, space, past.history)
             context.progress(len(past), total, "points", explorer.name)
     found = line_barriers(space, past.history) if landscape.family.kind == "line" else {}
     for column, by_name in found.items():
         for name, barrier in by_name.items():
             tell.indicator(f"barrier:{name}:{column}", len(past), barrier.height)
-    chosen = chosen_points(space, past.history)
+    chosen = _chosen(explorer, space, past.history)
     reported = _report(report, chosen, past, tell) if report is not None else ()
     if reported and len(space.objectives) > 1:
         tell.log(_noise(reported, space))
@@ -108,7 +110,18 @@ def explore(
     return Exploration(past.history, chosen, reported, summary)
 
 
+def _chosen(explorer: Explorer, space: Space, history: History) -> tuple[tuple[float, ...], ...]:
+    own = explorer.chosen(space, history) if isinstance(explorer, Chooses) else ()
+    return tuple(dict.fromkeys([*chosen_points(space, history), *own]))
+
+
 def _total(explorer: Explorer, extent: Extent, budget: int | None) -> int:
+    if budget is not None and budget < extent.least:
+        raise InputError(
+            f"The explorer '{explorer.name}' needs {extent.least} points or more here; the budget is {budget}.",
+            least=extent.least,
+            budget=budget,
+        )
     limits = [limit for limit in (extent.total, budget) if limit is not None]
     if not limits:
         raise InputError(f"The explorer '{explorer.name}' has no end of its own; give a budget of points.")
@@ -119,7 +132,7 @@ def _next(explorer: Explorer, space: Space, history: History, total: int, batch:
     """The rest of the batch that the history ends in, or the next one: batches begin at multiples of their size."""
     begun = len(history) % batch
     before = len(history) - begun
-    known = History(history.coords[:before], history.values[:before], history.reported)
+    known = History(history.coords[:before], history.values[:before], history.reported, history.paired)
     return explorer.ask(space, known, min(batch, total - before), seed)[begun:]
 
 
@@ -180,6 +193,15 @@ class _Teller:
     def indicator(self, name: str, index: int, value: float) -> None:
         self.context.emit(Indicator(job=self.context.job, run=self._run, name=name, index=index, value=value))
 
+    def remark(self, explorer: Explorer, space: Space, history: History, *, again: bool = False) -> None:
+        """What the explorer says of the newest point; ``again`` where a run may lack its numbers."""
+        if isinstance(explorer, Remarks) and len(history):
+            said = explorer.remark(space, history)
+            for name, value in said.numbers.items():
+                self.indicator(name, len(history), value)
+            if said.text and not again:
+                self.log(said.text)
+
     def log(self, text: str) -> None:
         self.context.emit(Logged(text=text, job=self.context.job))
 
@@ -187,7 +209,7 @@ class _Teller:
 class _Past:
     """A history that grows without being copied at every point."""
 
-    def __init__(self, space: Space, start: History) -> None:
+    def __init__(self, space: Space, start: History, landscape: Landscape, context: Context) -> None:
         wanted = (len(start), len(space.coords)), (len(start), len(space.columns))
         if (start.coords.shape, start.values.shape) != wanted:
             raise InputError(
@@ -196,6 +218,7 @@ class _Past:
             )
         self._coords, self._values = np.array(start.coords), np.array(start.values)
         self._count = len(start)
+        self._landscape, self._context = landscape, context
         self.reported = [tuple(map(float, at)) for at in start.reported]
 
     def __len__(self) -> int:
@@ -208,7 +231,12 @@ class _Past:
 
     @property
     def history(self) -> History:
-        return History(self._coords[: self._count], self._values[: self._count], tuple(self.reported))
+        return History(self._coords[: self._count], self._values[: self._count], tuple(self.reported), self._paired)
+
+    def _paired(self, row: int, other: int, columns: tuple[int, ...]) -> Difference:
+        """Compare two points; one that is not remembered is scored again, with the same bytes."""
+        a, b = (self._landscape.evaluate(self._coords[i].tolist(), self._context) for i in (row, other))
+        return self._landscape.difference(a, b, columns)
 
     def add(self, ask: Ask, scores: Sequence[Score]) -> None:
         if self._count == len(self._coords):

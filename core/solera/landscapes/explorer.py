@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -11,7 +12,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from solera.families.coords import Coord
 from solera.seeds import Seed
-from solera.tasks.scores import Column, metric
+from solera.tasks.scores import Column, Difference, metric
+
+#: ``paired(row, other, columns)``: by how much the mean of some columns of one point exceeds another's, with its error.
+Paired = Callable[[int, int, tuple[int, ...]], Difference]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +27,15 @@ class Space:
         columns: What is measured at each point.
         labels: Named models at coordinates, in order; they need not lie within the ranges.
         objectives: Which columns to make good, as indices into ``columns``.
+        paired: Whether the objectives have values per sample, so that differences between points have an error of
+            their own; False where a task gives only an aggregate.
     """
 
     coords: tuple[Coord, ...]
     columns: tuple[Column, ...]
     labels: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     objectives: tuple[int, ...] = ()
+    paired: bool = True
 
     def minimised(self, values: ArrayLike) -> NDArray[np.float64]:
         """The objectives, turned so that smaller is better.
@@ -53,11 +60,13 @@ class Extent:
         shape: Points along each coordinate, if they fill a grid; else empty.
         initial: How many points come first whatever their scores are, as a yardstick for those after them; the
             reference of the hypervolume is fixed from them. 0 for an exploration that measures no hypervolume.
+        least: Fewest points it can work with; a smaller budget is refused. 0 if any will do.
     """
 
     total: int | None = None
     shape: tuple[int, ...] = ()
     initial: int = 0
+    least: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +90,13 @@ class History:
         coords: Shape (n, number of coordinates), float64.
         values: Shape (n, number of columns), float64; NaN where a score could not be computed.
         reported: Coordinates already scored again on the report split.
+        paired: Compares two of the points sample by sample; None where nobody can.
     """
 
     coords: NDArray[np.float64]
     values: NDArray[np.float64]
     reported: tuple[tuple[float, ...], ...] = ()
+    paired: Paired | None = None
 
     @staticmethod
     def empty(space: Space) -> History:
@@ -94,6 +105,47 @@ class History:
 
     def __len__(self) -> int:
         return len(self.coords)
+
+    def difference(self, row: int, other: int, columns: Sequence[int]) -> Difference:
+        """The mean of some columns at one point less that at another, paired by sample.
+
+        The error is NaN where a task gives only an aggregate.
+        """
+        if self.paired is not None:
+            return self.paired(row, other, tuple(columns))
+        gap = self.values[row, list(columns)].mean() - self.values[other, list(columns)].mean()
+        return Difference(float(gap), math.nan, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """What an explorer says after a point.
+
+    Attributes:
+        numbers: Kept with the run as indicators, by name: ``{"soup:size": 3}``.
+        text: A sentence for the log; empty for none.
+    """
+
+    numbers: Mapping[str, float] = field(default_factory=dict)
+    text: str = ""
+
+
+@runtime_checkable
+class Remarks(Protocol):
+    """An explorer that says what a point meant to it. Depends on the history alone, like asking."""
+
+    def remark(self, space: Space, history: History) -> Remark:
+        """What the newest point of a history meant."""
+        ...
+
+
+@runtime_checkable
+class Chooses(Protocol):
+    """An explorer with points of its own to score again on the report split, beside the best ones and the front."""
+
+    def chosen(self, space: Space, history: History) -> Sequence[tuple[float, ...]]:
+        """Those points, in the order they shall be told; each is one of the history."""
+        ...
 
 
 @runtime_checkable

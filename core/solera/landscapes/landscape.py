@@ -16,7 +16,8 @@ from solera.errors import InputError, NumericError
 from solera.events import Logged
 from solera.families.family import Family
 from solera.landscapes.explorer import Space
-from solera.tasks.scores import Column, Score, Split
+from solera.tasks.means import mean_difference
+from solera.tasks.scores import Column, Difference, Score, Split
 from solera.tasks.task import Evaluator, Task
 
 if TYPE_CHECKING:
@@ -100,9 +101,25 @@ class Landscape:
                 f"Objectives are columns of the landscape, each once ({', '.join(names)}); got {', '.join(chosen)}.",
                 unknown=unknown,
             )
-        return Space(
-            self.family.coords, self.columns, dict(self.family.labels), tuple(names.index(name) for name in chosen)
-        )
+        places = tuple(names.index(name) for name in chosen)
+        tasks = {self.columns[place].task for place in places}
+        paired = all(measure.task.yields != "aggregate" for measure in self.measures if measure.task.name in tasks)
+        return Space(self.family.coords, self.columns, dict(self.family.labels), places, paired)
+
+    def difference(self, a: Sequence[Score], b: Sequence[Score], columns: Sequence[int]) -> Difference:
+        """The mean of some columns at one point less that at another, paired by sample.
+
+        Args:
+            a: The scores of one point.
+            b: Those of the other.
+            columns: Which; of one metric where there are several.
+
+        Raises:
+            InputError: The columns measure different things.
+        """
+        units = {measure.task.name: measure.task.units for measure in self.measures}
+        populations = [units[self.columns[i].task] for i in columns]
+        return mean_difference([a[i] for i in columns], [b[i] for i in columns], populations)
 
     def evaluate(self, coords: Sequence[float], context: Context) -> tuple[Score, ...]:
         """The scores of one point, one per column.

@@ -10,10 +10,11 @@ from solera.context import QuietContext
 from solera.errors import Cancelled, InputError
 from solera.events import Indicator, Logged, PointScored
 from solera.landscapes.explore import explore
-from solera.landscapes.explorer import Ask, Extent, History
+from solera.landscapes.explorer import Ask, Extent, History, Remark
 from solera.landscapes.pareto import hypervolume
 from solera.landscapes.volume import reference_of
 from solera.seeds import Seed
+from solera.tasks.scores import difference
 
 
 class Walk:
@@ -189,3 +190,46 @@ def test_the_reference_is_finite_where_points_are_equal_or_missing():
     assert reference_of(np.array([[1.0, 0.0], [1.0, 0.0]])).tolist() == pytest.approx([1.1, 0.1])
     assert reference_of(np.array([[1.0, 2.0], [np.nan, 9.0], [np.inf, 1.0]])).tolist() == pytest.approx([1.1, 2.2])
     assert np.isnan(reference_of(np.array([[np.nan, 1.0]]))).all()
+
+
+class Remarking(Walk):
+    """A walk that says how much better than the first point each one is, and wants its third scored again."""
+
+    def remark(self, space, history):
+        gap = history.difference(len(history) - 1, 0, space.objectives[:1])
+        return Remark({"gain": gap.value, "error": gap.stderr}, f"point {len(history)}")
+
+    def chosen(self, space, history):
+        return [tuple(history.coords[3])]
+
+
+def test_remarks_are_kept_and_pair_points_by_sample(build, context):
+    run(build, context, explorer=Remarking(initial=3))
+    landscape = build("ABC", tasks=2)
+    first, *_, last = points(context)
+    a, b = (landscape.evaluate(event.coords, context)[0] for event in (last, first))
+    gap = difference(a, b)
+    assert indicators(context, "gain")[-1] == (9, pytest.approx(gap.value))
+    assert indicators(context, "error")[-1] == (9, pytest.approx(gap.stderr))
+    said = [event.text for event in context.events if isinstance(event, Logged)]
+    assert [text for text in said if text.startswith("point")] == [f"point {n}" for n in range(1, 10)]
+    assert points(context)[3].coords in [event.coords for event in points(context, "report")]
+
+
+def test_remarks_of_a_resumed_run_are_those_of_a_whole_one(build, context):
+    whole = run(build, context, explorer=Remarking(initial=3))
+    second = QuietContext()
+    half = history_of(points(context)[:5], build("ABC", tasks=2))
+    again = run(build, second, history=half, explorer=Remarking(initial=3))
+    assert whole.chosen == again.chosen
+    assert dict(indicators(second, "gain")) == {n: x for n, x in indicators(context, "gain") if n >= 5}
+
+
+def test_a_budget_below_what_an_explorer_needs_is_refused_with_the_number(build, context):
+    class Careful(Walk):
+        def plan(self, space):
+            return Extent(9, (), 0, 7)
+
+    with pytest.raises(InputError, match="needs 7 points or more here; the budget is 4"):
+        run(build, context, explorer=Careful(), budget=4)
+    assert not points(context)
