@@ -40,7 +40,8 @@ class PipeContext(Recorder):
         self.job = begin.job
         self.run = begin.run
         self.attempt = begin.attempt
-        self.device = begin.device
+        self.device = begin.devices[0]
+        self.devices = begin.devices
         self.threads = begin.threads
         self.seed = Seed(*begin.seed)
         self.scratch = Path(begin.scratch)

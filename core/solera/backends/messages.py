@@ -18,7 +18,7 @@ class Begin:
     job: str
     run: str
     attempt: int
-    device: str
+    devices: tuple[str, ...]
     threads: int
     seed: tuple[int, tuple[str, ...]]
     scratch: str

@@ -59,7 +59,7 @@ class ProcessHandler:
         try:
             ours.send(
                 Begin(
-                    self.target, args, context.job, context.run, context.attempt, context.device, context.threads,
+                    self.target, args, context.job, context.run, context.attempt, context.devices, context.threads,
                     (context.seed.root, context.seed.path), str(context.scratch),
                 )
             )  # fmt: skip

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 RecipeFile = Annotated[Path, typer.Argument(help="A recipe in YAML.")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="A free variable: NAME=VALUE; may be repeated.")]
-Device = Annotated[str, typer.Option(help="torch device, such as cuda:0.")]
+Device = Annotated[
+    str, typer.Option(help="torch device, such as cuda:0; several share a merge: cuda:0,cuda:1, or all.")
+]
 Dtype = Annotated[str, typer.Option(help="Storage dtype of the result, such as bfloat16.")]
 Memory = Annotated[str, typer.Option("--memory-budget", help="Memory it may hold, such as 8GiB.")]
 Download = Annotated[
@@ -136,7 +138,7 @@ def _cost(
     from solera.execution.stream import check_output
 
     numbers = _numbers(set_, recipe)
-    plan = bench.plan(recipe, numbers=numbers, dtype=dtype, memory_budget=_bytes(memory))
+    plan = bench.plan(recipe, numbers=numbers, dtype=dtype, memory_budget=_bytes(memory), device=device)
     if out is not None:
         check_output(plan, out, force=force)
     expected = bench.expected(plan, device=device, numbers=numbers)
@@ -176,6 +178,8 @@ def _show_cost(cost: dict[str, Any]) -> None:
         f"Reads {in_bytes(plan['reads'])}, holds at most {in_bytes(plan['holds'])}, writes {in_bytes(plan['writes'])}: "
         f"{in_count(plan['parameters'])} parameters in {plan['tensors']} tensors, {plan['computed']} computed."
     )
+    if plan["devices"]:
+        show(f"Computes on {', '.join(plan['devices'])}, holds at most {in_bytes(plan['device_holds'])} on each.")
     basis = cost["expected"]["basis"]
     show(f"Takes about {in_time(seconds)}, by {basis}." if seconds is not None else f"How long is not known: {basis}.")
     for one in cost.get("statistics", ()):

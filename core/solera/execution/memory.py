@@ -18,7 +18,8 @@ from solera.execution.affinity import affine_in_variables
 from solera.execution.cuts import coarsest, pieces
 from solera.execution.prepare import PIECE, look, prepare
 from solera.execution.program import Program, Step, add_up, compile_recipe
-from solera.execution.reading import Reader, check_result, store
+from solera.execution.reading import check_result, store
+from solera.execution.staged_reader import reader_on
 from solera.execution.targets import Target, find_ref, find_targets
 from solera.methods.spec import MethodSpec, Piece
 from solera.params import Site
@@ -61,7 +62,7 @@ def materialise(
     leaves = program.leaves(checkpoints)
     reference = leaves[program.reference]
     targets, ties = find_targets(reference, leaves, recipe.dtype)
-    load = Reader(leaves, device)
+    load = reader_on(device, leaves)
     states = prepare(program, targets, load, context)
     made: dict[str, Tensor] = {}
     for target in targets:
@@ -69,6 +70,7 @@ def materialise(
         if target.computed:
             here = look(program, target, load, states, context)
             result = program.evaluate(load, Piece(target.name), target.numel, target.shape, target.depth, here)
+            load.settle()
             stored = store(result, target.dtype, target.name)
             # A recipe that is one checkpoint gives the reader's own buffer, which is used again.
             made[target.name] = stored.clone() if stored is result else stored
@@ -137,7 +139,7 @@ class Materialiser:
         self._numel = max((span.stop for span in self._spans), default=0)
         self._shown = [span for span in self._spans if span.start < layout.numel]
         self._dtypes = {span.target.dtype for span in self._shown}
-        self._measured = Reader(program.statistics, device)
+        self._measured = reader_on(device, program.statistics)
         self._work: dict[str, Tensor] = {}
         self._kept = self._constants()
 
@@ -216,10 +218,11 @@ class Materialiser:
         return _FlatPasses(step, values, spans, program, partial(program.measured, step, self._measured))
 
     def _read(self, id_: str, out: Tensor) -> None:
-        load = Reader(self._checkpoints, self._device)
+        load = reader_on(self._device, self._checkpoints)
         for span in self._spans:
             self._context.check()
             span.of(out).view(-1).copy_(load(id_, span.target.name, 0, span.target.numel))
+        load.settle()
 
     def _prepared(self, step: Step, values: Mapping[str, Tensor], program: Program) -> Any:
         if not step.needs_prepare(program.numbers):

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from solera.checkpoints.checkpoint import Checkpoint
 from solera.errors import CapacityError
 from solera.execution.cuts import slice_of
+from solera.execution.devices import Device
 from solera.execution.prepare import PIECE
 from solera.execution.program import Program, Step, compile_recipe
+from solera.execution.staging import LEAST_WINDOW, SLOTS, WINDOW
 from solera.execution.targets import Target, find_ref, find_targets
 from solera.methods.spec import MethodSpec
 from solera.recipes.nodes import CheckpointNode, MethodNode, Recipe
@@ -25,6 +27,12 @@ CHUNK = 2**17
 
 #: Fewest elements worth a round of reading and writing.
 _LEAST_CHUNK = 2**12
+
+#: Elements of a chunk on a device with memory to spare: a call there is worth some megabytes.
+DEVICE_CHUNK = 2**24
+
+#: Threads that feed one device: while one waits for a method's answer the others read and write.
+DEVICE_WORKERS = 4
 
 #: Tensors a method holds for itself beside its inputs and result, in units of its input.
 _SCRATCH = 4
@@ -46,12 +54,16 @@ class Plan:
         targets: The tensors of the result, in the reference's order.
         ties: Alias -> the name it is stored under.
         reads: Bytes read from checkpoints; a method with a first pass reads its inputs again each time.
-        holds: Most bytes held in memory at once.
+        holds: Most bytes held in main memory at once.
         writes: Bytes of tensors written.
         chunk: Elements computed at a time, but where a method needs whole slices or tensors.
         workers: Pieces in work at the same time.
         memory_budget: What ``holds`` was kept under.
         dropped: Names that some checkpoint has and the result has not.
+        devices: What computes, where it is not the CPU; ``workers`` are divided among them.
+        device_holds: Most bytes held on each of them at once.
+        device_budget: What that was kept under: of what is free, a share.
+        window: Bytes of one window through which they are copied to.
     """
 
     program: Program
@@ -65,6 +77,10 @@ class Plan:
     workers: int
     memory_budget: int
     dropped: tuple[str, ...] = ()
+    devices: tuple[Device, ...] = ()
+    device_holds: int = 0
+    device_budget: int = 0
+    window: int = WINDOW
 
     @property
     def reference(self) -> Checkpoint:
@@ -78,11 +94,11 @@ class Plan:
 
     def piece_bytes(self, numel: int) -> int:
         """Most bytes one worker holds while it computes a piece of so many elements."""
-        return piece_bytes(self.program, self.leaves, numel)
+        return piece_bytes(self.program, self.leaves, numel, staged=bool(self.devices))
 
     def look_bytes(self, target: Target) -> int:
         """Most bytes one worker holds while a method looks at a whole tensor in a first pass."""
-        return _look_bytes(self.program, self.leaves, target)
+        return _look_bytes(self.program, self.leaves, target, staged=bool(self.devices))
 
     def summary(self) -> dict[str, Any]:
         """JSON-ready, for ``check``, ``--dry-run`` and the window."""
@@ -103,6 +119,8 @@ class Plan:
             "first_passes": [step.id for step in self.program.prepared],
             "inputs": {id_: checkpoint.name for id_, checkpoint in self.checkpoints.items()},
             "reference": self.program.reference, "chunk": self.chunk, "workers": self.workers,
+            "devices": [device.name for device in self.devices], "device_holds": self.device_holds,
+            "device_budget": self.device_budget,
         }  # fmt: skip
 
 
@@ -115,6 +133,7 @@ def plan(
     dtype: str = "",
     memory_budget: int = 0,
     threads: int = 0,
+    devices: Sequence[Device] = (),
 ) -> Plan:
     """See what a recipe takes.
 
@@ -127,11 +146,12 @@ def plan(
         memory_budget: Bytes that may be held. 0 is :data:`MEMORY_BUDGET`, or what the largest tensor takes where a
             method needs it whole, up to half of the machine's memory.
         threads: Pieces to work on at a time; one per core (at most 8) if 0.
+        devices: What computes instead of the CPU; several share the tensors.
 
     Raises:
         FaultsError: The recipe has faults or the checkpoints do not fit each other.
         InputError: A variable is unknown or has no value.
-        CapacityError: The budget is too small; the sentence has the numbers.
+        CapacityError: The budget, or a device's memory, is too small; the sentence has the numbers.
     """
     if dtype:
         recipe = replace(recipe, dtype=dtype)
@@ -139,15 +159,40 @@ def plan(
     used = {node.id: checkpoints[node.id] for node in program.recipe.checkpoints}
     leaves = program.leaves(used)
     targets, ties = find_targets(leaves[program.reference], leaves, recipe.dtype)
-    fit = _Fit(program, leaves, tuple(target for target in targets if target.computed))
-    budget = memory_budget or min(max(fit.least, MEMORY_BUDGET), max(_physical() // 2, MEMORY_BUDGET))
-    chunk, workers, holds = fit.within(budget, threads or min(os.cpu_count() or 1, 8))
+    fit = _Fit(program, leaves, tuple(target for target in targets if target.computed), staged=bool(devices))
+    threads = threads or min(os.cpu_count() or 1, 8)
+    place = _on_devices(fit, devices, threads, memory_budget) if devices else _here(fit, memory_budget, threads)
     kept = {target.name for target in targets} | set(ties)
     dropped = sorted({name for other in leaves.values() for name in other if name not in kept})
     return Plan(
-        program, used, targets, ties, _reads(program, leaves, targets), holds, sum(target.nbytes for target in targets),
-        chunk, workers, budget, tuple(dropped),
+        program, used, targets, ties, _reads(program, leaves, targets), writes=sum(t.nbytes for t in targets),
+        dropped=tuple(dropped), **place,
     )  # fmt: skip
+
+
+def _here(fit: _Fit, memory_budget: int, threads: int) -> dict[str, Any]:
+    """How the CPU does it: fields of the plan."""
+    budget = memory_budget or min(max(fit.least, MEMORY_BUDGET), max(_physical() // 2, MEMORY_BUDGET))
+    chunk, workers, holds = fit.within(budget, threads)
+    return {"chunk": chunk, "workers": workers, "holds": holds, "memory_budget": budget}
+
+
+def _on_devices(fit: _Fit, devices: Sequence[Device], threads: int, memory_budget: int) -> dict[str, Any]:
+    """How devices do it: fields of the plan. In main memory there are the windows, and what first passes gather."""
+    each = max(1, min(threads // len(devices), DEVICE_WORKERS))
+    free = {device.name: device.free() for device in devices}
+    name = min(free, key=free.__getitem__)
+    chunk, each, on_device = fit.within(free[name], each, DEVICE_CHUNK, name)
+    workers, budget = each * len(devices), memory_budget or MEMORY_BUDGET
+    room = (budget - workers * fit.gathered) // (workers * 2 * SLOTS)
+    window = max(min(room, WINDOW), LEAST_WINDOW) // 16 * 16
+    holds = workers * (2 * SLOTS * window + fit.gathered)
+    if holds > budget:
+        raise _too_small(fit.program, budget, holds, f"windows for the copies of {workers} workers")
+    return {
+        "chunk": chunk, "workers": workers, "holds": holds, "memory_budget": budget, "devices": tuple(devices),
+        "device_holds": on_device, "device_budget": free[name], "window": window,
+    }  # fmt: skip
 
 
 def _reads(program: Program, used: Mapping[str, Checkpoint], targets: tuple[Target, ...]) -> int:
@@ -165,15 +210,16 @@ def _reads(program: Program, used: Mapping[str, Checkpoint], targets: tuple[Targ
     return copied + sum(size.values()) + once_more + measured
 
 
-def piece_bytes(program: Program, used: Mapping[str, Checkpoint], numel: int) -> int:
-    """Most bytes one worker holds while it computes a piece of ``numel`` elements."""
+def piece_bytes(program: Program, used: Mapping[str, Checkpoint], numel: int, *, staged: bool = False) -> int:
+    """Most bytes one worker holds while it computes a piece of ``numel`` elements; staged: on its device."""
     widest = max((ITEM_SIZES[dtype] for checkpoint in used.values() for dtype in checkpoint.dtypes), default=4)
     live = peak = 0
     for step in program.steps:
         live += 1
         peak = max(peak, live + _own(step))
         live -= len(step.frees)
-    buffers = len(used) * (4 + widest)  # a raw and a wide one per checkpoint, reused
+    # A raw and a wide one per checkpoint, reused; on a device one more raw one, and a result on its way back.
+    buffers = len(used) * (4 + widest) + ((len(used) * widest + 8) if staged else 0)
     below = sum(checkpoint.held for checkpoint in used.values())
     return int(numel * ((buffers + 4 * peak + 8) * (_HOLES if program.whole else 1.0) + below))
 
@@ -188,26 +234,35 @@ def _own(step: Step) -> int:
     return (inputs + _SCRATCH + 2 * inputs) * (2 if step.spec.float64 else 1)
 
 
-def _look_bytes(program: Program, used: Mapping[str, Checkpoint], target: Target) -> int:
-    """What a first pass over one tensor holds: its buffers, and what it gathers."""
+def _look_bytes(
+    program: Program, used: Mapping[str, Checkpoint], target: Target, *, staged: bool = False
+) -> int:  # fmt: skip
+    """What a first pass over one tensor holds: its buffers, and what it gathers (in main memory, if staged)."""
     piece = max(min(PIECE, target.numel), slice_of(target.shape, program.cut(target.name, target.depth)))
-    gathered = _GATHERED * len(used) * min(target.numel, PIECE) // PIECE
-    return piece_bytes(program, used, piece) + gathered
+    return piece_bytes(program, used, piece, staged=staged) + (0 if staged else _gathered(used, target))
+
+
+def _gathered(used: Mapping[str, Checkpoint], target: Target) -> int:
+    return _GATHERED * len(used) * min(target.numel, PIECE) // PIECE
 
 
 class _Fit:
-    """How a merge fits a budget."""
+    """How a merge fits a budget: of main memory, or (staged) of a device's."""
 
-    def __init__(self, program: Program, used: Mapping[str, Checkpoint], targets: tuple[Target, ...]) -> None:
-        self._program = program
+    def __init__(
+        self, program: Program, used: Mapping[str, Checkpoint], targets: tuple[Target, ...], *, staged: bool = False
+    ) -> None:
+        self.program = program
+        self._staged = staged
         self._used = used
         cuts = {target.name: program.cut(target.name, target.depth) for target in targets}
         self._pieces = {target.name: slice_of(target.shape, cuts[target.name]) for target in targets}
         self._largest = max((target.numel for target in targets), default=0)
         looked_at = [target for target in targets if program.looks(target.name, target.depth)]
-        self._look = max((_look_bytes(program, used, target) for target in looked_at), default=0)
+        self._look = max((_look_bytes(program, used, target, staged=staged) for target in looked_at), default=0)
+        self.gathered = max((_gathered(used, target) for target in looked_at), default=0)
         self._statistics = _whole_statistics(program) if program.whole else 0
-        self._first = piece_bytes(program, used, min(PIECE, self._largest)) if program.prepared else 0
+        self._first = self._bytes(min(PIECE, self._largest)) if program.prepared else 0
 
     @property
     def least(self) -> int:
@@ -217,18 +272,27 @@ class _Fit:
     def _each(self, chunk: int) -> int:
         """What one worker holds at most; a method may look at a tensor again while it computes a piece."""
         piece = max(min(chunk, self._largest), *self._pieces.values(), 0)
-        return piece_bytes(self._program, self._used, piece) + self._look + self._statistics
+        return self._bytes(piece) + self._look + self._statistics
 
-    def within(self, budget: int, threads: int) -> tuple[int, int, int]:
+    def _bytes(self, numel: int) -> int:
+        return piece_bytes(self.program, self._used, numel, staged=self._staged)
+
+    def within(self, budget: int, threads: int, chunk: int = 0, device: str = "") -> tuple[int, int, int]:
         """Chunk size, workers, and bytes held.
+
+        Args:
+            budget: Bytes there are.
+            threads: Most workers.
+            chunk: Largest chunk; :data:`CHUNK` if 0.
+            device: Whose bytes they are; main memory's if empty.
 
         Raises:
             CapacityError: The budget is too small.
         """
         if self.least > budget:
-            raise _too_small(self._program, budget, self.least, self._why())
+            raise _too_small(self.program, budget, self.least, self._why(), device)
         together = max(self._pieces.values(), default=0)
-        chunk = CHUNK
+        chunk = chunk or CHUNK
         while chunk > _LEAST_CHUNK and chunk > together and self._each(chunk) * threads > budget:
             if threads > 1 and self._each(chunk) > budget // 2:
                 threads -= 1
@@ -261,8 +325,14 @@ def _whole_statistics(program: Program) -> int:
     )
 
 
-def _too_small(program: Program, budget: int, need: int, why: str) -> CapacityError:
+def _too_small(program: Program, budget: int, need: int, why: str, device: str = "") -> CapacityError:
     what = f"recipe {program.recipe.name}" if program.recipe.name else "This recipe"
+    if device:
+        return CapacityError(
+            f"{what} needs {_mebibytes(need)} of memory of {device} ({why}); {_mebibytes(budget)} may be taken there. "
+            "End what else runs on it, or merge on the CPU with --device cpu.",
+            needed=need, budget=budget, device=device,
+        )  # fmt: skip
     return CapacityError(
         f"{what} needs {_mebibytes(need)} of memory ({why}); the budget is {_mebibytes(budget)}. Raise it with "
         "--memory-budget.",

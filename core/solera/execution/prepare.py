@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
 from torch import Tensor
 
 from solera.context import Context
+from solera.errors import SoleraError
 from solera.execution.cuts import coarsest, pieces
 from solera.execution.program import Place, Program, Step
 from solera.execution.reading import Reader
@@ -67,6 +68,16 @@ class InputPasses:
                 if self._tell:
                     self._context.progress(done, self.numel, "elements", f"{self._step.id}: pass {self._passes}")
 
+    def through(self, prepare: Callable[..., Any], params: Mapping[str, Any]) -> Any:
+        """What a method's ``prepare`` makes of them, once all that was read for it is known to be finite."""
+        try:
+            found = prepare(self, **params)
+        except SoleraError:
+            self._load.settle()  # what was read may be what is wrong
+            raise
+        self._load.settle()
+        return found
+
     def sample(self) -> Sequence[Sequence[Tensor]]:
         """Runs from places spread evenly over the tensors; see :class:`solera.methods.spec.Passes`."""
         ends = list(accumulate(target.numel for target in self._targets))
@@ -115,7 +126,7 @@ def prepare(program: Program, targets: Sequence[Target], load: Reader, context: 
         assert step.spec is not None
         assert step.spec.prepare is not None
         passes = InputPasses(program, step, targets, load, dict(states), context, tell=True)
-        states[step.id] = step.spec.prepare(passes, **step.params(step.model_site, program.numbers))
+        states[step.id] = passes.through(step.spec.prepare, step.params(step.model_site, program.numbers))
     return states
 
 
@@ -143,5 +154,5 @@ def look(
             assert step.spec is not None
             assert step.spec.prepare is not None
             passes = InputPasses(program, step, [target], load, dict(found), context)
-            found[step.id] = step.spec.prepare(passes, **step.params(site, program.numbers))
+            found[step.id] = passes.through(step.spec.prepare, step.params(site, program.numbers))
     return found

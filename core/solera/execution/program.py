@@ -219,6 +219,11 @@ class Program:
         return {id_: self.views[id_] if id_ in self.views else checkpoints[id_] for id_ in ids}
 
     @cached_property
+    def loads(self) -> tuple[str, ...]:
+        """Ids of the checkpoints and views that every piece of the output is computed from."""
+        return tuple(step.id for step in self.steps if isinstance(step.node, CheckpointNode))
+
+    @cached_property
     def whole(self) -> bool:
         """Whether some step needs whole tensors."""
         return not all(step.by_element for step in self.steps) or any(view.whole for view in self.views.values())
@@ -299,6 +304,11 @@ class Place:
         self._depth = depth
         self._states = states
         self._resolved: dict[str, Any] = {}
+
+    @property
+    def loads(self) -> tuple[str, ...]:
+        """See :attr:`Program.loads`."""
+        return self._program.loads
 
     def evaluate(self, load: Load, start: int, stop: int, shape: tuple[int, ...] | None) -> Tensor:
         """The output at one piece; arguments as :meth:`Program.evaluate`."""

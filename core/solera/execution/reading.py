@@ -19,14 +19,13 @@ Allow = Callable[[NumericError], None]
 
 
 class Reader:
-    """Gives pieces of tensors as flat float32.
+    """Gives pieces of tensors as flat float32 in main memory.
 
     Thread rule: any thread; each thread has buffers of its own. What it returned is valid until the same thread asks
     for the same checkpoint again.
 
     Args:
         checkpoints: By node id.
-        device: Where the numbers are wanted.
         keep: Give new memory every time instead of reusing buffers.
         allow: Takes the error instead of its being raised, where NaN and infinity are let pass.
     """
@@ -34,13 +33,11 @@ class Reader:
     def __init__(
         self,
         checkpoints: Mapping[str, Checkpoint],
-        device: str = "cpu",
         *,
         keep: bool = False,
         allow: Allow | None = None,
     ) -> None:
         self._checkpoints = checkpoints
-        self._device = torch.device(device)
         self._keep = keep
         self._allow = allow
         self._local = threading.local()
@@ -66,7 +63,7 @@ class Reader:
             if ref.dtype == "float64":
                 self._let(_check_narrowing, narrow, wide, name, checkpoint.name)
         self._let(check_finite_fast, wide, name, f"checkpoint {checkpoint.name}")
-        return wide if self._device.type == "cpu" else wide.to(self._device)
+        return wide
 
     def _let(self, check: Callable[..., None], *arguments: object) -> None:
         try:
@@ -76,13 +73,16 @@ class Reader:
                 raise
             self._allow(error)
 
+    def settle(self) -> None:
+        """Nothing: what was read is checked. A reader that looks later does it here."""
+
     def forget(self) -> None:
         """Let go of the calling thread's buffers."""
         self._local.__dict__.pop("buffers", None)
 
     def apart(self) -> Reader:
         """One more reader of the same checkpoints, with buffers of its own."""
-        return Reader(self._checkpoints, str(self._device), keep=self._keep, allow=self._allow)
+        return Reader(self._checkpoints, keep=self._keep, allow=self._allow)
 
     def _buffer(self, id_: str, dtype: str, count: int) -> Tensor:
         if self._keep:

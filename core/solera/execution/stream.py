@@ -21,6 +21,7 @@ from solera.errors import OutputError
 from solera.events import Logged
 from solera.execution.card import write_companions
 from solera.execution.cuts import Cut, pieces, slice_of
+from solera.execution.hands import Hand, Part, go_through, open_hands
 from solera.execution.heap import kept_heap, trim
 from solera.execution.identity import plan_key
 from solera.execution.input_hashes import InputHashes
@@ -30,7 +31,7 @@ from solera.execution.output import Output
 from solera.execution.plan import Plan
 from solera.execution.prepare import look, prepare
 from solera.execution.program import Place
-from solera.execution.reading import Allow, Reader, store
+from solera.execution.reading import Allow
 from solera.execution.result import result_shards
 from solera.execution.targets import Target
 from solera.execution.workers import Workers
@@ -131,7 +132,7 @@ class _Executor:
         self._allow = allow
         self._writer = writer
         self._context = context
-        self._load = Reader(plan.leaves, context.device, allow=allow)
+        self._hands = open_hands(plan, allow)
         self._states: dict[str, Any] = {}
         self._done = sum(target.nbytes for target in plan.targets if not writer.wants(target.stored_name))
         self._lock = threading.Lock()
@@ -139,9 +140,11 @@ class _Executor:
     def run(self) -> None:
         plan = self._plan
         with kept_heap():
-            self._states = prepare(plan.program, plan.targets, self._load, self._context)
-            workers = Workers(self._do, lambda work: work.holds, plan.workers, plan.memory_budget, self._context)
-            workers.run(self._items())
+            with self._hands[0].at_work():
+                self._states = prepare(plan.program, plan.targets, self._hands[0].load, self._context)
+                self._hands[0].settle()
+            budget, gangs = plan.device_budget or plan.memory_budget, len(self._hands)
+            Workers(self._do, lambda work: work.holds, plan.workers, budget, self._context, gangs).run(self._items())
 
     def _items(self) -> Iterator[_Work]:
         """File by file, for one that is finished survives a kill; in a file tensor by tensor."""
@@ -152,6 +155,8 @@ class _Executor:
                 yield _Work(target, 0, target.numel, _COPY_BYTES)
             elif self._plan.program.looks(target.name, target.depth):
                 yield _Work(target, 0, target.numel, self._plan.look_bytes(target))
+            elif len(self._hands) > 1:
+                yield _Work(target, 0, target.numel, 0)  # a whole tensor goes to one device
             else:
                 yield from self._runs(target, self._states)
 
@@ -162,33 +167,36 @@ class _Executor:
             holds = plan.piece_bytes(max(min(plan.chunk, stop - start), slice_of(target.shape, cut)))
             yield _Work(target, start, stop, holds, cut, states)
 
-    def _do(self, work: _Work) -> Sequence[_Work]:
+    def _do(self, work: _Work, number: int) -> Sequence[_Work]:
+        hand = self._hands[number]
         if not work.target.computed:
             self._copy(work.target)
         elif work.cut is None:
-            with torch.no_grad():
-                states = look(self._plan.program, work.target, self._load, self._states, self._context)
+            with torch.no_grad(), hand.at_work():
+                states = look(self._plan.program, work.target, hand.load, self._states, self._context)
+                hand.settle()
             return tuple(self._runs(work.target, states))
         else:
-            self._compute(work, work.cut)
+            with hand.at_work():
+                self._compute(work, work.cut, hand)
         with self._lock:
             self._done += (work.stop - work.start) * ITEM_SIZES[work.target.dtype]
             done = self._done
         self._context.progress(done, self._plan.writes, "B", work.target.name)
         return ()
 
-    def _compute(self, work: _Work, cut: Cut) -> None:
-        target, size = work.target, ITEM_SIZES[work.target.dtype]
+    def _compute(self, work: _Work, cut: Cut, hand: Hand) -> None:
+        target = work.target
         place = Place(self._plan.program, target.name, target.depth, work.states)
-        for start, stop, shape in pieces(target.shape, cut, self._plan.chunk, work.start, work.stop):
-            self._context.check()
-            with torch.no_grad():
-                result = place.evaluate(self._load, start, stop, shape)
-                stored = store(result, target.dtype, target.name, self._allow).reshape(-1).contiguous().cpu()
-            self._writer.write(target.stored_name, start * size, stored.view(torch.uint8).numpy().data)
-        if work.holds > _TRIM_BYTES:
-            self._load.forget()
+        go_through(hand, place, target, self._parts(work, cut), partial(self._writer.write, target.stored_name))
+        if work.holds > _TRIM_BYTES and not self._plan.devices:
+            hand.load.forget()
             trim()
+
+    def _parts(self, work: _Work, cut: Cut) -> Iterator[Part]:
+        for part in pieces(work.target.shape, cut, self._plan.chunk, work.start, work.stop):
+            self._context.check()
+            yield part
 
     def _copy(self, target: Target) -> None:
         ref = self._plan.reference[target.name]

@@ -13,7 +13,7 @@ from pathlib import Path
 from solera.errors import Cancelled
 from solera.events import Event, Logged, Progress
 from solera.jobs.job import Job
-from solera.jobs.lanes import device_of
+from solera.jobs.lanes import device_of, devices_of
 from solera.jobs.ledger import MemoryLedger
 from solera.jobs.meter import Meter
 from solera.jobs.recording import Recorder
@@ -53,6 +53,7 @@ class JobContext(Recorder):
         """The run an earlier attempt recorded, to be gone on with; empty on a first attempt."""
         self.attempt = job.attempt
         self.device = device_of(job.spec.lanes)
+        self.devices = devices_of(job.spec.lanes)
         self.threads = threads
         self.seed = seed
         self.scratch = scratch

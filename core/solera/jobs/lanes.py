@@ -7,6 +7,8 @@ import re
 import sys
 from pathlib import Path
 
+from solera.errors import InputError
+
 CPU = "cpu"
 
 
@@ -25,6 +27,33 @@ def detect_lanes() -> tuple[str, ...]:
     return (CPU, *(f"cuda:{index}" for index in range(count)))
 
 
+def devices_of(lanes: tuple[str, ...]) -> tuple[str, ...]:
+    """The torch devices of a job in these lanes: its accelerators, else the CPU."""
+    return tuple(lane for lane in lanes if lane != CPU) or (CPU,)
+
+
 def device_of(lanes: tuple[str, ...]) -> str:
     """The torch device of a job in these lanes: its first accelerator, else the CPU."""
-    return next((lane for lane in lanes if lane != CPU), CPU)
+    return devices_of(lanes)[0]
+
+
+def lanes_of(device: str, there: tuple[str, ...]) -> tuple[str, ...]:
+    """The lanes that a device option or setting means.
+
+    Args:
+        device: ``"auto"`` (the first accelerator, else the CPU), ``"all"`` (every accelerator, else the CPU), or names
+            with commas between: ``"cuda:0,cuda:1"``; ``"cuda"`` is the first.
+        there: The lanes there are.
+
+    Raises:
+        InputError: One is not there.
+    """
+    if device in {"auto", "all"}:
+        found = devices_of(there)
+        return found if device == "all" else found[:1]
+    names = [name.strip() for name in device.split(",")]
+    wanted = tuple(dict.fromkeys("cuda:0" if name == "cuda" else name for name in names))
+    unknown = [name for name in wanted if name not in there]
+    if unknown:
+        raise InputError(f"There is no device '{unknown[0]}'; there are {', '.join(there)}.", device=device)
+    return wanted

@@ -96,6 +96,7 @@ def rates() -> Rates:
 
 
 def _planned(bench: Bench, args: dict[str, Any], context: JobContext) -> _Merge:
+    from solera.execution.devices import open_devices
     from solera.execution.plan import plan
     from solera.execution.writer import SHARD_BYTES
 
@@ -108,7 +109,7 @@ def _planned(bench: Bench, args: dict[str, Any], context: JobContext) -> _Merge:
         recipe, bench.inputs.checkpoints(recipe), bench.registry.methods,
         numbers={str(name): float(value) for name, value in args.get("numbers", {}).items()},
         dtype=args.get("dtype", ""), threads=context.threads,
-        memory_budget=args.get("memory_budget") or 0,
+        memory_budget=args.get("memory_budget") or 0, devices=open_devices(context.devices),
     )  # fmt: skip
     return _Merge(
         recipe, planned, Path(args["out"]), bool(args.get("force", False)), args.get("shard_bytes") or SHARD_BYTES,

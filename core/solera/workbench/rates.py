@@ -156,4 +156,5 @@ def _kind(plan: Plan, device: str, hashes: bool) -> str:
     methods = sorted({step.spec.name for step in plan.program.steps if step.spec is not None})
     passes = len(plan.program.prepared)
     what = f"{'+'.join(methods) or 'sums'} passes={passes} inputs={len(plan.checkpoints)}"
-    return f"{what} {device.partition(':')[0]}{' hashes' if hashes else ''}"
+    several = f" x{len(plan.devices)}" if len(plan.devices) > 1 else ""
+    return f"{what} {device.partition(':')[0]}{several}{' hashes' if hashes else ''}"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from solera.errors import Fault, FaultsError, InputError
 from solera.extend.registry import Registry
 from solera.jobs.job import Job
-from solera.jobs.lanes import CPU, detect_lanes, device_of
+from solera.jobs.lanes import CPU, detect_lanes, device_of, lanes_of
 from solera.jobs.ledger import MemoryLedger
 from solera.jobs.queue import JobQueue
 from solera.jobs.records import JobRecords
@@ -133,14 +133,17 @@ class Workbench:
         return self.inputs.check(recipe)
 
     def plan(
-        self, recipe: Recipe, *, numbers: Mapping[str, float] | None = None, dtype: str = "", memory_budget: int = 0
-    ) -> Plan:
-        """What merging a recipe takes.
+        self, recipe: Recipe, *, numbers: Mapping[str, float] | None = None, dtype: str = "", memory_budget: int = 0,
+        device: str = "",
+    ) -> Plan:  # fmt: skip
+        """What merging a recipe takes; arguments as :meth:`submit_merge`.
 
         Raises:
             FaultsError: The recipe has faults.
-            CapacityError: The memory budget is too small.
+            CapacityError: The memory budget, or a device's memory, is too small.
+            InputError: There is no such device.
         """
+        from solera.execution.devices import open_devices
         from solera.execution.plan import plan
 
         faults = self.check(recipe)
@@ -149,6 +152,7 @@ class Workbench:
         return plan(
             recipe, self.checkpoints(recipe), self.registry.methods,
             numbers=numbers, dtype=dtype, memory_budget=memory_budget,
+            devices=open_devices(self.lanes(device, share=True)),
         )  # fmt: skip
 
     def expected(self, plan: Plan, *, device: str = "", numbers: Mapping[str, float] | None = None) -> Expected:
@@ -166,7 +170,7 @@ class Workbench:
 
         if any(isinstance(found, PendingStatistic) for found in plan.program.statistics.values()):
             return Expected(None, "its statistics are computed first")
-        where = device_of(self.lanes(device))
+        where = device_of(self.lanes(device, share=True))
         hashes = set(self.inputs.known_fingerprints(plan.program.recipe)) != set(plan.checkpoints)
         known = rates().expected(plan, where, hashes=hashes)
         if known is not None:
@@ -175,7 +179,7 @@ class Workbench:
         def again(checkpoints: Mapping[str, Checkpoint]) -> Plan:
             return plan_again(
                 plan.program.recipe, checkpoints, self.registry.methods, numbers=numbers,
-                memory_budget=plan.memory_budget, threads=self.settings.threads,
+                memory_budget=plan.memory_budget, threads=self.settings.threads, devices=plan.devices,
             )  # fmt: skip
 
         return calibrate(plan, where, again, hashes=hashes)
@@ -272,7 +276,7 @@ class Workbench:
         if process is not None:
             args["process"] = process
         title = f"Merge {recipe.name or recipe.output or 'recipe'} to {where.name}"
-        return self.jobs.submit(JobSpec("merge", title, args, self.lanes(device)))
+        return self.jobs.submit(JobSpec("merge", title, args, self.lanes(device, share=True)))
 
     def submit_extract(
         self, model: Recipe, base: str, out: str | Path, wanted: Mapping[str, Any], force: bool = False, *,
@@ -408,19 +412,22 @@ class Workbench:
         args = {"experiment": header.experiment, "run": run}
         return self.jobs.submit(JobSpec("explore", header.title, args, self.lanes(device)))
 
-    def lanes(self, device: str = "") -> tuple[str, ...]:
+    def lanes(self, device: str = "", *, share: bool = False) -> tuple[str, ...]:
         """The lanes a job on this device occupies.
 
+        Args:
+            device: torch device; empty takes the settings'. See :func:`solera.jobs.lanes.lanes_of`.
+            share: Whether several devices may share the job; else it takes the first of the settings'.
+
         Raises:
-            InputError: There is no such device.
+            InputError: There is no such device, or several are named for a job that takes one.
         """
-        wanted = device or self.settings.device
-        if wanted == "auto":
-            wanted = next((lane for lane in self.jobs.lanes if lane != CPU), CPU)
-        wanted = "cuda:0" if wanted == "cuda" else wanted
-        if wanted not in self.jobs.lanes:
-            raise InputError(f"There is no device '{wanted}'; there are {', '.join(self.jobs.lanes)}.", device=wanted)
-        return (wanted,)
+        found = lanes_of(device or self.settings.device, self.jobs.lanes)
+        if share:
+            return found
+        if device and len(found) > 1:
+            raise InputError(f"Several devices can share a merge alone; name one, not '{device}'.", device=device)
+        return found[:1]
 
     def close(self, timeout: float = 10.0) -> tuple[Job, ...]:
         """Stop the jobs resumably and close files; the jobs that would not stop in time are returned."""

@@ -103,6 +103,6 @@ def test_both_contexts_keep_the_protocol():
     from solera.backends.messages import Begin
 
     ours, theirs = Pipe()
-    begin = Begin("m:f", {}, "j", "", 1, "cpu", 1, (0, ()), "/tmp")
+    begin = Begin("m:f", {}, "j", "", 1, ("cpu",), 1, (0, ()), "/tmp")
     with ours, theirs:
         assert isinstance(PipeContext(theirs, begin), Context)

@@ -14,7 +14,7 @@ from solera.execution.workers import Workers
 
 
 def run(do, items, *, count=3, budget=100, holds=lambda item: 1, context=None):
-    Workers(do, holds, count, budget, context or QuietContext()).run(items)
+    Workers(lambda item, _: do(item), holds, count, budget, context or QuietContext()).run(items)
 
 
 @pytest.mark.parametrize("count", [1, 2, 5])

@@ -2,7 +2,10 @@ import os
 import subprocess
 import sys
 
-from solera.jobs.lanes import detect_lanes, device_of
+import pytest
+
+from solera.errors import InputError
+from solera.jobs.lanes import detect_lanes, device_of, devices_of, lanes_of
 from solera.jobs.threads import ThreadOwner, available_cores
 
 
@@ -50,3 +53,16 @@ def test_defaults():
     assert detect_lanes()[0] == "cpu"
     assert device_of(("cpu",)) == "cpu"
     assert device_of(("cpu", "cuda:1")) == "cuda:1"
+
+
+def test_what_a_device_option_means():
+    there = ("cpu", "cuda:0", "cuda:1")
+    assert lanes_of("auto", there) == ("cuda:0",)
+    assert lanes_of("all", there) == ("cuda:0", "cuda:1")
+    assert lanes_of("cuda:1, cuda", there) == ("cuda:1", "cuda:0")
+    assert lanes_of("cuda:1,cuda:1", there) == ("cuda:1",)
+    assert lanes_of("auto", ("cpu",)) == lanes_of("all", ("cpu",)) == ("cpu",)
+    with pytest.raises(InputError, match="no device 'cuda:7'; there are cpu, cuda:0, cuda:1"):
+        lanes_of("cuda:0,cuda:7", there)
+    assert devices_of(("cpu", "cuda:1")) == ("cuda:1",)
+    assert devices_of(("cpu",)) == ("cpu",)

@@ -301,3 +301,18 @@ def test_an_exploration_in_a_process_gives_the_same_run(bench: Workbench) -> Non
     np.testing.assert_array_equal(there.points().values, here.points().values)
     told = [events.get() for _ in range(events.qsize())]
     assert [event.index for event in told if isinstance(event, PointScored)] == list(range(here.count))
+
+
+def test_a_merge_over_several_devices_asks_for_all_their_lanes(bench, monkeypatch):
+    """Other jobs take one: the first of the settings', and refuse several that are named."""
+    monkeypatch.setattr(bench.jobs, "lanes", ("cpu", "cuda:0", "cuda:1"))
+    assert bench.lanes("all", share=True) == ("cuda:0", "cuda:1")
+    monkeypatch.setattr(bench, "settings", dataclasses.replace(bench.settings, device="cuda:1,cuda:0"))
+    assert bench.lanes(share=True) == ("cuda:1", "cuda:0")
+    assert bench.lanes() == ("cuda:1",)
+    with pytest.raises(InputError, match="share a merge alone"):
+        bench.lanes("cuda:0,cuda:1")
+    submitted: list[JobSpec] = []
+    monkeypatch.setattr(bench.jobs, "submit", submitted.append)
+    bench.submit_merge(Recipe((CheckpointNode("a", "/nowhere"),), "a"), "/nowhere/out", device="cuda:0,cuda:1")
+    assert submitted[0].lanes == ("cuda:0", "cuda:1")
