@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,6 +13,7 @@ from solera.events import Indicator, Logged, Phase, PointScored
 from solera.families.family import Family
 from solera.landscapes.explorer import Ask, Chooses, Explorer, Extent, History, Remarks, Space
 from solera.landscapes.landscape import Landscape
+from solera.landscapes.lanes import Lanes, Scored
 from solera.landscapes.pareto import membership
 from solera.landscapes.summary import chosen_points, line_barriers, summary_line
 from solera.landscapes.volume import GrowingVolume
@@ -39,18 +39,17 @@ class Exploration:
 
 
 def explore(
-    landscape: Landscape,
+    landscape: Landscape | Sequence[Landscape],
     explorer: Explorer,
     *,
     run: str,
     history: History | None = None,
     seed: Seed,
     context: Context,
-    report: Landscape | None = None,
+    report: Landscape | Sequence[Landscape] | None = None,
     keep_samples: bool = False,
     budget: int | None = None,
     objectives: Sequence[str] = (),
-    batch: int = 1,
 ) -> Exploration:
     """Explore a landscape to its end.
 
@@ -60,50 +59,55 @@ def explore(
 
     With two objectives or more and an explorer that has initial points, ``"hypervolume"`` is told after each point. Its
     reference is fixed once (``"reference:<column>"``): for each objective the worst of the initial points plus a tenth
-    of their range. On a line with both ends scored, ``"barrier:<name>:<column>"`` is told at the end of the search.
+    of their range; points scored on part of the samples do not count. On a line with both ends scored,
+    ``"barrier:<name>:<column>"`` is told at the end of the search.
 
     Args:
-        landscape: What is searched.
+        landscape: What is searched; several of the same family and tasks score the points of a round at once. How many
+            there are changes nothing in the run.
         explorer: Who searches.
         run: Id of the run the events belong to.
-        history: What a resumed run has already; with the same seed and batch the rest is the same, bit for bit, as
-            without the interruption.
+        history: What a resumed run has already; with the same seed the rest is the same, bit for bit, as without the
+            interruption.
         seed: The exploration's root of randomness.
         context: Where events go, and who may say stop.
         report: The same family on the report split, with the same metrics; None scores nothing again.
         keep_samples: Whether events carry per-sample values.
         budget: Most points to search; None leaves it to the explorer.
         objectives: See :meth:`Landscape.space`.
-        batch: Points asked for at once.
 
     Raises:
         InputError: The explorer cannot explore this landscape, or would never end.
         Cancelled: The context says stop; what was emitted is complete.
     """
+    lanes = Lanes([landscape] if isinstance(landscape, Landscape) else landscape)
+    again = Lanes([report] if isinstance(report, Landscape) else report) if report else None
+    landscape = lanes.first
     space = landscape.space(objectives)
-    if report is not None and [c.name for c in report.columns] != [c.name for c in landscape.columns]:
+    if again is not None and [c.name for c in again.first.columns] != [c.name for c in landscape.columns]:
         raise InputError("The report must have the same tasks and metrics as the search.")
     extent = explorer.plan(space)
     total = _total(explorer, extent, budget)
     past = _Past(space, history or History.empty(space), landscape, context)
-    tell = _Teller(landscape.family, run, context, keep_samples)
+    tell = _Teller(landscape.family, run, context, keep_samples or extent.partial)
     volume = GrowingVolume(space, extent.initial, past.history, run, context)
     tell.remark(explorer, space, past.history, again=True)
     while len(past) < total:
-        asks = _next(explorer, space, past.history, total, batch, seed)
-        if not asks:
-            break
-        for ask in asks:
-            past.add(ask, tell.point(landscape, ask, past.told, "search"))
+        asks, last = _next(explorer, space, past.history, total, extent, seed)
+        for ask, scored in zip(asks, lanes.score(asks, context), strict=True):
+            tell.point(ask, scored, past.told, "search")
+            past.add(ask, scored.scores)
             volume.grow(past.history)
             tell.remark(explorer, space, past.history)
             context.progress(len(past), total, "points", explorer.name)
+        if last:
+            break
     found = line_barriers(space, past.history) if landscape.family.kind == "line" else {}
     for column, by_name in found.items():
         for name, barrier in by_name.items():
             tell.indicator(f"barrier:{name}:{column}", len(past), barrier.height)
     chosen = _chosen(explorer, space, past.history)
-    reported = _report(report, chosen, past, tell) if report is not None else ()
+    reported = _report(again, chosen, past, tell) if again is not None else ()
     if reported and len(space.objectives) > 1:
         tell.log(_noise(reported, space))
     summary = summary_line(space, past.history, volume.value, found)
@@ -128,25 +132,27 @@ def _total(explorer: Explorer, extent: Extent, budget: int | None) -> int:
     return min(limits)
 
 
-def _next(explorer: Explorer, space: Space, history: History, total: int, batch: int, seed: Seed) -> list[Ask]:
-    """The rest of the batch that the history ends in, or the next one: batches begin at multiples of their size."""
-    begun = len(history) % batch
-    before = len(history) - begun
-    known = History(history.coords[:before], history.values[:before], history.reported, history.paired)
-    return explorer.ask(space, known, min(batch, total - before), seed)[begun:]
+def _next(
+    explorer: Explorer, space: Space, history: History, total: int, extent: Extent, seed: Seed
+) -> tuple[list[Ask], bool]:
+    """The rest of the round that the history ends in, or the next one; and whether it is the last."""
+    before, size = extent.round_at(len(history))
+    wanted = min(size, total - before)
+    asks = explorer.ask(space, history.until(before), wanted, seed)
+    return asks[len(history) - before :], len(asks) < wanted
 
 
 def _report(
-    report: Landscape, chosen: Sequence[tuple[float, ...]], past: _Past, tell: _Teller
+    lanes: Lanes, chosen: Sequence[tuple[float, ...]], past: _Past, tell: _Teller
 ) -> tuple[tuple[Score, ...], ...]:
     """Score the chosen points again; what a resumed run has told already is not told twice."""
     rows = []
-    for coords in chosen:
-        if coords in past.reported:
-            rows.append(report.evaluate(coords, tell.context))
-        else:
-            rows.append(tell.point(report, Ask(coords), past.told, "report"))
-            past.reported.append(coords)
+    asks = [Ask(coords) for coords in chosen]
+    for ask, scored in zip(asks, lanes.score(asks, tell.context), strict=True):
+        if ask.coords not in past.reported:
+            tell.point(ask, scored, past.told, "report")
+            past.reported.append(ask.coords)
+        rows.append(scored.scores)
         tell.context.progress(len(rows), len(chosen), "points", "report")
     return tuple(rows)
 
@@ -160,7 +166,7 @@ def _noise(reported: Sequence[Sequence[Score]], space: Space) -> str:
 
 
 class _Teller:
-    """Scores points and says what came out."""
+    """Says what came out."""
 
     def __init__(self, family: Family, run: str, context: Context, keep_samples: bool) -> None:
         self.context = context
@@ -168,10 +174,10 @@ class _Teller:
         self._run = run
         self._keep_samples = keep_samples
 
-    def point(self, landscape: Landscape, ask: Ask, index: int, phase: Phase) -> tuple[Score, ...]:
-        self.context.check()
-        began = time.perf_counter()
-        scores = landscape.evaluate(ask.coords, self.context)
+    def point(self, ask: Ask, scored: Scored, index: int, phase: Phase) -> None:
+        for event in scored.said:
+            self.context.emit(event)
+        scores = scored.scores
         self.context.emit(
             PointScored(
                 job=self.context.job,
@@ -184,11 +190,10 @@ class _Teller:
                 phase=phase,
                 cell=ask.cell,
                 label=self._family.label_at(ask.coords),
-                seconds=time.perf_counter() - began,
+                seconds=scored.seconds,
                 samples=tuple(score.samples for score in scores) if self._keep_samples else None,
             )
         )
-        return scores
 
     def indicator(self, name: str, index: int, value: float) -> None:
         self.context.emit(Indicator(job=self.context.job, run=self._run, name=name, index=index, value=value))
@@ -217,6 +222,8 @@ class _Past:
                 f"{start.values.shape}; this landscape wants {wanted[0]} and {wanted[1]}."
             )
         self._coords, self._values = np.array(start.coords), np.array(start.values)
+        full = np.broadcast_to(np.array(space.counts or (0,) * len(space.columns), dtype=np.int64), wanted[1])
+        self._counts = np.array(full if start.counts is None else start.counts)
         self._count = len(start)
         self._landscape, self._context = landscape, context
         self.reported = [tuple(map(float, at)) for at in start.reported]
@@ -231,7 +238,8 @@ class _Past:
 
     @property
     def history(self) -> History:
-        return History(self._coords[: self._count], self._values[: self._count], tuple(self.reported), self._paired)
+        n = self._count
+        return History(self._coords[:n], self._values[:n], tuple(self.reported), self._paired, self._counts[:n])
 
     def _paired(self, row: int, other: int, columns: tuple[int, ...]) -> Difference:
         """Compare two points; one that is not remembered is scored again, with the same bytes."""
@@ -243,6 +251,8 @@ class _Past:
             more = max(self._count, 64)
             self._coords = np.vstack([self._coords, np.empty((more, self._coords.shape[1]))])
             self._values = np.vstack([self._values, np.empty((more, self._values.shape[1]))])
+            self._counts = np.vstack([self._counts, np.empty((more, self._values.shape[1]), dtype=np.int64)])
         self._coords[self._count] = ask.coords
         self._values[self._count] = [score.value for score in scores]
+        self._counts[self._count] = [score.count for score in scores]
         self._count += 1

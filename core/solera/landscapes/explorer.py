@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -29,6 +29,7 @@ class Space:
         objectives: Which columns to make good, as indices into ``columns``.
         paired: Whether the objectives have values per sample, so that differences between points have an error of
             their own; False where a task gives only an aggregate.
+        counts: Samples scored for each column at most: the split's, or fewer in a preview. Empty if not known.
     """
 
     coords: tuple[Coord, ...]
@@ -36,6 +37,7 @@ class Space:
     labels: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     objectives: tuple[int, ...] = ()
     paired: bool = True
+    counts: tuple[int, ...] = ()
 
     def minimised(self, values: ArrayLike) -> NDArray[np.float64]:
         """The objectives, turned so that smaller is better.
@@ -61,12 +63,29 @@ class Extent:
         initial: How many points come first whatever their scores are, as a yardstick for those after them; the
             reference of the hypervolume is fixed from them. 0 for an exploration that measures no hypervolume.
         least: Fewest points it can work with; a smaller budget is refused. 0 if any will do.
+        rounds: Points of the first round, the second and so on, the last number repeating. All points of a round are
+            asked for before any of them is scored, so they can be scored at once; the history that is asked with ends
+            where a round does. A round shorter than this is the last one.
+        partial: Whether points may be asked for on part of the samples (:attr:`Ask.samples`); the per-sample values are
+            then kept in the run, so that what was scored once is not scored again.
     """
 
     total: int | None = None
     shape: tuple[int, ...] = ()
     initial: int = 0
     least: int = 0
+    rounds: tuple[int, ...] = (1,)
+    partial: bool = False
+
+    def round_at(self, scored: int) -> tuple[int, int]:
+        """The round that the next point belongs to: how many points come before it, and how many it has."""
+        start = 0
+        for size in self.rounds[:-1]:
+            if scored < start + size:
+                return start, size
+            start += size
+        size = self.rounds[-1]
+        return start + (scored - start) // size * size, size
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +95,13 @@ class Ask:
     Attributes:
         coords: Where.
         cell: Its place in the grid, one index per coordinate; empty if there is no grid.
+        samples: On how many samples of each task; 0 is all there are. A larger number contains a smaller one's samples.
+            A task that cannot be scored in part is scored whole.
     """
 
     coords: tuple[float, ...]
     cell: tuple[int, ...] = ()
+    samples: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,12 +113,37 @@ class History:
         values: Shape (n, number of columns), float64; NaN where a score could not be computed.
         reported: Coordinates already scored again on the report split.
         paired: Compares two of the points sample by sample; None where nobody can.
+        counts: Shape (n, number of columns), int64: samples behind each value; None if all points were scored on all.
     """
 
     coords: NDArray[np.float64]
     values: NDArray[np.float64]
     reported: tuple[tuple[float, ...], ...] = ()
     paired: Paired | None = None
+    counts: NDArray[np.int64] | None = None
+
+    def until(self, n: int) -> History:
+        """The first ``n`` points."""
+        counts = None if self.counts is None else self.counts[:n]
+        return replace(self, coords=self.coords[:n], values=self.values[:n], counts=counts)
+
+    @property
+    def last(self) -> History:
+        """The newest point alone."""
+        counts = None if self.counts is None else self.counts[-1:]
+        return replace(self, coords=self.coords[-1:], values=self.values[-1:], counts=counts)
+
+    def whole(self, space: Space) -> NDArray[np.bool_]:
+        """Which points have a value for every objective that rests on as many samples as any has, shape (n,).
+
+        Only those can be compared with one another: others were dropped from a search before they were scored in full.
+        """
+        if self.counts is None or not len(self) or not space.objectives:
+            return np.ones(len(self), dtype=np.bool_)
+        counts = self.counts[:, list(space.objectives)]
+        most = [space.counts[i] for i in space.objectives] if space.counts else counts.max(axis=0)
+        missing = np.isnan(self.values[:, list(space.objectives)])
+        return np.asarray(((counts >= most) | missing).all(axis=1), dtype=np.bool_)
 
     @staticmethod
     def empty(space: Space) -> History:
@@ -177,8 +224,8 @@ class Explorer(Protocol):
 
         Args:
             space: What is explored; the same on every call of one exploration.
-            history: Every point asked for so far, with its scores.
-            n: At least 1.
+            history: Every point asked for so far, with its scores, up to the beginning of a round.
+            n: At least 1; what the round has, or what is left of the budget.
             seed: The exploration's own; the same on every call.
 
         Returns:

@@ -16,6 +16,7 @@ from solera.errors import InputError, NumericError
 from solera.events import Logged
 from solera.families.family import Family
 from solera.landscapes.explorer import Space
+from solera.landscapes.portions import Portions
 from solera.tasks.means import mean_difference
 from solera.tasks.scores import Column, Difference, Score, Split
 from solera.tasks.task import Evaluator, Task
@@ -81,6 +82,7 @@ class Landscape:
         self._materialiser = materialiser
         self._memo: OrderedDict[tuple[float, ...], tuple[Score, ...]] = OrderedDict()
         self._memo_bytes = 0
+        self.portions = Portions([measure.evaluator for measure in self.measures])
 
     def space(self, objectives: Sequence[str] = ()) -> Space:
         """What an explorer is told.
@@ -101,10 +103,11 @@ class Landscape:
                 f"Objectives are columns of the landscape, each once ({', '.join(names)}); got {', '.join(chosen)}.",
                 unknown=unknown,
             )
+        counts = tuple(m.evaluator.count for m in self.measures for _ in m.evaluator.columns)
         places = tuple(names.index(name) for name in chosen)
         tasks = {self.columns[place].task for place in places}
         paired = all(measure.task.yields != "aggregate" for measure in self.measures if measure.task.name in tasks)
-        return Space(self.family.coords, self.columns, dict(self.family.labels), places, paired)
+        return Space(self.family.coords, self.columns, dict(self.family.labels), places, paired, counts)
 
     def difference(self, a: Sequence[Score], b: Sequence[Score], columns: Sequence[int]) -> Difference:
         """The mean of some columns at one point less that at another, paired by sample.
@@ -121,7 +124,7 @@ class Landscape:
         populations = [units[self.columns[i].task] for i in columns]
         return mean_difference([a[i] for i in columns], [b[i] for i in columns], populations)
 
-    def evaluate(self, coords: Sequence[float], context: Context) -> tuple[Score, ...]:
+    def evaluate(self, coords: Sequence[float], context: Context, samples: int = 0) -> tuple[Score, ...]:
         """The scores of one point, one per column.
 
         Weights that cannot be stored (they overflow the recipe's dtype) score NaN and a warning.
@@ -129,6 +132,7 @@ class Landscape:
         Args:
             coords: In the order of the family's coordinates.
             context: Asked between chunks whether to stop.
+            samples: On how many samples of each task; 0 is all. What :attr:`portions` knows is not scored again.
 
         Raises:
             InputError: The coordinates are not a point of the family.
@@ -139,12 +143,13 @@ class Landscape:
             self._memo.move_to_end(key)
             return self._memo[key]
         try:
-            scores = self._score(key, context)
+            scores = self._score(key, context, samples)
         except NumericError as error:
             place = ", ".join(f"{coord.name} = {value:g}" for coord, value in zip(self.family.coords, key, strict=True))
             context.emit(Logged(level="warning", text=f"No scores at {place}: {error}", job=context.job))
             scores = tuple(Score(column, math.nan, math.nan, 0) for column in self.columns)
-        self._remember(key, scores)
+        if not samples:
+            self.remember(key, scores)
         return scores
 
     def describe(self) -> list[dict[str, Any]]:
@@ -161,12 +166,21 @@ class Landscape:
             for measure in self.measures
         ]
 
-    def _score(self, coords: tuple[float, ...], context: Context) -> tuple[Score, ...]:
+    def _score(self, coords: tuple[float, ...], context: Context, samples: int) -> tuple[Score, ...]:
+        n = samples or max(measure.evaluator.count for measure in self.measures)
+        if self.portions.complete(coords, n):
+            return self.portions.known(coords, n)
         with torch.inference_mode():
             self._materialiser.at(self.family.numbers(coords), self.network.flat)
+            if samples or self.portions.knows(coords):
+                return self.portions.score(coords, n, self.network, context)
             return tuple(score for measure in self.measures for score in measure.evaluator(self.network, context))
 
-    def _remember(self, key: tuple[float, ...], scores: tuple[Score, ...]) -> None:
+    def remember(self, coords: Sequence[float], scores: tuple[Score, ...]) -> None:
+        """Keep what a point scored on all samples, here or on another device."""
+        key = tuple(map(float, coords))
+        if key in self._memo:
+            return
         self._memo[key] = scores
         self._memo_bytes += _nbytes(scores)
         while self._memo_bytes > MEMO_BYTES and len(self._memo) > 1:

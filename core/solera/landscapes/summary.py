@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from solera.landscapes.barriers import Barrier, barriers
 from solera.landscapes.explorer import History, Space
 from solera.landscapes.pareto import nondominated
 
 
+def comparable(space: Space, history: History) -> NDArray[np.float64]:
+    """The objectives, minimised, shape (n, m); NaN where a point was scored on part of the samples only."""
+    points = space.minimised(history.values)
+    points[~history.whole(space)] = np.nan
+    return points
+
+
 def best_rows(space: Space, history: History) -> dict[int, int]:
     """Column -> row of its best point, for each objective that has a number at all."""
-    points = space.minimised(history.values)
+    points = comparable(space, history)
     return {
         column: int(np.nanargmin(values))
         for column, values in zip(space.objectives, points.T, strict=True)
@@ -21,7 +29,7 @@ def best_rows(space: Space, history: History) -> dict[int, int]:
 
 def front_rows(space: Space, history: History) -> list[int]:
     """The rows no other dominates, in the order of the first objective; of equal points the first."""
-    points = space.minimised(history.values)
+    points = comparable(space, history)
     front = np.flatnonzero(nondominated(points))
     ordered = front[np.argsort(points[front, 0], kind="stable")]
     return list({tuple(points[row]): int(row) for row in ordered[::-1]}.values())[::-1]

@@ -9,6 +9,7 @@ from solera.context import Context
 from solera.events import Indicator
 from solera.landscapes.explorer import History, Space
 from solera.landscapes.pareto import hypervolume, nondominated
+from solera.landscapes.summary import comparable
 
 #: How far beyond the worst of the initial points the reference lies, as a share of their range.
 REFERENCE_MARGIN = 0.1
@@ -48,14 +49,14 @@ class GrowingVolume:
         if self._reference is None:
             self._fix(history)
         else:
-            newest = self._space.minimised(history.values[-1:])
+            newest = comparable(self._space, history.last)
             self._front = np.vstack([self._front, newest])
             self._front = self._front[nondominated(self._front)]
         self._tell_volume(len(history))
 
     def _fix(self, history: History) -> None:
-        points = self._space.minimised(history.values)
-        self._reference = reference_of(points[: self._initial])
+        points = comparable(self._space, history)
+        self._reference = reference_of(self._space.minimised(history.values[: self._initial]))
         self._front = points[nondominated(points)]
         signs = self._space.minimised(np.ones((1, len(self._space.columns))))[0]
         for column, sign, bound in zip(self._space.objectives, signs, self._reference, strict=True):

@@ -124,6 +124,13 @@ class ClassificationEvaluator:
         self._highest = int(y.max())
         self._warned = False
 
+    groups: NDArray[np.int64] | None = None
+
+    def part(self, rows: NDArray[np.int64]) -> ClassificationEvaluator:
+        """Some of the samples; see :class:`solera.tasks.task.Divisible`."""
+        where = torch.from_numpy(rows).to(self._y.device)
+        return ClassificationEvaluator(self.columns, self._x[where], self._y[where], self._chunk)
+
     def examples(self) -> Examples:
         """The samples and their labels."""
         return Examples(self._x, self._y, self._chunk)

@@ -126,9 +126,16 @@ class LanguageEvaluator:
         self.columns = columns
         self.count = int(tokens.shape[0])
         self._inputs, self._targets = tokens[:, :-1].contiguous(), tokens[:, 1:].contiguous()
-        self._groups, self._chunk = groups.astype(np.int64), chunk
+        self._chunk = chunk
+        self.groups = groups.astype(np.int64)
         self._highest = int(tokens.max())
         self._warned = False
+
+    def part(self, rows: np.ndarray) -> LanguageEvaluator:
+        """Some of the windows; see :class:`solera.tasks.task.Divisible`."""
+        where = torch.from_numpy(rows).to(self._inputs.device)
+        tokens = torch.cat([self._inputs[where], self._targets[where, -1:]], dim=1)
+        return LanguageEvaluator(self.columns, tokens, self.groups[rows], self._chunk)
 
     def examples(self) -> Examples:
         """The windows and the tokens that follow."""
@@ -149,7 +156,7 @@ class LanguageEvaluator:
         if not self._warned and np.isnan(samples).any():
             self._warned = True
             warn_not_finite(int(np.isnan(samples).sum()), self.count, name, context)
-        return tuple(aggregate(column, samples, self._groups) for column in self.columns)
+        return tuple(aggregate(column, samples, self.groups) for column in self.columns)
 
     def _check_vocabulary(self, network: nn.Module, name: str) -> None:
         # An id beyond the embedding would be an IndexError on a CPU but a poisoned device on a GPU.

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
+import numpy as np
+from numpy.typing import NDArray
+
 from solera.tasks.scores import Better, Column, Score, Split
 
 if TYPE_CHECKING:
@@ -47,6 +50,30 @@ class Evaluator(Protocol):
         Raises:
             TaskError: The network's output does not fit the task.
             Cancelled: The context says stop.
+        """
+        ...
+
+
+@runtime_checkable
+class Divisible(Protocol):
+    """An evaluator that can score part of its samples; those without are scored whole by searches that begin with few.
+
+    Its scores have per-sample values.
+
+    Attributes:
+        groups: Group of each sample, int64 of shape (count,); None if samples are independent.
+    """
+
+    @property
+    def groups(self) -> NDArray[np.int64] | None:
+        """Group of each sample."""
+        ...
+
+    def part(self, rows: NDArray[np.int64]) -> Evaluator:
+        """An evaluator of these samples alone, with the same columns.
+
+        Args:
+            rows: Which, in this order; shape (k,), k >= 1, places in 0 .. count - 1.
         """
         ...
 

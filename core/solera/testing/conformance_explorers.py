@@ -64,16 +64,17 @@ def _try(explorer: Any, space: Space, extent: Extent) -> list[str]:
     one, history, complaints = explorer(), History.empty(space), list[str]()
     limit = min(_POINTS, extent.total or _POINTS)
     while len(history) < limit:
-        asks = one.ask(space, history, 1, seed)
-        again = explorer().ask(space, history, 1, seed)
-        if [a.coords for a in asks] != [a.coords for a in again]:
+        n = min(extent.round_at(len(history))[1], limit - len(history))
+        asks = one.ask(space, history, n, seed)
+        again = explorer().ask(space, history, n, seed)
+        if asks != again:
             return [*complaints, f"After {len(history)} points a fresh explorer asks something else; it keeps state."]
-        if not asks:
-            break
-        complaints += _ask_complaints(asks, space, extent)
+        complaints += _ask_complaints(asks, n, space, extent)
         if complaints:
             return complaints
         history = _grown(space, history, asks)
+        if len(asks) < n:
+            break
     if extent.total is not None and extent.total <= _POINTS:
         if len(history) != extent.total:
             complaints.append(f"It planned {extent.total} points and asked for {len(history)}.")
@@ -82,16 +83,21 @@ def _try(explorer: Any, space: Space, extent: Extent) -> list[str]:
     return complaints
 
 
-def _ask_complaints(asks: list[Ask], space: Space, extent: Extent) -> list[str]:
-    if len(asks) > 1:
-        return [f"Asked for one point it gives {len(asks)}."]
-    ask = asks[0]
+def _ask_complaints(asks: list[Ask], n: int, space: Space, extent: Extent) -> list[str]:
+    if len(asks) > n:
+        return [f"Asked for {n} points it gives {len(asks)}."]
+    return [complaint for ask in asks for complaint in _place_complaints(ask, space, extent)]
+
+
+def _place_complaints(ask: Ask, space: Space, extent: Extent) -> list[str]:
     if len(ask.coords) != len(space.coords):
         return [f"A point has {len(ask.coords)} coordinates."]
     named = ask.coords in set(space.labels.values())
     inside = all(c.low - 1e-9 <= x <= c.high + 1e-9 for c, x in zip(space.coords, ask.coords, strict=True))
     if not (inside or named):
         return [f"The point {ask.coords} is out of bounds."]
+    if ask.samples and not extent.partial:
+        return [f"The point {ask.coords} is to be scored on {ask.samples} samples, which the plan does not say."]
     if bool(ask.cell) != bool(extent.shape) or any(
         not 0 <= i < n for i, n in zip(ask.cell, extent.shape, strict=False)
     ):

@@ -49,10 +49,10 @@ def explore_job(bench: Bench, args: dict[str, Any], context: JobContext) -> dict
             "warning",
         )
         earlier = None
-    landscape, report = setting.landscapes(context)
-    writer = _open_writer(bench, experiment, setting, landscape, earlier, key, context)
+    lanes = [setting.landscapes(context, device) for device in setting.devices(context)]
+    writer = _open_writer(bench, experiment, setting, lanes[0][0], earlier, key, context)
     bench.memo.remember(key, writer.header.id)
-    return _explore(experiment, setting, landscape, report, earlier, writer, context)
+    return _explore(experiment, setting, lanes, earlier, writer, context)
 
 
 def _open_writer(
@@ -90,7 +90,7 @@ def _open_writer(
         ),
         planned=min(limits, default=None),
         shape=extent.shape,
-        keep_samples=experiment.keep_samples,
+        keep_samples=experiment.keep_samples or extent.partial,
         labels={label: list(at) for label, at in family.labels.items()},
     )
     return RunWriter.create(run_path(bench.runs_folder, header.id), header)
@@ -99,8 +99,7 @@ def _open_writer(
 def _explore(
     experiment: Experiment,
     setting: Setting,
-    landscape: Landscape,
-    report: Landscape | None,
+    lanes: list[tuple[Landscape, Landscape | None]],
     earlier: RunReader | None,
     writer: RunWriter,
     context: JobContext,
@@ -109,14 +108,15 @@ def _explore(
     from solera.seeds import Seed
 
     with context.recording(writer):
+        history = _history(earlier, writer, lanes) if earlier is not None else None
         found = explore(
-            landscape,
+            [landscape for landscape, _ in lanes],
             setting.explorer,
             run=writer.header.id,
-            history=_history(earlier, writer) if earlier is not None else None,
+            history=history,
             seed=Seed(experiment.seed),
             context=context,
-            report=report,
+            report=[report for _, report in lanes if report is not None],
             keep_samples=experiment.keep_samples,
             budget=experiment.budget or None,
             objectives=experiment.objectives,
@@ -125,8 +125,8 @@ def _explore(
     return {"run": writer.header.id, "path": str(writer.path), "summary": found.summary, "reused": False}
 
 
-def _history(earlier: RunReader, writer: RunWriter) -> History:
-    """What the file holds, read after the writer mended it."""
+def _history(earlier: RunReader, writer: RunWriter, lanes: list[tuple[Landscape, Landscape | None]]) -> History:
+    """What the file holds, read after the writer mended it; landscapes are told what was scored in part."""
     from solera.landscapes.explorer import History
 
     writer.flush()
@@ -134,4 +134,26 @@ def _history(earlier: RunReader, writer: RunWriter) -> History:
     points = earlier.points()
     searched = points.rows(points.phase == "search")
     reported = points.rows(points.phase == "report")
-    return History(searched.coords, searched.values, tuple(tuple(map(float, at)) for at in reported.coords))
+    if earlier.header.keep_samples:
+        recall(earlier, [landscape for landscape, _ in lanes])
+    return History(
+        searched.coords,
+        searched.values,
+        tuple(tuple(map(float, at)) for at in reported.coords),
+        counts=searched.counts,
+    )
+
+
+def recall(run: RunReader, landscapes: list[Landscape]) -> None:
+    """Tell landscapes the per-sample values of a run's points that were scored on part of the samples."""
+    points = run.points()
+    full = landscapes[0].space().counts
+    rows = [
+        row
+        for row in range(len(points))
+        if points.phase[row] == "search" and tuple(points.counts[row]) != full and points.counts[row].any()
+    ]
+    for row in rows:
+        samples = [run.samples(column, [row])[0] for column in range(len(run.header.columns))]
+        for landscape in landscapes:
+            landscape.portions.remember(tuple(map(float, points.coords[row])), samples)

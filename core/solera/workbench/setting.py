@@ -147,8 +147,18 @@ class Setting:
         """What decides the scores of given weights, JSON-ready."""
         return task_versions(self.tasks, bench.project)
 
-    def landscapes(self, context: Context) -> tuple[Landscape, Landscape | None]:
+    def devices(self, context: Context) -> tuple[str, ...]:
+        """Where points are scored at once: every accelerator of the job's lanes, or the one device."""
+        lanes = getattr(context, "lanes", ())
+        several = tuple(lane for lane in lanes if lane.partition(":")[0] == self.device.partition(":")[0])
+        return several if len(several) > 1 and not self.experiment.device else (self.device,)
+
+    def landscapes(self, context: Context, device: str = "") -> tuple[Landscape, Landscape | None]:
         """Build the network and read the data: the landscape to search, and the one to report on (or None).
+
+        Args:
+            context: The job's.
+            device: Where; the setting's own if empty.
 
         Raises:
             MismatchError: No network can be built, or it does not fit the weights.
@@ -157,7 +167,7 @@ class Setting:
         from solera.execution.memory import Materialiser
         from solera.landscapes.landscape import Landscape, Measure
 
-        experiment, recipe, device = self.experiment, self.family.recipe, self.device
+        experiment, recipe, device = self.experiment, self.family.recipe, device or self.device
         network = make_network(recipe, self.inputs, device, experiment.factory)
         context.progress(0, None, "", "preparing the family")
         methods = self.inputs.registry.methods

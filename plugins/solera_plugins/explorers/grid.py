@@ -11,6 +11,8 @@ from solera.api import Ask, Extent, History, InputError, Param, Seed, Space
 
 #: More points than this are a mistake.
 _MOST = 1_000_000
+#: Points handed out at once, for as many lanes as there are.
+_ROUND = 64
 
 
 class Grid:
@@ -53,7 +55,7 @@ class Grid:
             raise InputError(
                 f"A grid of {'x'.join(map(str, shape))} has {total:,} points; at most {_MOST:,} are scored."
             )
-        return Extent(total, shape)
+        return Extent(total, shape, rounds=(_ROUND,))
 
     def ask(self, space: Space, history: History, n: int, seed: Seed) -> list[Ask]:
         """The next points in nested order."""

@@ -22,11 +22,11 @@ class Walk:
 
     name = "walk"
 
-    def __init__(self, points: int | None = 9, initial: int = 0) -> None:
-        self.points, self.initial = points, initial
+    def __init__(self, points: int | None = 9, initial: int = 0, rounds=(1,)) -> None:
+        self.points, self.initial, self.rounds = points, initial, rounds
 
     def plan(self, space):
-        return Extent(self.points, (), self.initial)
+        return Extent(self.points, (), self.initial, rounds=self.rounds)
 
     def ask(self, space, history, n, seed):
         start = np.random.default_rng([seed.integer(), len(history)])
@@ -65,12 +65,12 @@ def history_of(events, landscape):
     )
 
 
-def run(build, context, history=None, explorer=None, batch=1, **options):
+def run(build, context, history=None, explorer=None, rounds=(1,), **options):
     landscape = build("ABC", tasks=2)
     report = build("ABC", "report", tasks=2, shared=landscape.network)
     return explore(
-        landscape, explorer or Walk(initial=3), run="r", history=history, seed=Seed(1), context=context, report=report,
-        batch=batch, **options,
+        landscape, explorer or Walk(initial=3, rounds=rounds), run="r", history=history, seed=Seed(1), context=context,
+        report=report, **options,
     )  # fmt: skip
 
 
@@ -120,14 +120,14 @@ def test_objectives_that_are_better_high_count_downwards(build, context):
     assert indicators(context, "hypervolume")[-1] == (9, pytest.approx(hypervolume(-scores, reference)))
 
 
-@pytest.mark.parametrize("batch", [1, 4])
+@pytest.mark.parametrize("rounds", [(1,), (4,), (3, 2)])
 @pytest.mark.parametrize("cut", [0, 1, 2, 6, 9, 10, 12])
-def test_a_resumed_exploration_is_the_uninterrupted_one_bit_for_bit(build, cut, batch):
+def test_a_resumed_exploration_is_the_uninterrupted_one_bit_for_bit(build, cut, rounds):
     whole, rest = QuietContext(), QuietContext()
-    want = run(build, whole, batch=batch)
+    want = run(build, whole, rounds=rounds)
     told = [i for i, event in enumerate(whole.events) if isinstance(event, PointScored)]
     kept = whole.events[: told[cut - 1] + 1 if cut else 0]  # stopped between a point and its hypervolume
-    result = run(build, rest, history_of(kept, build("ABC", tasks=2)), batch=batch)
+    result = run(build, rest, history_of(kept, build("ABC", tasks=2)), rounds=rounds)
     before, after = ([bare(e) for e in events if isinstance(e, PointScored)] for events in (kept, rest.events))
     assert before + after == [bare(event) for event in whole.events if isinstance(event, PointScored)]
     assert result.summary == want.summary
