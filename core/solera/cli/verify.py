@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from solera.cli.screen import Json, show, show_json
+
+if TYPE_CHECKING:
+    from solera.testing.goldens import Result
 
 
 def register(app: typer.Typer) -> None:
@@ -20,7 +23,7 @@ def verify(
     folder: Annotated[Path, typer.Argument(help="A goldens root, one kind's folder, or one method's.")],
     json: Json = False,
 ) -> None:
-    """Run every fixture of a folder; each case's largest error, then 'N passed, N failed'."""
+    """Run every fixture of a folder; each case's largest errors, then 'N passed, N failed'."""
     from solera.extend.registry import Registry
     from solera.settings import load_settings
     from solera.testing.goldens import verify as run_cases
@@ -31,15 +34,17 @@ def verify(
     for result in run_cases(folder, registry.methods):
         results.append(result)
         if not json and result.outcome in {"passed", "failed"}:
-            error = "" if math.isnan(result.error) else f"largest error {result.error:.3g}"
-            show("  ".join(part for part in (result.outcome, result.case, error, result.note) if part))
+            show("  ".join(part for part in (result.outcome, result.case, _errors(result), result.note) if part))
     passed, failed = (sum(item.outcome == outcome for item in results) for outcome in ("passed", "failed"))
     left_out = [item for item in results if item.outcome not in {"passed", "failed"}]
     if json:
         plain = [
-            {"case": r.case, "outcome": r.outcome, "error": None if math.isnan(r.error) else r.error, "note": r.note}
+            {
+                "case": r.case, "outcome": r.outcome, "error": _plain(r.error), "relative": _plain(r.relative),
+                "tolerance": r.tolerance, "note": r.note,
+            }
             for r in results
-        ]
+        ]  # fmt: skip
         show_json({"passed": passed, "failed": failed, "cases": plain})
     else:
         for item in left_out:
@@ -47,3 +52,17 @@ def verify(
         show(f"{passed} passed, {failed} failed")
     if failed or not passed:
         raise typer.Exit(1)
+
+
+def _errors(result: Result) -> str:
+    """``largest error 5.96e-08, relative 1.2e-07 (tolerance 1e-06 + 1e-05 |x|)``; empty where nothing was compared."""
+    if math.isnan(result.error):
+        return ""
+    relative = "" if math.isnan(result.relative) else f", relative {result.relative:.3g}"
+    return f"largest error {result.error:.3g}{relative}" + (
+        f" (tolerance {result.tolerance})" if result.tolerance else ""
+    )
+
+
+def _plain(number: float) -> float | None:
+    return None if math.isnan(number) else number

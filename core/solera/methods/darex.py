@@ -23,6 +23,7 @@ def darex_q(
     eta: float = 0.45,
     confidence: float = 0.95,
     compat: Literal["none", "authors"] = "none",
+    settled: float = 0.8,
 ) -> Tensor:
     """For each output of a Linear the divisor that bounds how far dropping changes of the weights moves the output.
 
@@ -42,7 +43,8 @@ def darex_q(
         bias: Change of the bias, (outputs,), if there is one.
         eta: Balance of mean and spread, tuned on held-out data (0.27 to 1.01 in the authors' examples).
         confidence: Of the bound.
-        compat: Whose arithmetic.
+        compat: Whose arithmetic. At density 1/2 the authors' has no answer (0/0), and theirs is then the density.
+        settled: With the authors' arithmetic: the share of outputs after which the search stops.
 
     Returns:
         float32 (outputs,), from the density to 0.998.
@@ -59,7 +61,7 @@ def darex_q(
     moved = delta * mean_input
     columns = moved if bias is None else torch.cat([moved, bias.unsqueeze(1)], dim=1)
     if compat == "authors":
-        return _as_released(columns.half(), 1 - density, eta, confidence)
+        return _as_released(columns.half(), 1 - density, eta, confidence, settled)
     places = [i * 0.001 for i in range(math.ceil(density * 1000 - 1e-9), 999)] or [density]
     grid = torch.tensor(places, dtype=torch.float64)
     shift = eta * (1 - density / grid) * columns.double().sum(1, keepdim=True)
@@ -73,10 +75,12 @@ def _phi(p: float) -> float:
     return 0.5 if p == 0.5 else (1 - 2 * p) / math.log((1 - p) / p)
 
 
-def _as_released(columns: Tensor, p: float, eta: float, confidence: float) -> Tensor:
+def _as_released(columns: Tensor, p: float, eta: float, confidence: float, settled: float) -> Tensor:
     """The authors' search over half-precision columns, one place after the other."""
     total, squares = columns.sum(dim=1), columns.square().sum(dim=1)
     found = torch.full((len(columns),), 1 - p)
+    if p == 0.5:
+        return found
     best = torch.full((len(columns),), 10000.0, dtype=torch.float16)
     worse = torch.zeros(len(columns), dtype=torch.bool)
     for place in range(int((1 - p) * 1000), 999):
@@ -87,6 +91,6 @@ def _as_released(columns: Tensor, p: float, eta: float, confidence: float) -> Te
         worse |= bound >= best
         best = torch.where(better, bound, best)
         found = torch.where(better, q, found)
-        if float(worse.float().mean()) >= 0.8:
+        if float(worse.float().mean()) >= settled:
             break
     return found

@@ -10,7 +10,7 @@ import torch
 from solera.methods.greedy import greedy_soup
 from solera.params import PerModel, Rules, Value
 from solera.testing.golden_formulas import zscl_losses
-from solera.testing.golden_recipes import find, merge
+from solera.testing.golden_recipes import find, included, merge
 from solera.testing.goldens import Case, Made, Methods, Tensors, Unsupported
 
 
@@ -49,13 +49,17 @@ def flag_aggregator(case: Case, methods: Methods) -> Made:
 
 
 def karcher(case: Case, methods: Methods) -> Made:
-    """The Karcher mean as mergekit has it."""
+    """The Karcher mean as mergekit has it: lengths are added with the shares as they are."""
     hyper = case.hyper
+    alphas = [float(alpha) for alpha in hyper.get("alphas") or [1.0 / len(case.models)] * len(case.models)]
     params: dict[str, Value] = {
-        "weight": PerModel(tuple(float(alpha) for alpha in hyper["alphas"])), "iterations": int(hyper["max_iter"]),
-        "tolerance": float(hyper["tol"]),
+        "weight": PerModel(tuple(alphas)), "iterations": int(hyper.get("max_iter", 10)),
+        "tolerance": float(hyper.get("tol", 1e-5)),
     }  # fmt: skip
-    return Made({"merged": merge("karcher", case.models, None, params, methods)})
+    merged = merge("karcher", case.models, None, params, methods)
+    if abs(sum(alphas) - 1) > 1e-6 and len(alphas) > 1:
+        merged = merge("passthrough", [merged], None, {"scale": sum(alphas)}, methods)
+    return Made({"merged": merged})
 
 
 def model_stock(case: Case, methods: Methods) -> Made:
@@ -98,12 +102,14 @@ def _scorer(case: Case) -> Callable[[Tensors], float]:
 
 
 def zscl(case: Case, methods: Methods) -> Made:
-    """ZSCL: the weight ensemble and its variant that is pulled back to the start, as weighted averages; the losses."""
-    if str(case.facts.get("called", "")).startswith("merge_we"):
-        pull = 1.0
-    elif "alpha" in case.hyper:
+    """ZSCL: the weight ensemble, its variant that is pulled back to the start, the moving average; the losses."""
+    called, pull = str(case.facts.get("called", "")), 1.0
+    if called.startswith("moving"):
+        decay = float(case.hyper.get("decay", case.hyper.get("alpha", 0.999)))
+        return Made({"merged": merge("ema", [case.base, *case.models], None, {"decay": decay}, methods)})
+    if "alpha" in case.hyper:
         pull = float(case.hyper["alpha"])
-    else:
+    elif not called.startswith("merge_we"):
         return zscl_losses(case)
     weights = [1.0] + [0.0] * len(case.models)
     for n in range(1, len(weights)):
@@ -114,6 +120,7 @@ def zscl(case: Case, methods: Methods) -> Made:
 
 def soups(case: Case, methods: Methods) -> Made:
     """Averages: uniform, weighted, and with one softmax row per tensor."""
+    case = included(case)
     hyper = case.hyper
     if "eval" in hyper:
         return _greedy(case, methods)

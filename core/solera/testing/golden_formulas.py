@@ -13,12 +13,12 @@ def darex_q(case: Case, methods: Methods) -> Made:
     """DAREx-q as released, in half precision: the divisor of every output, and their mean."""
     del methods
     hyper, loose = case.hyper, case.inputs.get("", {})
-    if "mean_activation" not in loose or float(hyper.get("stop_iter", 0.8)) != 0.8:
+    if "mean_activation" not in loose:
         raise Unsupported(f"a call of the form {sorted(hyper)}")
     bias = loose["bias_delta"] if hyper.get("bias_included") else None
     found = optimal_q(
         loose["delta"], loose["mean_activation"], 1 - float(hyper["p"]), bias=bias, eta=float(hyper["eta"]),
-        confidence=float(hyper.get("gamma_prob", 0.95)), compat="authors",
+        confidence=float(hyper.get("gamma_prob", 0.95)), compat="authors", settled=float(hyper.get("stop_iter", 0.8)),
     )  # fmt: skip
     return Made({"": {"q_per_row": found.unsqueeze(1), "q_mean": found.mean()}})
 

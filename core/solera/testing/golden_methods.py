@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 
-from solera.params import PerModel, Rules, Value
+from solera.params import PerModel, Value
 from solera.testing import (
     golden_averages,
     golden_formulas,
@@ -17,18 +16,16 @@ from solera.testing import (
     golden_spectral,
     golden_statistics,
 )
-from solera.testing.golden_recipes import added, change, merge, vectors
+from solera.testing.golden_recipes import added, change, included, merge, norm, vectors
 from solera.testing.goldens import Case, Made, Methods, Runner, Tensors, Unsupported
 
 
 def ties(case: Case, methods: Methods) -> Made:
     """TIES in the forms of its authors, of mergekit and of MergeLM."""
+    case = included(case)
     hyper = case.hyper
     if "reset_type" in hyper:
-        params, divisor = _ties_authors(hyper, len(case.models))
-        vector = change("ties", vectors(case), {**params, "scale": 1.0 / divisor}, methods)
-        whole = {**params, "scale": float(hyper.get("lam", 1.0)) / divisor}
-        return Made({"merged": _from_base("ties", case, whole, methods), "merged_tv": vector})
+        return _ties_authors(case, methods)
     if "tensor_parameters" in hyper:
         return _generalised(case, methods)
     if "param_value_mask_rate" in hyper:
@@ -37,15 +34,10 @@ def ties(case: Case, methods: Methods) -> Made:
         return Made({"merged": _from_base("ties", case, mask, methods)})
     if case.facts.get("called") == "magnitude" and "delta" in case.inputs:
         delta, density = case.inputs["delta"], float(hyper["density"])
-        given: dict[str, Value] = {"density": density, "elect": "none", "merge": "sum", "rescale": _norm(hyper)}
+        given: dict[str, Value] = {"density": density, "elect": "none", "merge": "sum", "rescale": norm(hyper)}
         made = change("ties", [delta], given, methods)
         return Made({"sparsified": made}, _open_ties([delta], [density]))
     raise Unsupported(f"a call of the form {sorted(hyper)}")
-
-
-def _norm(hyper: Mapping[str, Any]) -> str:
-    """Which norm a rescaling keeps: ``"l1"``, ``"RescaleNorm.l1"``, nothing."""
-    return str(hyper.get("rescale_norm") or "none").rpartition(".")[2].lower()
 
 
 def mergelm_ties(numel: int, rate: float, hyper: Mapping[str, Any]) -> dict[str, Value]:
@@ -77,32 +69,46 @@ def _open_ties(deltas: Sequence[Tensors], density: Sequence[float]) -> Tensors:
     return found
 
 
-def _ties_authors(hyper: Mapping[str, Any], models: int) -> tuple[dict[str, Value], float]:
-    """Parameters, and what the sum is to be divided by (their plain mean counts trimmed entries)."""
+def _ties_authors(case: Case, methods: Methods) -> Made:
+    """TIES as released: trimming, election, and a merge of what agrees (``dis-mean``) or of everything (``mean``)."""
+    hyper, count = case.hyper, len(case.models)
+    params = _trimming(hyper.get("reset_type", "none"), hyper.get("reset_thresh"))
+    elect, function = str(hyper.get("resolve_method", "none")), str(hyper["merge_func"])
+    if elect not in {"mass", "normfrac", "normmass", "none"}:
+        raise Unsupported(f"electing by '{elect}'")
+    disjoint, kind = "dis" in function, function.rpartition("-")[2]
+    if kind not in ({"mean", "sum", "max"} if disjoint else {"mean", "sum", "magnitude"}):
+        raise Unsupported(f"merging by '{function}'")
+    # Their plain mean counts trimmed entries.
+    divisor = 1.0 if disjoint or kind != "mean" else float(count)
+    how = kind if disjoint else {"mean": "sum", "sum": "sum", "magnitude": "max"}[kind]
+    plain = {**params, "elect": elect if disjoint else "none", "merge": how, "scale": 1.0 / divisor}
+    vector = change("ties", vectors(case), plain, methods)
+    scale = float(hyper.get("lam", 1.0))
+    if disjoint or elect == "none":
+        merged = _from_base("ties", case, {**plain, "scale": scale / divisor}, methods)
+        return Made({"merged": merged, "merged_tv": vector})
+    # What was merged without an election takes the elected sign, which is that of everything that agrees with it.
+    signs = change("ties", vectors(case), {**params, "elect": elect, "merge": "sum"}, methods)
+    vector = {name: tensor.abs() * signs[name].sign() for name, tensor in vector.items()}
+    return Made({"merged": added(case.base, {n: t * scale for n, t in vector.items()}), "merged_tv": vector})
+
+
+def _trimming(kind: object, threshold: object) -> dict[str, Value]:
+    """What the released code trims by."""
     params: dict[str, Value] = {"scope": "model", "compat": "authors"}
-    match hyper["reset_type"]:
+    if kind == "none" or threshold in {None, "none"}:
+        return {**params, "density": 1.0}
+    share = float(str(threshold))
+    match kind:
         case "topk":
-            share = float(hyper["reset_thresh"])
-            params["density"] = share / 100 if share > 1 else share
+            return {**params, "density": share / 100 if share > 1 else share}
         case "nf":
-            params |= {"density": float(hyper["reset_thresh"]), "share": "energy"}
-        case "none":
-            params["density"] = 1.0
+            return {**params, "density": share, "share": "energy"}
+        case "std":
+            return {**params, "deviations": share, "share": "deviation"}
         case other:
             raise Unsupported(f"trimming by '{other}'")
-    elections = {"mass": "mass", "normfrac": "normfrac", "normmass": "normmass", "none": "none"}
-    elect, function = str(hyper["resolve_method"]), str(hyper["merge_func"])
-    if elect not in elections:
-        raise Unsupported(f"electing by '{elect}'")
-    params["elect"] = elections[elect]
-    kind = function.removeprefix("dis-")
-    if kind not in {"mean", "sum", "max"}:
-        raise Unsupported(f"merging by '{function}'")
-    if function.startswith("dis-"):
-        return {**params, "merge": kind}, 1.0
-    if elect != "none" and kind != "max":
-        params["elect"] = "none"
-    return {**params, "merge": "sum" if kind == "mean" else kind}, float(models) if kind == "mean" else 1.0
 
 
 def _generalised(case: Case, methods: Methods) -> Made:
@@ -121,7 +127,7 @@ def _generalised(case: Case, methods: Methods) -> Made:
         return Made({"merged": _from_base(method, case, {**params, "normalize": normalize}, methods)})
     density = [float(row.get("density", 1.0)) for row in rows]
     params |= {"density": PerModel(tuple(density)), "zero_sign": "plus", "merge": "mean" if normalize else "sum"}
-    params["rescale"] = _norm(hyper) if hyper.get("rescale") or hyper.get("rescale_norm") else "none"
+    params["rescale"] = norm(hyper)
     return Made({"merged": _from_base(method, case, params, methods)}, _open_ties(vectors(case), density))
 
 
@@ -140,10 +146,7 @@ def task_arithmetic(case: Case, methods: Methods) -> Made:
         )
     if "scaling_coefficient" in hyper:
         scale = float(hyper["scaling_coefficient"])
-        patterns = hyper.get("exclude_param_names_regex") or []
-        left_out = [name for name in case.base if any(re.match(pattern, name) for pattern in patterns)]
-        if left_out:
-            scale = Rules(tuple((name, 0.0) for name in left_out), scale)
+        case = included(case)
         return Made({"merged": merge("task_arithmetic", case.models, case.base, {"scale": scale}, methods)})
     raise Unsupported(f"a call of the form {sorted(hyper)}")
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 import torch
 
@@ -52,3 +55,20 @@ def vectors(case: Case) -> list[Tensors]:
 def added(base: Tensors, delta: Tensors) -> Tensors:
     """Base and change, in the base's dtype."""
     return {name: (tensor.float() + delta[name]).to(tensor.dtype) for name, tensor in base.items()}
+
+
+def included(case: Case) -> Case:
+    """The case without the tensors that its ``exclude_param_names_regex`` leaves out, as MergeLM reads it."""
+    patterns = case.hyper.get("exclude_param_names_regex") or []
+    if not patterns:
+        return case
+    inputs = {
+        group: {name: t for name, t in model.items() if not any(re.match(pattern, name) for pattern in patterns)}
+        for group, model in case.inputs.items()
+    }
+    return replace(case, inputs=inputs)
+
+
+def norm(hyper: Mapping[str, Any]) -> str:
+    """Which norm a rescaling keeps: ``"l1"``, ``"RescaleNorm.l1"``; ``rescale`` alone means the 1-norm."""
+    return str(hyper.get("rescale_norm") or ("l1" if hyper.get("rescale") else "none")).rpartition(".")[2].lower()

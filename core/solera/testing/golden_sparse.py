@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -11,15 +12,17 @@ from torch import Tensor
 
 from solera.methods.spec import Piece
 from solera.params import PerModel, Value
-from solera.testing.golden_recipes import added, change, find, merge, vectors
+from solera.testing.golden_recipes import added, change, find, included, merge, norm, vectors
 from solera.testing.goldens import Case, Made, Methods, Tensors, Unsupported
 
 
 def dare(case: Case, methods: Methods) -> Made:
     """DARE in the forms of MergeLM and of mergekit, with the masks they drew."""
-    hyper = case.hyper
+    hyper, case = case.hyper, included(case)
     if "tensor_parameters" in hyper:
         return _generalised(case, methods, "dare")
+    if _called(case) == "bernoulli" and "delta" in case.inputs:
+        return _one(case, "dare", {"density": float(hyper["density"]), "rescale": norm(hyper)}, methods)
     if "mask_strategy" not in hyper:
         return _dare_statistics(case, methods)
     whole = hyper.get("weight_format") == "finetuned_weight"
@@ -54,9 +57,11 @@ def _dare_statistics(case: Case, methods: Methods) -> Made:
     if "ones_shape" not in case.inputs.get("", {}):
         raise Unsupported(f"a call of the form {sorted(case.hyper)}")
     ones = torch.ones(case.inputs[""]["ones_shape"].tolist())
-    kept = thinned("dare", [{"ones": ones}], {"density": 1.0 - float(case.hyper["mask_rate"])}, None, methods)[0][
-        "ones"
-    ]
+    params = {
+        "density": 1.0 - float(case.hyper["mask_rate"]),
+        "rescale": "inverse" if case.hyper.get("use_rescale", True) else "none",
+    }
+    kept = thinned("dare", [{"ones": ones}], params, None, methods)[0]["ones"]
     share = (kept != 0).float().mean()
     return Made({"": {"kept_fraction": share, "kept_value": kept.max(), "mean": kept.mean()}})
 
@@ -67,7 +72,15 @@ def della(case: Case, methods: Methods) -> Made:
     if "tensor_parameters" in hyper:
         return _generalised(case, methods, "della")
     ranks = {"rank_magnitude": "row", "rank_magnitude_layer": "tensor", "magnitude_sample": "magnitude"}
-    called = str(case.facts.get("called", "")).split(" ")[0]
+    called = _called(case)
+    if called == "della_magprune" and "delta" in case.inputs:
+        share = float(hyper["density"])
+        given = {
+            "density": share,
+            "rescale": norm(hyper),
+            "window": 2 * float(hyper["epsilon"]) if 0 < share < 1 else 0,
+        }
+        return _one(case, "della", given, methods)
     if called not in ranks:
         raise Unsupported(f"sampling by '{called}'")
     params: dict[str, Any] = {
@@ -119,13 +132,30 @@ def _della_statistics(case: Case, params: Mapping[str, Any], methods: Methods) -
     )
 
 
+def _called(case: Case) -> str:
+    """The first word of what was called: the source's function."""
+    return re.split(r"[^\w.]", str(case.facts.get("called", "")), maxsplit=1)[0]
+
+
+def _one(case: Case, method: str, params: Mapping[str, Any], methods: Methods) -> Made:
+    """One task vector thinned out by mergekit's function, with the mask it drew."""
+    mask = case.outputs.get("keepmask") or case.inputs.get("mask")
+    if mask is None and 0 < params["density"] < 1:
+        raise Unsupported("numbers were drawn, and the mask is not in the case")
+    (thin,) = thinned(method, [case.inputs["delta"]], params, [_bools(mask)] if mask else None, methods)
+    return Made({"sparsified": thin})
+
+
 def breadcrumbs(case: Case, methods: Methods) -> Made:
     """Model Breadcrumbs in the forms of its authors (rows) and of mergekit (tensors)."""
     hyper = case.hyper
     if "tensor_parameters" in hyper:
         return _generalised(case, methods, "breadcrumbs")
     if "delta" in case.inputs:
-        params: dict[str, Any] = {"density": float(hyper["density"]), "gamma": float(hyper["gamma"]), "scale": 1.0}
+        params: dict[str, Any] = {
+            "density": float(hyper["density"]), "gamma": float(hyper.get("gamma", 0.01)), "scale": 1.0,
+            "rescale": norm(hyper),
+        }  # fmt: skip
         made = thinned("breadcrumbs", [case.inputs["delta"]], params, None, methods)
         return Made({"sparsified": made[0]}, _tied([case.inputs["delta"]], made, rows=False))
     params = {
@@ -150,11 +180,7 @@ def _generalised(case: Case, methods: Methods, method: str) -> Made:
         if method == "breadcrumbs":
             old = "source_version" not in case.facts
             params |= {"gamma": float(row.get("gamma", 0.0)), "scale": 1.0, "compat": "mergekit014" if old else "none"}
-        else:
-            norm = str(hyper.get("rescale_norm") or "l1").rpartition(".")[2].lower()
-            if hyper.get("rescale") and norm != "l1":
-                raise Unsupported(f"rescaling to the {norm} norm")
-            params["rescale"] = "l1" if hyper.get("rescale") else "none"
+        params["rescale"] = norm(hyper)
         if method == "della":
             params["window"] = 2 * float(row.get("epsilon", 0.0)) if 0 < params["density"] < 1 else 0.0
         thin += thinned(method, [deltas[i]], params, masks and [masks[i]], methods)

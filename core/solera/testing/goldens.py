@@ -20,6 +20,9 @@ from solera.errors import NotFoundError, SoleraError
 if TYPE_CHECKING:
     from solera.methods.spec import MethodSpec
 
+#: What goes wrong with a case whose form is not as expected, and must not stop the others.
+_BROKEN = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+
 Outcome = Literal["passed", "failed", "irreproducible", "unsupported"]
 Tensors = dict[str, Tensor]
 
@@ -37,12 +40,16 @@ class Result:
         outcome: ``"passed"`` or ``"failed"``; ``"irreproducible"`` and ``"unsupported"`` are not counted.
         error: Largest absolute difference; NaN when nothing was compared.
         note: Why, when there is something to say.
+        relative: Largest difference in units of what it is to be, where that is not 0; NaN when that is nowhere.
+        tolerance: What may differ: ``"1e-06 + 1e-05 |x|"``; empty where no one formula says it.
     """
 
     case: str
     outcome: Outcome
     error: float = float("nan")
     note: str = ""
+    relative: float = float("nan")
+    tolerance: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,17 +152,20 @@ def run_case(file: Path, root: Path, methods: Methods, runners: Mapping[str, Run
     except Unsupported as error:
         return Result(name, "unsupported", note=str(error))
     except SoleraError as error:
-        if expects_failure(facts):
-            return Result(name, "passed", note=f"refused: {error}")
-        return Result(name, "failed", note=f"refused: {error}")
-    if expects_failure(facts):
-        broken = sorted(
-            key for group in made.groups.values() for key, tensor in group.items() if not tensor.isfinite().all()
-        )
-        if broken:
-            return Result(name, "failed", note=f"not finite: {', '.join(broken)}")
-        return Result(name, "passed", note="guarded: finite where the source fails")
-    return compare(case, made)
+        return Result(name, "passed" if expects_failure(facts) else "failed", note=f"refused: {error}")
+    except _BROKEN as error:
+        return Result(name, "failed", note=f"{type(error).__name__}: {error}")
+    return guarded(case, made) if expects_failure(facts) else compare(case, made)
+
+
+def guarded(case: Case, made: Made) -> Result:
+    """Whether all that we make is finite where the source fails (near what it fails on, its numbers say nothing)."""
+    broken = sorted(
+        key for group in made.groups.values() for key, tensor in group.items() if not tensor.isfinite().all()
+    )
+    if broken:
+        return Result(case.name, "failed", note=f"not finite: {', '.join(broken)}")
+    return Result(case.name, "passed", note="guarded: finite where the source fails")
 
 
 def expects_failure(facts: Mapping[str, Any]) -> bool:
@@ -168,9 +178,9 @@ def compare(case: Case, made: Made) -> Result:
 
     Of a group that we make every tensor is wanted; of tensors that are in no group those we make.
     """
-    from solera.testing.golden_compare import difference, statistic
+    from solera.testing.golden_compare import difference, statistic, tolerance
 
-    worst, notes, compared = 0.0, [], 0
+    gaps, notes = [], []
     for group, tensors in made.groups.items():
         for key, want in case.outputs.get(group, {}).items():
             if key not in tensors and not group:
@@ -178,16 +188,17 @@ def compare(case: Case, made: Made) -> Result:
             if key not in tensors:
                 notes.append(f"{group}/{key}: not made")
                 continue
-            compared += 1
-            error, complaint = statistic(case, key, tensors[key]) or difference(
-                case, tensors[key], want, made.open.get(key)
-            )
-            worst = max(worst, error)
-            if complaint:
-                notes.append(f"{group}/{key}: {complaint}")
-    if not compared:
+            gap = statistic(case, key, tensors[key]) or difference(case, tensors[key], want, made.open.get(key))
+            gaps.append(gap)
+            if gap.complaint:
+                notes.append(f"{group}/{key}: {gap.complaint}")
+    if not gaps:
         return Result(case.name, "failed", note="; ".join(notes) or "nothing to compare")
-    return Result(case.name, "failed" if notes else "passed", worst, "; ".join(notes))
+    relative = max((gap.relative for gap in gaps if gap.relative == gap.relative), default=float("nan"))
+    outcome: Outcome = "failed" if notes else "passed"
+    return Result(
+        case.name, outcome, max(gap.absolute for gap in gaps), "; ".join(notes), relative, tolerance(case)
+    )  # fmt: skip
 
 
 def _load(name: str, method: str, facts: Mapping[str, Any], file: Path) -> Case:

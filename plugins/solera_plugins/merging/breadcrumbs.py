@@ -11,12 +11,12 @@ from torch import Tensor
 from solera.api import HeldPasses, Param, Passes, Piece, method
 from solera_plugins.merging.combining import COMBINE_HELP, ZERO_SIGN_HELP, Combine, ZeroSign
 from solera_plugins.merging.thinning import Thinned
-from solera_plugins.merging.trimming import cuts_at, trimmed
+from solera_plugins.merging.trimming import Norm, cuts_at, trimmed
 
 
 def survey(
     passes: Passes, *, density: tuple[float, ...], gamma: tuple[float, ...], weight: tuple[float, ...], scope: str,
-    order: str, rescale: str, compat: str, **_: object,
+    order: str, rescale: Norm, compat: str, **_: object,
 ) -> Thinned:  # fmt: skip
     """Find where each vector is cut; goes over the tensor for thresholds and norms."""
 
@@ -32,7 +32,7 @@ def survey(
         return kept
 
     if scope == "row" and passes.numel:
-        return Thinned(passes, rows, weight, l1=rescale == "l1")
+        return Thinned(passes, rows, weight, rescale)
     ranks = [middle(passes.numel, share, top, order, compat) for share, top in zip(density, gamma, strict=True)]
     cuts = cuts_at(passes, [(i, count) for i, pair in enumerate(ranks) for count in pair])
 
@@ -42,7 +42,7 @@ def survey(
         outliers, wanted = trimmed(deltas, cuts[::2], piece), trimmed(deltas, cuts[1::2], piece)
         return [entry - outlier for entry, outlier in zip(wanted, outliers, strict=True)]
 
-    return Thinned(passes, thin, weight, l1=rescale == "l1")
+    return Thinned(passes, thin, weight, rescale)
 
 
 @method(
@@ -86,7 +86,7 @@ def breadcrumbs(
         Param(help="Keep a share of what is left without outliers, or take the outliers from what is kept."),
     ] = "remove_first",
     rescale: Annotated[
-        Literal["none", "l1"], Param(help="Bring each tensor to its former 1-norm (l1), or leave it.")
+        Norm, Param(help="Bring each tensor to its former 1-norm, 2-norm or largest magnitude; or leave it.")
     ] = "none",
     compat: Annotated[
         Literal["none", "authors", "mergekit014"],

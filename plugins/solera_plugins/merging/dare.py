@@ -14,7 +14,7 @@ from solera_plugins.merging.combining import COMBINE_HELP, ZERO_SIGN_HELP, Combi
 from solera_plugins.merging.thinning import Thinned
 from solera_plugins.merging.trimming import WHOLE, Cut, cuts_at, trimmed
 
-Rescale = Literal["inverse", "l1", "none"]
+Rescale = Literal["inverse", "l1", "l2", "linf", "none"]
 
 
 def survey(
@@ -39,7 +39,7 @@ def survey(
         divisors = [divisor or share for divisor, share in zip(q, density, strict=True)]
         return [entry / by if by > 0 else entry for entry, by in zip(kept, divisors, strict=True)]
 
-    return Thinned(passes, thin, weight, l1=rescale == "l1")
+    return Thinned(passes, thin, weight, rescale)
 
 
 def smaller(passes: Passes, density: Sequence[float]) -> list[Cut]:
@@ -83,7 +83,7 @@ def dare(
     zero_sign: Annotated[ZeroSign, Param(help=ZERO_SIGN_HELP)] = "majority",
     rescale: Annotated[
         Rescale,
-        Param(help="Divide what is kept by the density; or bring each tensor to its former 1-norm (l1); or neither."),
+        Param(help="Divide what is kept by the density; or bring each tensor to its former norm; or neither."),
     ] = "inverse",
     q: Annotated[
         tuple[float, ...],

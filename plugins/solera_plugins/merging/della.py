@@ -33,7 +33,7 @@ def survey(
             kept.append(entry / (chance + bricks.equal(chance, 0.0)) if rescale == "inverse" else entry)
         return kept
 
-    return Thinned(passes, thin, weight, l1=rescale == "l1")
+    return Thinned(passes, thin, weight, rescale)
 
 
 @method(
@@ -75,8 +75,8 @@ def della(
         Param(help="Chance by rank along the second axis (a vector is a row) or in the tensor, or by size itself."),
     ] = "row",
     rescale: Annotated[
-        Literal["inverse", "l1", "none"],
-        Param(help="Divide what is kept by its own chance; bring each tensor to its former 1-norm (l1); or neither."),
+        Literal["inverse", "l1", "l2", "linf", "none"],
+        Param(help="Divide what is kept by its own chance; bring each tensor to its former norm; or neither."),
     ] = "inverse",
     seed: Annotated[int, Param(help="Of the random masks; a mask is a function of seed, tensor name and model.")] = 0,
     state: Thinned | None = None,

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import cast
 
 from torch import Tensor
 
-from solera.api import Passes, Piece, bricks, reductions
+from solera.api import Passes, Piece, bricks
 from solera_plugins.merging.combining import Combine, Majority, ZeroSign, combine, weighted
-from solera_plugins.merging.trimming import placed, scaled
+from solera_plugins.merging.trimming import Norm, Thin, norm_factors, scaled
 
-#: Takes the pieces of all task vectors at one place, and gives what is kept of them.
-Thin = Callable[[Sequence[Tensor], Piece], list[Tensor]]
+#: Norms that what is kept of a tensor may be brought to.
+NORMS = ("l1", "l2", "linf")
 
 
 class Thinned:
@@ -21,13 +22,15 @@ class Thinned:
         passes: The task vectors.
         thin: What is kept of them.
         weight: One number per model.
-        l1: Whether what is kept is brought to the 1-norm of the whole.
+        rescale: The norm of the whole that what is kept is brought to, if it is one of :data:`NORMS`.
     """
 
-    def __init__(self, passes: Passes, thin: Thin, weight: Sequence[float], *, l1: bool) -> None:
+    def __init__(self, passes: Passes, thin: Thin, weight: Sequence[float], rescale: str) -> None:
         self._thin = thin
         self._weight = weight
-        self._factors = _l1_factors(passes, thin) if l1 and passes.numel else [1.0] * len(weight)
+        self._factors = [1.0] * len(weight)
+        if rescale in NORMS and passes.numel:
+            self._factors = norm_factors(passes, thin, cast("Norm", rescale))
         self._majority = Majority(passes, self._elected)
 
     def merged(self, deltas: Sequence[Tensor], piece: Piece, how: Combine, zero_sign: ZeroSign, scale: float) -> Tensor:
@@ -39,14 +42,3 @@ class Thinned:
 
     def _kept(self, deltas: Sequence[Tensor], piece: Piece) -> list[Tensor]:
         return [scaled(kept, by) for kept, by in zip(self._thin(deltas, piece), self._factors, strict=True)]
-
-
-def _l1_factors(passes: Passes, thin: Thin) -> list[float]:
-    """The 1-norm of each whole vector over that of what is kept; 1 where nothing is."""
-    sizes: list[list[float]] = []
-    for piece, deltas in placed(passes):
-        sizes = sizes or [[0.0, 0.0] for _ in deltas]
-        for size, delta, kept in zip(sizes, deltas, thin(deltas, piece), strict=True):
-            size[0] += reductions.sum_abs(delta)
-            size[1] += reductions.sum_abs(kept)
-    return [whole / left if left > 0 else 1.0 for whole, left in sizes]

@@ -19,6 +19,7 @@ from solera_plugins.merging.trimming import (
     Elect,
     Norm,
     Share,
+    deviation_cuts,
     find_cuts,
     norm_factors,
     placed,
@@ -55,7 +56,7 @@ def rescaled(vectors: Sequence[Tensor], factors: Sequence[float]) -> list[Tensor
 
 def survey(
     passes: Passes, *, density: tuple[float, ...], weight: tuple[float, ...], elect: Elect, compat: Compat,
-    share: Share = "count", rescale: Norm = "none", scope: str = "model", **_: object,
+    share: Share = "count", deviations: float = 1.0, rescale: Norm = "none", scope: str = "model", **_: object,
 ) -> Survey:  # fmt: skip
     """Go over the tensor or model as often as the parameters ask for.
 
@@ -64,8 +65,13 @@ def survey(
     """
     if rescale != "none" and scope == "model":
         raise InputError("TIES rescales tensors trimmed on their own: set scope to 'tensor', or rescale to 'none'.")
-    cuts = find_cuts(passes, density, compat, share)
-    factors = norm_factors(passes, cuts, rescale)
+    if share == "deviation":
+        cuts = deviation_cuts(passes, deviations)
+    else:
+        cuts = find_cuts(passes, density, compat, share)
+    factors = [1.0] * len(cuts)
+    if rescale != "none" and passes.numel:
+        factors = norm_factors(passes, lambda deltas, piece: trimmed(deltas, cuts, piece), rescale)
     norms = [1.0] * len(cuts)
     if elect in {"normfrac", "normmass"}:
         norms = [0.0] * len(cuts)
@@ -121,8 +127,15 @@ def ties(
         Param(help="Bring each trimmed tensor to its former 1-norm, 2-norm or largest magnitude."),
     ] = "none",
     share: Annotated[
-        Share, Param(help="The density is a share of the entries, or of the squared norm that the largest make up.")
+        Share,
+        Param(
+            help="The density is a share of the entries, or of the squared norm that the largest make up; or what lies "
+            "far from the mean is kept, whatever the density."
+        ),
     ] = "count",
+    deviations: Annotated[
+        float, Param(0.0, step=0.5, search=(0.0, 4.0), help="With share deviation: more than so many stay.")
+    ] = 1.0,
     compat: Annotated[
         Compat,
         Param(help="Whose counting: ours is exact; 'authors' keep one more and all ties, and read no sign as minus."),
@@ -149,7 +162,8 @@ def ties(
         zero_sign: The sign where the vote is even.
         merge: How agreeing changes are put together.
         rescale: Which norm trimming shall leave as it was.
-        share: What the density is a share of.
+        share: What the density is a share of; or trim by standard deviations instead.
+        deviations: How many standard deviations from its mean an entry must lie to stay.
         compat: Whose counting to follow.
         state: What :func:`survey` found over the model.
         piece: Which tensor this is.
@@ -170,7 +184,7 @@ def ties(
     if state is None:
         state = survey(
             HeldPasses(deltas, piece.name), density=density, weight=weight, elect=elect, compat=compat, share=share,
-            rescale=rescale, scope=scope,
+            deviations=deviations, rescale=rescale, scope=scope,
         )  # fmt: skip
     kept = weighted(state.trimmed(deltas, piece), weight)
     if elect == "none":

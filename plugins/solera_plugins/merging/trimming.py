@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -15,9 +15,12 @@ from solera.api import Passes, Piece, bricks, reductions, selection
 from solera_plugins.merging.energy import energy_counts
 
 Compat = Literal["none", "authors", "mergelm"]
-Share = Literal["count", "energy"]
+Share = Literal["count", "energy", "deviation"]
 Norm = Literal["none", "l1", "l2", "linf"]
 Elect = Literal["mass", "count", "normfrac", "normmass", "none"]
+
+#: Takes the pieces of all task vectors at one place, and gives what is kept of them.
+Thin = Callable[[Sequence[Tensor], Piece], list[Tensor]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +32,18 @@ class Cut:
         until: Name of a tensor and flat index in it: entries of exactly that magnitude stay before this place, in the
             order of names; None keeps all of them.
         end: Name and size of a tensor whose last entry stays whatever its magnitude; an empty size is none.
+        centre: Distances from here are meant instead of magnitudes, and only larger ones stay; None is 0.
     """
 
     threshold: float
     until: tuple[str, int] | None = None
     end: tuple[str, int] = ("", 0)
+    centre: float | None = None
 
     def trim(self, delta: Tensor, piece: Piece) -> Tensor:
         """A piece of the task vector with 0 where it is trimmed."""
+        if self.centre is not None:
+            return torch.where((delta - self.centre).abs() > self.threshold, delta, 0.0)
         if self.threshold < 0:
             return delta
         ties = self._ties(piece, delta.numel())
@@ -110,6 +117,23 @@ def find_cuts(passes: Passes, density: tuple[float, ...], compat: Compat, share:
     return [replace(cut, end=end) for cut in cuts]
 
 
+def deviation_cuts(passes: Passes, deviations: float) -> list[Cut]:
+    """Cuts that keep what lies more than so many (unbiased) standard deviations from the mean, in two passes."""
+    sums: list[float] = []
+    for _, deltas in passes:
+        sums = [a + reductions.reduce_sum(b) for a, b in zip(sums or [0.0] * len(deltas), deltas, strict=True)]
+    means = [total / max(passes.numel, 1) for total in sums]
+    squares = [0.0] * len(means)
+    for _, deltas in passes:
+        for i, delta in enumerate(deltas):
+            apart = delta.double() - means[i]
+            squares[i] += reductions.dot(apart, apart)
+    return [
+        Cut(deviations * math.sqrt(square / max(passes.numel - 1, 1)), centre=mean)
+        for mean, square in zip(means, squares, strict=True)
+    ]
+
+
 def cuts_at(passes: Passes, wanted: Sequence[tuple[int, int]], *, all_ties: bool = False) -> list[Cut]:
     """Cuts that keep so many of the largest magnitudes: mostly one pass, and one more to tell equal ones apart.
 
@@ -162,13 +186,12 @@ def trimmed(deltas: Sequence[Tensor], cuts: Sequence[Cut], piece: Piece) -> list
     return [cut.trim(delta, piece) for delta, cut in zip(deltas, cuts, strict=True)]
 
 
-def norm_factors(passes: Passes, cuts: Sequence[Cut], norm: Norm) -> list[float]:
-    """What brings each trimmed vector to the norm it had; 1 where nothing is left."""
-    if norm == "none" or not passes.numel:
-        return [1.0] * len(cuts)
-    sizes = [[0.0, 0.0] for _ in cuts]
+def norm_factors(passes: Passes, thin: Thin, norm: Norm) -> list[float]:
+    """What brings each vector, thinned out, to the norm it had; 1 where nothing is left."""
+    sizes: list[list[float]] = []
     for piece, deltas in placed(passes):
-        for size, delta, kept in zip(sizes, deltas, trimmed(deltas, cuts, piece), strict=True):
+        sizes = sizes or [[0.0, 0.0] for _ in deltas]
+        for size, delta, kept in zip(sizes, deltas, thin(deltas, piece), strict=True):
             for k, vector in enumerate((delta, kept)):
                 if norm == "linf":
                     size[k] = max(size[k], float(vector.abs().max()))
