@@ -7,7 +7,7 @@ Sedghi, Saukh, Entezari and Neyshabur 2023, "REPAIR" (https://arxiv.org/abs/2211
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from solera.alignment.assignment import Gain, assign
-from solera.alignment.permutations import identity, rows_of
-from solera.alignment.symmetry import Axis, Group, Symmetry, listed
+from solera.alignment.permutations import identity, part_of
+from solera.alignment.symmetry import Group, Part, Symmetry, listed
 from solera.alignment.weights import Matching
 from solera.errors import MismatchError
 
@@ -30,18 +30,20 @@ Kind = Literal["correlation", "inner"]
 
 
 @dataclass(frozen=True, slots=True)
-class Consumer:
-    """A layer that takes the units of a group.
+class Site:
+    """A layer at which the units of a group are seen.
 
     Attributes:
         module: Its name.
-        axis: How they lie in what it takes.
-        dim: Along which dimension.
+        part: How they lie in its weight.
+        dim: Along which dimension of what it takes, or makes.
+        made: Whether they are seen in what it makes, not in what it takes.
     """
 
     module: str
-    axis: Axis
+    part: Part
     dim: int
+    made: bool = False
 
 
 class _Pair(nn.Module):
@@ -92,8 +94,9 @@ def match_activations(
 ) -> Matching:
     """Permute a model's units so that they correlate best with a reference's.
 
-    A group's units are seen where a layer takes them: after normalisation, non-linearity and pooling; positions count
-    as samples. Every group is matched alone, so there is no order to choose.
+    A group's units are seen where a layer takes them: after normalisation, non-linearity and pooling; those that no
+    layer takes (queries and keys) where one makes them. Positions count as samples. Every group is matched alone, so
+    there is no order to choose.
 
     Args:
         symmetry: Of both.
@@ -103,27 +106,29 @@ def match_activations(
         kind: ``"correlation"`` (Pearson, population) or ``"inner"``, the mean of products as in Git Re-Basin.
 
     Raises:
-        MismatchError: The units of a group are taken by no layer that is known, or the data are empty.
+        MismatchError: The units of a group are seen at no layer that is known, or the data are empty.
     """
-    wanted = consumers(model, symmetry)
+    wanted = sites(model, symmetry)
     moments: dict[tuple[str, bool], _Moments] = {}
-    seen: dict[tuple[int, str], Tensor] = {}
+    seen: dict[tuple[int, str, bool], Tensor] = {}
     handles = []
 
     def after() -> None:
         for group, each in wanted.items():
-            for consumer in each:
-                pair = [seen.pop((side, consumer.module), None) for side in (0, 1)]
+            for site in each:
+                pair = [seen.get((side, site.module, site.made)) for side in (0, 1)]
                 if pair[0] is not None and pair[1] is not None:
-                    _add(moments, group, symmetry.groups[group], consumer, pair[0], pair[1])
+                    _add(moments, group, symmetry.groups[group], site, pair[0], pair[1])
+        seen.clear()
 
     for side, module in enumerate((reference, model)):
-        for name in {consumer.module for each in wanted.values() for consumer in each}:
+        for name, made in {(site.module, site.made) for each in wanted.values() for site in each}:
 
-            def keep(_: nn.Module, args: tuple[Any, ...], side: int = side, name: str = name) -> None:
-                seen[side, name] = args[0]
+            def keep(_: nn.Module, *values: Any, key: tuple[int, str, bool] = (side, name, made)) -> None:
+                seen[key] = values[-1] if key[2] else values[0][0]
 
-            handles.append(module.get_submodule(name).register_forward_pre_hook(keep))
+            layer = module.get_submodule(name)
+            handles.append(layer.register_forward_hook(keep) if made else layer.register_forward_pre_hook(keep))
     try:
         run(_Pair(reference, model, after).eval())
     finally:
@@ -132,38 +137,40 @@ def match_activations(
     return _matched(symmetry, moments, kind)
 
 
-def consumers(module: nn.Module, symmetry: Symmetry) -> dict[str, list[Consumer]]:
-    """The layers that take the units of each group.
+def sites(module: nn.Module, symmetry: Symmetry) -> dict[str, list[Site]]:
+    """The layers at which the units of each group are seen.
 
     Raises:
         MismatchError: A group has none that is known.
     """
-    found: dict[str, list[Consumer]] = {name: [] for name in symmetry.groups}
-    for name, layer in module.named_modules():
-        axes = symmetry.axes.get(f"{name}.weight")
-        if axes is None or len(axes) < 2:
-            continue
-        transposed = type(layer).__name__ == "Conv1D"  # the linear layer of GPT-2, whose weight is (in, out)
-        axis = axes[0] if transposed else axes[1]
-        if axis is not None and (transposed or isinstance(layer, (nn.Linear, nn.Conv1d, nn.Conv2d))):
+    taken: dict[str, list[Site]] = {name: [] for name in symmetry.groups}
+    made: dict[str, list[Site]] = {name: [] for name in symmetry.groups}
+    layers = dict(module.named_modules())
+    for group in symmetry.groups:
+        for part in symmetry.where(group):
+            name, _, leaf = part.tensor.rpartition(".")
+            layer = layers.get(name)
+            transposed = type(layer).__name__ == "Conv1D"  # the linear layer of GPT-2, whose weight is (in, out)
+            if leaf != "weight" or not (transposed or isinstance(layer, (nn.Linear, nn.Conv1d, nn.Conv2d))):
+                continue
             dim = 1 if isinstance(layer, (nn.Conv1d, nn.Conv2d)) else -1
-            found[axis.group].append(Consumer(name, axis, dim))
-    none = [name for name, each in found.items() if not each]
+            found = taken if part.number == (0 if transposed else 1) else made
+            if part.number < 2:
+                found[group].append(Site(name, part, dim, found is made))
+    none = [name for name in symmetry.groups if not taken[name] and not made[name]]
     if none:
         raise MismatchError(
             f"The units of {listed(none)} are taken by no layer whose inputs are known. Match by weights, or hold "
             "these groups fast.",
             groups=none,
         )
-    return found
+    return {name: taken[name] or made[name] for name in symmetry.groups}
 
 
-def _add(
-    moments: dict[tuple[str, bool], _Moments], name: str, group: Group, consumer: Consumer, a: Tensor, b: Tensor
-) -> None:
-    dim = consumer.dim % a.ndim
-    rows = [rows_of(side, dim, consumer.axis, group) for side in (a, b)]
-    key = (name, consumer.axis.by_cell)
+def _add(moments: dict[tuple[str, bool], _Moments], name: str, group: Group, site: Site, a: Tensor, b: Tensor) -> None:
+    part = replace(site.part, number=site.dim % a.ndim)
+    rows = [part_of(side, part, group) for side in (a, b)]
+    key = (name, part.axis.by_cell)
     if key not in moments:
         moments[key] = _Moments(rows[0].shape[0])
     moments[key].add(*rows)
@@ -172,14 +179,21 @@ def _add(
 def _matched(symmetry: Symmetry, moments: dict[tuple[str, bool], _Moments], kind: Kind) -> Matching:
     permutations = identity(symmetry)
     before = after = 0.0
-    for name, group in symmetry.groups.items():
-        gain = Gain.none(group)
-        for by_cell, target in ((False, gain.units), (True, gain.cells)):
-            if (name, by_cell) in moments:
-                target += moments[name, by_cell].gain(kind)
-        if not np.isfinite(gain.units).all() or not np.isfinite(gain.cells).all():
-            raise MismatchError(f"The activations of the units of {name} are not all numbers.", group=name)
-        before += gain.of(group, permutations[name])
-        permutations[name] = assign(group, gain)
-        after += gain.of(group, permutations[name])
+    for family in symmetry.families().values():
+        groups = [symmetry.groups[name] for name in family]
+        gains = [_gain(symmetry, moments, kind, name) for name in family]
+        for name, group, gain, better in zip(family, groups, gains, assign(groups, gains), strict=True):
+            before += gain.of(group, permutations[name])
+            permutations[name] = better
+            after += gain.of(group, better)
     return Matching(permutations, before, after, 1)
+
+
+def _gain(symmetry: Symmetry, moments: dict[tuple[str, bool], _Moments], kind: Kind, name: str) -> Gain:
+    gain = Gain.none(symmetry.groups[name])
+    for by_cell, target in ((False, gain.units), (True, gain.cells)):
+        if (name, by_cell) in moments:
+            target += moments[name, by_cell].gain(kind)
+    if not np.isfinite(gain.units).all() or not np.isfinite(gain.cells).all():
+        raise MismatchError(f"The activations of the units of {name} are not all numbers.", group=name)
+    return gain

@@ -1,7 +1,8 @@
-"""The best permutation of one group: a linear assignment, in two levels where units must stay with their cell."""
+"""The best permutation of a group: a linear assignment, in two levels where units must stay with their cell."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,21 +36,33 @@ class Gain:
         return float(whole + self.cells[np.arange(group.cells), cells].sum())
 
 
-def assign(group: Group, gain: Gain) -> NDArray[np.int64]:
-    """The permutation of greatest gain among those a group allows, exactly.
+def assign(groups: Sequence[Group], gains: Sequence[Gain]) -> list[NDArray[np.int64]]:
+    """The permutations of greatest gain among those that groups allow whose cells move together, exactly.
 
-    With several cells the best order of units is found for every pair of cells, then the best pairing of cells.
+    With several cells the best order of the units of each group is found for every pair of cells, then the best pairing
+    of cells.
+
+    Args:
+        groups: One, or several of as many cells.
+        gains: One for each.
     """
-    if group.cells == 1:
-        return np.asarray(linear_sum_assignment(gain.units, maximize=True)[1], dtype=np.int64)
-    n, inner = group.cells, group.inner
-    blocks = gain.units.reshape(n, inner, n, inner).transpose(0, 2, 1, 3)
-    values = gain.cells.copy()
-    orders = np.zeros((n, n, inner), dtype=np.int64)
-    for i in range(n):
-        for j in range(n):
+    if len(groups) == 1 and groups[0].cells == 1:
+        return [np.asarray(linear_sum_assignment(gains[0].units, maximize=True)[1], dtype=np.int64)]
+    n = groups[0].cells
+    values = np.zeros((n, n))
+    orders = []
+    for group, gain in zip(groups, gains, strict=True):
+        inner = group.inner
+        blocks = np.ascontiguousarray(gain.units.reshape(n, inner, n, inner).transpose(0, 2, 1, 3))
+        values += gain.cells
+        order = np.zeros((n, n, inner), dtype=np.int64)
+        for i, j in np.ndindex(n, n):
             places, units = linear_sum_assignment(blocks[i, j], maximize=True)
-            orders[i, j] = units
+            order[i, j] = units
             values[i, j] += blocks[i, j][places, units].sum()
+        orders.append(order)
     cells = linear_sum_assignment(values, maximize=True)[1]
-    return np.concatenate([cells[i] * inner + orders[i, cells[i]] for i in range(n)]).astype(np.int64)
+    return [
+        np.concatenate([cells[i] * order.shape[2] + order[i, cells[i]] for i in range(n)]).astype(np.int64)
+        for order in orders
+    ]

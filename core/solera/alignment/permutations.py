@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from solera.alignment.symmetry import Axes, Axis, Group, Symmetry
+from solera.alignment.symmetry import Axes, Axis, Group, Part, Symmetry, parts
 from solera.seeds import Seed
 
 #: int64 arrays of shape (size,) by group.
@@ -34,11 +34,12 @@ def drawn(symmetry: Symmetry, seed: Seed) -> dict[str, NDArray[np.int64]]:
         seed: One child a group.
     """
     found = {}
-    for name, group in symmetry.groups.items():
-        draws = seed.child(name).numpy()
-        cells = draws.permutation(group.cells)
-        rows = [cell * group.inner + draws.permutation(group.inner) for cell in cells]
-        found[name] = np.concatenate(rows).astype(np.int64) if rows else np.arange(0)
+    for leader, family in symmetry.families().items():
+        cells = seed.child(leader).numpy().permutation(symmetry.groups[leader].cells)
+        for name in family:
+            group, draws = symmetry.groups[name], seed.child(name, "units").numpy()
+            rows = [cell * group.inner + draws.permutation(group.inner) for cell in cells]
+            found[name] = np.concatenate(rows).astype(np.int64) if rows else np.arange(0)
     return found
 
 
@@ -58,12 +59,17 @@ def places(axis: Axis, group: Group, permutation: NDArray[np.int64]) -> NDArray[
 def indices(axes: Axes, symmetry: Symmetry, permutations: Permutations) -> list[NDArray[np.int64] | None]:
     """:func:`places` of each axis of a tensor; None for those that stay as they are."""
     found: list[NDArray[np.int64] | None] = []
-    for axis in axes:
-        index = None
-        if axis is not None and axis.group in permutations:
-            index = places(axis, symmetry.groups[axis.group], permutations[axis.group])
-            index = None if np.array_equal(index, np.arange(len(index))) else index
-        found.append(index)
+    for place in axes:
+        pieces, start = [np.arange(0)], 0
+        for axis in parts(place):
+            length = symmetry.length(axis)
+            moved = axis.group in permutations
+            group = symmetry.groups[axis.group]
+            piece = places(axis, group, permutations[axis.group]) if moved else np.arange(length)
+            pieces.append(start + piece)
+            start += length
+        index = np.concatenate(pieces)
+        found.append(None if np.array_equal(index, np.arange(len(index))) else index)
     return found
 
 
@@ -86,6 +92,13 @@ def permuted(
         if index is not None and i != leave:
             tensor = tensor.index_select(i, torch.from_numpy(index).to(tensor.device))
     return tensor
+
+
+def part_of(tensor: Tensor, part: Part, group: Group) -> Tensor:
+    """:func:`rows_of` that part of a tensor along which units of a group lie."""
+    if not part.whole:
+        tensor = tensor.narrow(part.number, part.start, int(np.prod(part.axis.sizes(group))))
+    return rows_of(tensor, part.number, part.axis, group)
 
 
 def rows_of(tensor: Tensor, i: int, axis: Axis, group: Group) -> Tensor:

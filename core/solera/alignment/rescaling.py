@@ -91,6 +91,8 @@ def _is_free(module: nn.Module, symmetry: Symmetry, group: str, state: Mapping[s
     incoming, outgoing = _sides(symmetry, group, state)
     if not incoming or not outgoing or any(axis.by_cell for _, _, axis in (*incoming, *outgoing)):
         return False
+    if not all(part.whole for part in symmetry.where(group)):
+        return False
     generator = torch.Generator().manual_seed(Seed(0).child("scale", group).integer())
     scale = torch.rand(symmetry.groups[group].size, generator=generator, dtype=torch.float64) + 0.5
     moved = dict(state)
@@ -109,10 +111,9 @@ def _sides(symmetry: Symmetry, group: str, state: Mapping[str, Tensor]) -> tuple
     """What comes into the units of a group and what goes out of them: ``(tensor, axis number, axis)``."""
     incoming: _Side = []
     outgoing: _Side = []
-    for name, i in symmetry.where(group):
-        axis = symmetry.axes[name][i]
-        if name in state and axis is not None and not name.endswith(("running_mean", "running_var")):
-            (outgoing if i == 1 else incoming).append((name, i, axis))
+    for part in symmetry.where(group):
+        if part.tensor in state and not part.tensor.endswith(("running_mean", "running_var")):
+            (outgoing if part.number == 1 else incoming).append((part.tensor, part.number, part.axis))
     gains = {
         name.removesuffix(".weight") for name, _, _ in incoming if state[name].ndim == 1 and name.endswith(".weight")
     }

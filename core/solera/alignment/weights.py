@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from solera.alignment.assignment import Gain, assign
-from solera.alignment.permutations import Permutations, identity, permuted, rows_of
-from solera.alignment.symmetry import Axis, Group, Symmetry
+from solera.alignment.permutations import Permutations, identity, part_of, permuted
+from solera.alignment.symmetry import Group, Part, Symmetry, parts
 from solera.checkpoints.tensor_ref import TensorRef
 from solera.context import Context
 from solera.seeds import Seed
@@ -98,7 +98,7 @@ def inner_product(
 
 
 def _drawn_orders(symmetry: Symmetry, seed: Seed) -> Iterator[list[str]]:
-    draws, names = seed.numpy(), sorted(symmetry.groups)
+    draws, names = seed.numpy(), sorted(symmetry.families())
     while True:
         yield [names[i] for i in draws.permutation(len(names))]
 
@@ -107,43 +107,71 @@ def _ascend(
     symmetry: Symmetry, reference: _Tensors, model: _Tensors, names: Sequence[str], orders: Iterator[Sequence[str]],
     context: Context,
 ) -> tuple[dict[str, NDArray[np.int64]], int]:  # fmt: skip
-    """Visit the groups in turn until none gains; the permutations and the sweeps it took."""
+    """Visit the groups in turn until none gains; the permutations and the sweeps it took.
+
+    A group beside which nothing has moved since it was visited would gain nothing, and is passed by.
+    """
     found, counted = identity(symmetry), set(names)
+    families, beside = symmetry.families(), _beside(symmetry, counted)
+    open_ = set(families)
     sweep = 0
     for sweep, order in zip(range(1, SWEEPS + 1), orders, strict=False):
         moved = False
         for i, name in enumerate(order):
-            context.check()
             context.progress(i, len(order), "groups", f"matching, sweep {sweep}")
-            group = symmetry.groups[name]
-            gain = _gain(symmetry, reference, model, name, found, counted)
-            better = assign(group, gain)
-            had, has = gain.of(group, found[name]), gain.of(group, better)
+            if name not in open_:
+                continue
+            open_.discard(name)
+            family = families[name]
+            groups = [symmetry.groups[each] for each in family]
+            gains = [_gain(symmetry, reference, model, each, found, counted, context) for each in family]
+            better = assign(groups, gains)
+            had = sum(gain.of(group, found[each]) for each, group, gain in zip(family, groups, gains, strict=True))
+            has = sum(gain.of(group, each) for group, gain, each in zip(groups, gains, better, strict=True))
             if has > had + EPSILON * max(1.0, abs(had)):
-                found[name], moved = better, True
+                found.update(zip(family, better, strict=True))
+                open_ |= beside[name]
+                moved = True
         if not moved:
             break
     return found, sweep
 
 
+def _beside(symmetry: Symmetry, counted: set[str]) -> dict[str, set[str]]:
+    """For each group that leads, those that lie along another axis of a tensor it lies along; perhaps itself."""
+    found: dict[str, set[str]] = {name: set() for name in symmetry.families()}
+    for name in counted:
+        axes = [
+            {symmetry.groups[axis.group].along or axis.group for axis in parts(each)} for each in symmetry.axes[name]
+        ]
+        for i, here in enumerate(axes):
+            others = set().union(*axes[:i], *axes[i + 1 :])
+            for leader in here:
+                found[leader] |= others
+    return found
+
+
 def _gain(
-    symmetry: Symmetry, reference: _Tensors, model: _Tensors, group: str, found: Permutations, counted: set[str]
-) -> Gain:
+    symmetry: Symmetry, reference: _Tensors, model: _Tensors, group: str, found: Permutations, counted: set[str],
+    context: Context,
+) -> Gain:  # fmt: skip
     """What each unit of a group gains at each place while the others stay where they are."""
     shape = symmetry.groups[group]
     gain = Gain.none(shape)
-    for name, i in symmetry.where(group):
-        axis = symmetry.axes[name][i]
-        if name in counted and axis is not None:
-            theirs = permuted(model[name].read(), symmetry.axes[name], symmetry, found, leave=i)
-            _add(gain, shape, axis, i, reference[name].read(), theirs)
+    for part in symmetry.where(group):
+        if part.tensor in counted:
+            context.check()
+            axes = symmetry.axes[part.tensor]
+            theirs = permuted(model[part.tensor].read(), axes, symmetry, found, leave=part.number)
+            _add(gain, shape, part, reference[part.tensor].read(), theirs, context)
     return gain
 
 
-def _add(gain: Gain, group: Group, axis: Axis, i: int, reference: Tensor, model: Tensor) -> None:
-    ours, theirs = (rows_of(tensor, i, axis, group) for tensor in (reference, model))
-    target = gain.cells if axis.by_cell else gain.units
+def _add(gain: Gain, group: Group, part: Part, reference: Tensor, model: Tensor, context: Context) -> None:
+    ours, theirs = (part_of(tensor, part, group) for tensor in (reference, model))
+    target = torch.from_numpy(gain.cells if part.axis.by_cell else gain.units)
     width = max(_ELEMENTS // ours.shape[0], 1)
     for start in range(0, ours.shape[1], width):
-        part = slice(start, start + width)
-        target += (ours[:, part].double() @ theirs[:, part].double().T).numpy()
+        context.check()
+        columns = slice(start, start + width)
+        target.addmm_(ours[:, columns].double(), theirs[:, columns].double().T)

@@ -58,7 +58,27 @@ def test_the_assignment_is_the_best_of_all_that_the_group_allows(cells):
         inside = itertools.product(itertools.permutations(range(group.inner)), repeat=cells)
         everything += [np.concatenate([c * group.inner + np.array(p) for c, p in zip(order, ps)]) for ps in inside]
     best = max(gain.of(group, each) for each in everything)
-    assert gain.of(group, assign(group, gain)) == pytest.approx(best)
+    assert gain.of(group, *assign([group], [gain])) == pytest.approx(best)
+
+
+def test_groups_whose_cells_move_together_are_assigned_together():
+    groups = [Group(6, 3), Group(9, 3, "a")]
+    draws = np.random.default_rng(0)
+    gains = [Gain(draws.normal(size=(g.size, g.size)), draws.normal(size=(3, 3))) for g in groups]
+    totals = []
+    for order in itertools.permutations(range(3)):
+        total = 0.0
+        for group, gain in zip(groups, gains, strict=True):
+            inside = itertools.product(itertools.permutations(range(group.inner)), repeat=3)
+            total += max(
+                gain.of(group, np.concatenate([c * group.inner + np.array(p) for c, p in zip(order, ps, strict=True)]))
+                for ps in inside
+            )
+        totals.append(total)
+    found = assign(groups, gains)
+    cells = [(each[:: g.inner] // g.inner).tolist() for each, g in zip(found, groups, strict=True)]
+    assert cells[0] == cells[1]
+    assert sum(gain.of(g, p) for g, gain, p in zip(groups, gains, found, strict=True)) == pytest.approx(max(totals))
 
 
 @pytest.mark.parametrize("shape", [(8,), (8, 5), (5, 8), (3, 8 * 4), (2, 3, 8)])

@@ -20,6 +20,13 @@ ROPE = {
     "hidden_size": 24, "intermediate_size": 20, "num_hidden_layers": 2, "num_attention_heads": 4, "vocab_size": 17,
     "num_key_value_heads": 2, "max_position_embeddings": 32,
 }  # fmt: skip
+ENCODER = {
+    "hidden_size": 24, "intermediate_size": 20, "num_hidden_layers": 2, "num_attention_heads": 4, "vocab_size": 17,
+    "max_position_embeddings": 32,
+}  # fmt: skip
+DISTIL = {
+    "dim": 24, "hidden_dim": 20, "n_layers": 2, "n_heads": 4, "vocab_size": 17, "max_position_embeddings": 32,
+}  # fmt: skip
 CONFIGS: dict[str, dict[str, Any]] = {
     "llama": {"model_type": "llama", "architectures": ["LlamaForCausalLM"], **ROPE},
     "llama tied": {"model_type": "llama", "architectures": ["LlamaForCausalLM"], **ROPE, "tie_word_embeddings": True},
@@ -40,6 +47,29 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "mistral": {"model_type": "mistral", "architectures": ["MistralForCausalLM"], **ROPE, "sliding_window": None},
     "qwen2": {"model_type": "qwen2", "architectures": ["Qwen2ForCausalLM"], **ROPE},
     "qwen3": {"model_type": "qwen3", "architectures": ["Qwen3ForCausalLM"], **ROPE, "head_dim": 6},
+    "bert": {"model_type": "bert", "architectures": ["BertForMaskedLM"], **ENCODER},
+    "bert classifier": {"model_type": "bert", "architectures": ["BertForSequenceClassification"], **ENCODER},
+    "bert tokens": {"model_type": "bert", "architectures": ["BertForTokenClassification"], **ENCODER},
+    "roberta": {"model_type": "roberta", "architectures": ["RobertaForMaskedLM"], **ENCODER, "pad_token_id": 1},
+    "roberta classifier": {
+        "model_type": "roberta",
+        "architectures": ["RobertaForSequenceClassification"],
+        **ENCODER,
+        "pad_token_id": 1,
+    },
+    "distilbert": {"model_type": "distilbert", "architectures": ["DistilBertForMaskedLM"], **DISTIL},
+    "distilbert classifier": {
+        "model_type": "distilbert",
+        "architectures": ["DistilBertForSequenceClassification"],
+        **DISTIL,
+    },
+    "vit": {
+        "model_type": "vit",
+        "architectures": ["ViTForImageClassification"],
+        **ENCODER,
+        "image_size": 16,
+        "patch_size": 4,
+    },
     "gpt2": {
         "model_type": "gpt2",
         "architectures": ["GPT2LMHeadModel"],
@@ -72,7 +102,8 @@ def test_nothing_changes_and_a_planted_permutation_is_undone(name):
     module = network(config)
     reference = checkpoint(module, config)
     symmetry = symmetry_of(reference, {"transformers": TRANSFORMERS})
-    assert len(symmetry.groups) == 5
+    keys = 0 if "num_key_value_heads" in config else 2
+    assert len(symmetry.groups) == 5 + keys + name.endswith("classifier")
     batch = example_batch(module, Seed(0))
     assert require_preserved(module, symmetry, batch, Seed(0), name) < 1e-5
     permutations = drawn(symmetry, Seed(1))
@@ -112,4 +143,5 @@ def test_activation_matching_undoes_it_too():
 
 
 def test_a_class_that_is_not_known_declares_nothing():
-    assert TRANSFORMERS.symmetry({"model_type": "bert", "architectures": ["BertForMaskedLM"]}) is None
+    assert TRANSFORMERS.symmetry({"model_type": "t5", "architectures": ["T5ForConditionalGeneration"]}) is None
+    assert TRANSFORMERS.symmetry({"model_type": "bert", "architectures": ["BertModel"]}) is None
