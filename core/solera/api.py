@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from solera.landscapes.explorer import History as History
     from solera.landscapes.explorer import Remark as Remark
     from solera.landscapes.explorer import Remarks as Remarks
+    from solera.landscapes.explorer import Slope as Slope
     from solera.landscapes.explorer import Space as Space
     from solera.methods import anchoring as anchoring
     from solera.methods import bricks as bricks
@@ -81,7 +82,9 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "solera.execution.writer": ("write_checkpoint",),
     "solera.extend.example": ("Example", "ExampleFolder"),
     "solera.extend.manifest": ("API_VERSION",),
-    "solera.landscapes.explorer": ("Ask", "Chooses", "Explorer", "Extent", "History", "Remark", "Remarks", "Space"),
+    "solera.landscapes.explorer": (
+        "Ask", "Chooses", "Explorer", "Extent", "History", "Remark", "Remarks", "Slope", "Space",
+    ),
     "solera.methods": ("anchoring", "bricks"),
     "solera.methods.coefficients": ("pairwise_grid", "simplex_draws"),
     "solera.methods.darex": ("darex_q",),

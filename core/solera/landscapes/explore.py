@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from solera.context import Context
 from solera.errors import InputError
@@ -88,15 +89,21 @@ def explore(
         raise InputError("The report must have the same tasks and metrics as the search.")
     extent = explorer.plan(space)
     total = _total(explorer, extent, budget)
-    past = _Past(space, history or History.empty(space), landscape, context)
+    if extent.slopes:
+        lanes = Lanes([landscape])  # a gradient is taken in the network of the point before
+    past = _Past(space, history or History.empty(space), landscape, context, extent.slopes)
     tell = _Teller(landscape.family, run, context, keep_samples or extent.partial)
     volume = GrowingVolume(space, extent.initial, past.history, run, context)
+    if extent.slopes:
+        _mend(explorer, landscape, space, past, seed, tell)
     tell.remark(explorer, space, past.history, again=True)
     while len(past) < total:
         asks, last = _next(explorer, space, past.history, total, extent, seed)
         for ask, scored in zip(asks, lanes.score(asks, context), strict=True):
             tell.point(ask, scored, past.told, "search")
             past.add(ask, scored.scores)
+            if ask.slope is not None:
+                past.note(len(past) - 1, tell.slope(landscape, ask, space, len(past), seed))
             volume.grow(past.history)
             tell.remark(explorer, space, past.history)
             context.progress(len(past), total, "points", explorer.name)
@@ -112,6 +119,15 @@ def explore(
         tell.log(_noise(reported, space))
     summary = summary_line(space, past.history, volume.value, found)
     return Exploration(past.history, chosen, reported, summary)
+
+
+def _mend(explorer: Explorer, landscape: Landscape, space: Space, past: _Past, seed: Seed, tell: _Teller) -> None:
+    """Take the gradients that a stopped run wanted and lacks, as it would have."""
+    for row in past.bare:
+        known = past.history
+        ask = explorer.ask(space, known.until(row), 1, seed)
+        if ask and ask[0].slope is not None:
+            past.note(row, tell.slope(landscape, ask[0], space, row + 1, seed))
 
 
 def _chosen(explorer: Explorer, space: Space, history: History) -> tuple[tuple[float, ...], ...]:
@@ -157,6 +173,11 @@ def _report(
     return tuple(rows)
 
 
+def slope_names(coords: Iterable[str]) -> list[str]:
+    """What the parts of a gradient are called among a run's indicators, by the names of the coordinates."""
+    return [f"slope:{name}" for name in coords] + ["slope:"]
+
+
 def _noise(reported: Sequence[Sequence[Score]], space: Space) -> str:
     places = membership([[row[column] for column in space.objectives] for row in reported])
     return (
@@ -195,6 +216,14 @@ class _Teller:
             )
         )
 
+    def slope(self, landscape: Landscape, ask: Ask, space: Space, index: int, seed: Seed) -> NDArray[np.float64]:
+        """Take a gradient and keep it with the run: ``slope:<coordinate>``, ``slope:`` for the logits' scale."""
+        assert ask.slope is not None
+        found = landscape.slope(ask.coords, ask.slope, space, seed, self.context)
+        for name, value in zip(slope_names(coord.name for coord in space.coords), found, strict=True):
+            self.indicator(name, index, float(value))
+        return found
+
     def indicator(self, name: str, index: int, value: float) -> None:
         self.context.emit(Indicator(job=self.context.job, run=self._run, name=name, index=index, value=value))
 
@@ -214,7 +243,7 @@ class _Teller:
 class _Past:
     """A history that grows without being copied at every point."""
 
-    def __init__(self, space: Space, start: History, landscape: Landscape, context: Context) -> None:
+    def __init__(self, space: Space, start: History, landscape: Landscape, context: Context, slopes: bool) -> None:
         wanted = (len(start), len(space.coords)), (len(start), len(space.columns))
         if (start.coords.shape, start.values.shape) != wanted:
             raise InputError(
@@ -226,10 +255,23 @@ class _Past:
         self._counts = np.array(full if start.counts is None else start.counts)
         self._count = len(start)
         self._landscape, self._context = landscape, context
+        self._wide = len(space.coords) + 1 if slopes else 0
+        self._slopes = slopes
+        given = np.full((len(start), self._wide), np.nan) if start.slopes is None else np.array(start.slopes)
+        self.slopes = given if slopes else np.empty((len(start), 0))
         self.reported = [tuple(map(float, at)) for at in start.reported]
 
     def __len__(self) -> int:
         return self._count
+
+    @property
+    def bare(self) -> list[int]:
+        """The rows without a gradient."""
+        return np.flatnonzero(np.isnan(self.slopes[: self._count]).all(axis=1)).tolist()
+
+    def note(self, row: int, slope: NDArray[np.float64]) -> None:
+        """Keep the gradient of a point."""
+        self.slopes[row] = slope
 
     @property
     def told(self) -> int:
@@ -239,7 +281,10 @@ class _Past:
     @property
     def history(self) -> History:
         n = self._count
-        return History(self._coords[:n], self._values[:n], tuple(self.reported), self._paired, self._counts[:n])
+        slopes = self.slopes[:n] if self._slopes else None
+        return History(
+            self._coords[:n], self._values[:n], tuple(self.reported), self._paired, self._counts[:n], slopes
+        )
 
     def _paired(self, row: int, other: int, columns: tuple[int, ...]) -> Difference:
         """Compare two points; one that is not remembered is scored again, with the same bytes."""
@@ -252,6 +297,7 @@ class _Past:
             self._coords = np.vstack([self._coords, np.empty((more, self._coords.shape[1]))])
             self._values = np.vstack([self._values, np.empty((more, self._values.shape[1]))])
             self._counts = np.vstack([self._counts, np.empty((more, self._values.shape[1]), dtype=np.int64)])
+            self.slopes = np.vstack([self.slopes, np.full((more, self._wide), np.nan)])
         self._coords[self._count] = ask.coords
         self._values[self._count] = [score.value for score in scores]
         self._counts[self._count] = [score.count for score in scores]

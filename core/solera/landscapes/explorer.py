@@ -30,6 +30,8 @@ class Space:
         paired: Whether the objectives have values per sample, so that differences between points have an error of
             their own; False where a task gives only an aggregate.
         counts: Samples scored for each column at most: the split's, or fewer in a preview. Empty if not known.
+        kind: The kind of family: ``"line"``, ``"subset"``; empty if nobody says.
+        no_slopes: Why no gradient can be had here; empty if one can.
     """
 
     coords: tuple[Coord, ...]
@@ -38,6 +40,8 @@ class Space:
     objectives: tuple[int, ...] = ()
     paired: bool = True
     counts: tuple[int, ...] = ()
+    kind: str = ""
+    no_slopes: str = "nobody computes gradients here"
 
     def minimised(self, values: ArrayLike) -> NDArray[np.float64]:
         """The objectives, turned so that smaller is better.
@@ -68,6 +72,7 @@ class Extent:
             where a round does. A round shorter than this is the last one.
         partial: Whether points may be asked for on part of the samples (:attr:`Ask.samples`); the per-sample values are
             then kept in the run, so that what was scored once is not scored again.
+        slopes: Whether it asks for gradients.
     """
 
     total: int | None = None
@@ -76,6 +81,7 @@ class Extent:
     least: int = 0
     rounds: tuple[int, ...] = (1,)
     partial: bool = False
+    slopes: bool = False
 
     def round_at(self, scored: int) -> tuple[int, int]:
         """The round that the next point belongs to: how many points come before it, and how many it has."""
@@ -89,6 +95,23 @@ class Extent:
 
 
 @dataclass(frozen=True, slots=True)
+class Slope:
+    """A gradient to be taken at a point: of the mean cross-entropy of the objectives' tasks on the search split.
+
+    Attributes:
+        samples: Examples of each task in the batch; 0 is all.
+        draw: Which batch: they are cut one after another from epochs that are shuffled by the exploration's seed.
+        scale: What the logits are multiplied by; its own gradient comes last.
+        objectives: Of which of the objectives, by place in ``Space.objectives``; empty is all.
+    """
+
+    samples: int = 0
+    draw: int = 0
+    scale: float = 1.0
+    objectives: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Ask:
     """A point to score.
 
@@ -97,11 +120,13 @@ class Ask:
         cell: Its place in the grid, one index per coordinate; empty if there is no grid.
         samples: On how many samples of each task; 0 is all there are. A larger number contains a smaller one's samples.
             A task that cannot be scored in part is scored whole.
+        slope: The gradient that is wanted with the score; None for none.
     """
 
     coords: tuple[float, ...]
     cell: tuple[int, ...] = ()
     samples: int = 0
+    slope: Slope | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,6 +139,8 @@ class History:
         reported: Coordinates already scored again on the report split.
         paired: Compares two of the points sample by sample; None where nobody can.
         counts: Shape (n, number of columns), int64: samples behind each value; None if all points were scored on all.
+        slopes: Shape (n, number of coordinates + 1), float64: the gradients that were asked for, that of the logits'
+            scale last; NaN where none was. None if the explorer asks for none.
     """
 
     coords: NDArray[np.float64]
@@ -121,17 +148,20 @@ class History:
     reported: tuple[tuple[float, ...], ...] = ()
     paired: Paired | None = None
     counts: NDArray[np.int64] | None = None
+    slopes: NDArray[np.float64] | None = None
 
     def until(self, n: int) -> History:
         """The first ``n`` points."""
         counts = None if self.counts is None else self.counts[:n]
-        return replace(self, coords=self.coords[:n], values=self.values[:n], counts=counts)
+        slopes = None if self.slopes is None else self.slopes[:n]
+        return replace(self, coords=self.coords[:n], values=self.values[:n], counts=counts, slopes=slopes)
 
     @property
     def last(self) -> History:
         """The newest point alone."""
         counts = None if self.counts is None else self.counts[-1:]
-        return replace(self, coords=self.coords[-1:], values=self.values[-1:], counts=counts)
+        slopes = None if self.slopes is None else self.slopes[-1:]
+        return replace(self, coords=self.coords[-1:], values=self.values[-1:], counts=counts, slopes=slopes)
 
     def whole(self, space: Space) -> NDArray[np.bool_]:
         """Which points have a value for every objective that rests on as many samples as any has, shape (n,).

@@ -4,25 +4,33 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from solera.context import Context
 from solera.errors import InputError, NumericError
 from solera.events import Logged
 from solera.families.family import Family
-from solera.landscapes.explorer import Space
+from solera.landscapes.explorer import Slope, Space
 from solera.landscapes.portions import Portions
+from solera.landscapes.slopes import obstacle, slope_at
+from solera.seeds import Seed
 from solera.tasks.means import mean_difference
 from solera.tasks.scores import Column, Difference, Score, Split
 from solera.tasks.task import Evaluator, Task
 
 if TYPE_CHECKING:
+    from solera.families.derivative import Derivative
     from solera.models.network import Network
+
+#: Why a gradient cannot be had of some families.
+NO_DERIVATIVE = "the weights of the family are neither an average of models nor affine in its coordinates"
 
 #: Bytes of per-sample values a landscape remembers.
 MEMO_BYTES = 64 * 2**20
@@ -57,6 +65,7 @@ class Landscape:
         network: What the weights are written into; may be shared by several landscapes of one thread.
         materialiser: Of the family's recipe, with the network's layout.
         measures: The tasks, or ``(task, split, evaluator)`` triples, in the order of their columns.
+        derivative: Of the family, where gradients may be asked for.
 
     Raises:
         InputError: There is no task, or two measure the same.
@@ -68,6 +77,7 @@ class Landscape:
         network: Network,
         materialiser: Materialiser,
         measures: Sequence[Measure | tuple[Task, Split, Evaluator]],
+        derivative: Derivative | None = None,
     ) -> None:
         self.family = family
         self.network = network
@@ -80,6 +90,7 @@ class Landscape:
             twice = sorted({name for name, split in names if names.count((name, split)) > 1})
             raise InputError(f"A landscape needs tasks that differ; got {', '.join(twice) or 'none'}.", twice=twice)
         self._materialiser = materialiser
+        self._derivative = derivative
         self._memo: OrderedDict[tuple[float, ...], tuple[Score, ...]] = OrderedDict()
         self._memo_bytes = 0
         self.portions = Portions([measure.evaluator for measure in self.measures])
@@ -107,7 +118,38 @@ class Landscape:
         places = tuple(names.index(name) for name in chosen)
         tasks = {self.columns[place].task for place in places}
         paired = all(measure.task.yields != "aggregate" for measure in self.measures if measure.task.name in tasks)
-        return Space(self.family.coords, self.columns, dict(self.family.labels), places, paired, counts)
+        why = NO_DERIVATIVE if self._derivative is None else obstacle(self._scorers(tasks))
+        family = self.family
+        return Space(family.coords, self.columns, dict(family.labels), places, paired, counts, family.kind, why)
+
+    def slope(
+        self, coords: Sequence[float], slope: Slope, space: Space, seed: Seed, context: Context
+    ) -> NDArray[np.float64]:
+        """The gradient at a point; see :func:`solera.landscapes.slopes.slope_at`. NaN where there are no weights.
+
+        Args:
+            coords: Where.
+            slope: On which batch, of which objectives.
+            space: From :meth:`space`.
+            seed: The exploration's.
+            context: Asked whether to stop.
+
+        Raises:
+            InputError: No gradient can be had here.
+        """
+        if self._derivative is None or space.no_slopes:
+            raise InputError(f"No gradient can be had here: {space.no_slopes}.")
+        wanted = slope.objectives or range(len(space.objectives))
+        tasks = {self.columns[space.objectives[place]].task for place in wanted}
+        try:
+            with torch.no_grad():
+                self._materialiser.at(self.family.numbers(coords), self.network.flat)
+        except NumericError:
+            return np.full(len(space.coords) + 1, np.nan)
+        return slope_at(coords, slope, self._scorers(tasks), self.network, self._derivative, seed, context)
+
+    def _scorers(self, tasks: Container[str]) -> dict[str, Evaluator]:
+        return {item.task.name: item.evaluator for item in self.measures if item.task.name in tasks}
 
     def difference(self, a: Sequence[Score], b: Sequence[Score], columns: Sequence[int]) -> Difference:
         """The mean of some columns at one point less that at another, paired by sample.

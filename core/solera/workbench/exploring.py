@@ -12,6 +12,9 @@ from solera.workbench.recorded import earlier_run, recipe_facts, reused, run_fil
 from solera.workbench.setting import Setting, open_setting
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from solera.jobs.context import JobContext
     from solera.landscapes.explorer import History
     from solera.landscapes.landscape import Landscape
@@ -141,6 +144,7 @@ def _history(earlier: RunReader, writer: RunWriter, lanes: list[tuple[Landscape,
         searched.values,
         tuple(tuple(map(float, at)) for at in reported.coords),
         counts=searched.counts,
+        slopes=_slopes(earlier, len(searched)),
     )
 
 
@@ -157,3 +161,21 @@ def recall(run: RunReader, landscapes: list[Landscape]) -> None:
         samples = [run.samples(column, [row])[0] for column in range(len(run.header.columns))]
         for landscape in landscapes:
             landscape.portions.remember(tuple(map(float, points.coords[row])), samples)
+
+
+def _slopes(earlier: RunReader, count: int) -> NDArray[np.float64] | None:
+    """The gradients a run keeps, one row per point; None if it keeps none."""
+    import numpy as np
+
+    from solera.landscapes.explore import slope_names
+
+    names = slope_names(coord["name"] for coord in earlier.header.coords)
+    if names[-1] not in earlier.indicators:
+        return None
+    found = np.full((count, len(names)), np.nan)
+    for column, name in enumerate(names):
+        after, values = earlier.indicator(name)
+        inside = (after >= 1) & (after <= count)
+        found[after[inside] - 1, column] = values[inside]
+    found[np.isnan(found).any(axis=1)] = np.nan
+    return found

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from solera.errors import Fault, FaultsError, TaskError
+from solera.errors import Fault, FaultsError, InputError, TaskError
 from solera.params import ParamSpec, PerModel, decode_all
 from solera.recipes.hashes import semantic_hash
 from solera.recipes.nodes import Recipe
@@ -165,6 +165,7 @@ class Setting:
             TaskError: The data of a task are missing.
         """
         from solera.execution.memory import Materialiser
+        from solera.families.derivative import Derivative, Parts
         from solera.landscapes.landscape import Landscape, Measure
 
         experiment, recipe, device = self.experiment, self.family.recipe, device or self.device
@@ -182,8 +183,12 @@ class Setting:
                 Measure(task, split, task.prepare(split, device=device, limit=limit, seed=experiment.seed))
                 for task in self.tasks
             ]
-            return Landscape(self.family, network, materialiser, measures)
+            return Landscape(self.family, network, materialiser, measures, derivative)
 
+        try:
+            derivative = Derivative(self.family, Parts(checkpoints, methods, network.layout, device))
+        except InputError:
+            derivative = None
         return on(experiment.split), on(experiment.report) if experiment.report else None
 
 
