@@ -282,9 +282,7 @@ class _Past:
     def history(self) -> History:
         n = self._count
         slopes = self.slopes[:n] if self._slopes else None
-        return History(
-            self._coords[:n], self._values[:n], tuple(self.reported), self._paired, self._counts[:n], slopes
-        )
+        return History(self._coords[:n], self._values[:n], tuple(self.reported), self._paired, self._counts[:n], slopes)
 
     def _paired(self, row: int, other: int, columns: tuple[int, ...]) -> Difference:
         """Compare two points; one that is not remembered is scored again, with the same bytes."""

@@ -10,6 +10,7 @@ import torch
 from solera.params import PerModel, Value
 from solera.testing import (
     golden_averages,
+    golden_evolution,
     golden_formulas,
     golden_masks,
     golden_sparse,
@@ -190,4 +191,6 @@ RUNNERS: dict[str, Runner] = {
     "wudi": golden_spectral.wudi,
     "fisher": golden_statistics.fisher,
     "regmean": golden_statistics.regmean,
+    "evolve_genome": golden_evolution.evolve_genome,
+    "ama": golden_evolution.ama,
 }

@@ -65,7 +65,7 @@ class GreedySoup:
             InputError: The coordinates are not shares of two models or more.
         """
         count = len(Pool.of(space, self.name))
-        return Extent(2 * count - 1, (), count, count + 1)
+        return Extent(2 * count - 1, (), count, count + 1, (count, 1))
 
     def ask(self, space: Space, history: History, n: int, seed: Seed) -> list[Ask]:
         """The models in order; then, one at a time, the soup with the next best model."""

@@ -14,6 +14,9 @@ from solera_plugins.explorers.pool import Pool
 #: Averages an exhaustive search takes on at most.
 _MOST = 20_000
 
+#: Averages asked for at once.
+_ROUND = 64
+
 
 class UniformSoup:
     """Score every model alone, then the average of all.
@@ -30,7 +33,7 @@ class UniformSoup:
             InputError: The coordinates are not shares of two models or more.
         """
         count = len(Pool.of(space, self.name))
-        return Extent(count + 1, (), count, count + 1)
+        return Extent(count + 1, (), count, count + 1, (count, 1))
 
     def ask(self, space: Space, history: History, n: int, seed: Seed) -> list[Ask]:
         """The models in order, then all of them."""
@@ -88,7 +91,7 @@ class ExhaustiveSoup:
                 f"{count} models have {total:,} averages of up to {self._size(count)}; at most {_MOST:,} are scored. "
                 "Set 'largest', or let 'greedy_soup' choose."
             )
-        return Extent(total, (), min(count, total))
+        return Extent(total, (), min(count, total), rounds=(min(_ROUND, total),))
 
     def ask(self, space: Space, history: History, n: int, seed: Seed) -> list[Ask]:
         """The next subsets by size, then in order."""

@@ -39,7 +39,9 @@ def soup(by_tensor=False, kind="shares"):
     nodes = tuple(CheckpointNode(name, f"memory:{name}") for name in "ABC")
     if by_tensor:
         names = [f"{m}_{i}" for m in "abc" for i in range(len(NAMES))]
-        weights = [Rules(tuple((tensor, Var(f"{m}_{i}", 0, 1)) for i, tensor in enumerate(NAMES)), 1.0) for m in "abc"]
+        weights: list[Rules | Var] = [
+            Rules(tuple((tensor, Var(f"{m}_{i}", 0, 1)) for i, tensor in enumerate(NAMES)), 1.0) for m in "abc"
+        ]
     else:
         names = ["a", "b", "c"]
         weights = [Var(name, 0, 1) for name in names]
