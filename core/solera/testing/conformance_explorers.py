@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,24 +11,55 @@ from numpy.typing import NDArray
 
 from solera.errors import InputError
 from solera.families.coords import Coord
-from solera.landscapes.explorer import Ask, Explorer, Extent, History, Space
+from solera.landscapes.explorer import Ask, Chooses, Explorer, Extent, History, Remarks, Space
 from solera.params import specs_from_signature
 from solera.seeds import Seed
 from solera.tasks.scores import Column
 
-#: Points tried at most in each space.
-_POINTS = 60
+#: Points tried at most in each space, and in those of a special kind.
+_POINTS, _FEW = 60, 24
+
+
+#: Why an aggregate-only task has no gradient.
+_NO_EXAMPLES = "the task 'left' hands out no examples, only scores"
 
 
 def spaces() -> list[Space]:
-    """Spaces of one and two coordinates, with one and two objectives."""
+    """Spaces of one and two coordinates, with one and two objectives; shares, blocks and stacks of layers.
+
+    Then some of them on a task that gives only an aggregate: no paired errors, no gradients. There too an explorer
+    works, or says in a sentence what it lacks.
+    """
     coords = (Coord("x", 0.0, 1.0), Coord("y", -1.0, 2.0))
     columns = (Column("left", "loss", "selection", 100), Column("right", "loss", "selection", 100))
-    return [
+    plain = [
         Space(coords[:n], columns[:m], {"origin": (0.0,) * n, "end": (1.0,) * n}, tuple(range(m)))
         for n in (1, 2)
         for m in (1, 2)
     ]
+    shares = (Coord("a", 0.0, 1.0), Coord("b", 0.0, 1.0))
+    special = [
+        Space(shares, columns[:1], {"a": (1.0, 0.0), "b": (0.0, 1.0)}, (0,), kind="shares", no_slopes=""),
+        Space(shares, columns, {"before": (1.0, 1.0), "after": (0.0, 0.0)}, (0, 1), kind="blocks", no_slopes=""),
+        Space(_SLOTS, columns[:1], {"A": (1.0, 1.0, 0.0, 0.0), "B": (0.0, 0.0, 1.0, 1.0)}, (0,), kind="stack"),
+    ]
+    blunt = [replace(space, paired=False, no_slopes=_NO_EXAMPLES) for space in (plain[0], *special)]
+    return [*plain, *special, *blunt]
+
+
+#: Two models of two layers in a row.
+_SLOTS = tuple(Coord(f"slot_{t}_{t}", 0.0, 1.0, kind="whole") for t in range(4))
+
+
+def slopes(space: Space, asks: Sequence[Ask]) -> NDArray[np.float64]:
+    """The gradients of :func:`bowl` that were asked for; shape (n, coordinates + 1), NaN where none was."""
+    found = np.full((len(asks), len(space.coords) + 1), np.nan)
+    for row, ask in enumerate(asks):
+        if ask.slope is not None:
+            places = ask.slope.objectives or range(len(space.objectives))
+            lows = [0.2 + 0.6 * space.objectives[i] for i in places]
+            found[row] = [*(2 * (x - float(np.mean(lows))) for x in ask.coords), 0.0]
+    return found
 
 
 def bowl(space: Space, coords: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -38,8 +71,9 @@ def bowl(space: Space, coords: NDArray[np.float64]) -> NDArray[np.float64]:
 def explorer_complaints(explorer: Any) -> list[str]:
     """What is wrong with an explorer's class; empty if it keeps its promises.
 
-    It must explore at least one of four small spaces at its defaults: within bounds, ending where its plan says,
-    and statelessly: a fresh one shown the same history asks the same.
+    It must explore at least one of some small spaces at its defaults: within bounds, ending where its plan says, and
+    statelessly: a fresh one shown the same history asks the same, remarks the same and chooses among its points. A
+    space it cannot explore it refuses with an :class:`InputError`.
     """
     required = [spec.name for spec in specs_from_signature(explorer) if spec.required]
     if required:
@@ -61,8 +95,12 @@ def explorer_complaints(explorer: Any) -> list[str]:
 
 def _try(explorer: Any, space: Space, extent: Extent) -> list[str]:
     seed = Seed(0)
-    one, history, complaints = explorer(), History.empty(space), list[str]()
-    limit = min(_POINTS, extent.total or _POINTS)
+    one, complaints = explorer(), list[str]()
+    history = History.empty(space)
+    if extent.slopes:
+        history = replace(history, slopes=np.empty((0, len(space.coords) + 1)))
+    most = _FEW if space.kind else _POINTS
+    limit = min(most, extent.total or most)
     while len(history) < limit:
         n = min(extent.round_at(len(history))[1], limit - len(history))
         asks = one.ask(space, history, n, seed)
@@ -73,9 +111,10 @@ def _try(explorer: Any, space: Space, extent: Extent) -> list[str]:
         if complaints:
             return complaints
         history = _grown(space, history, asks)
+        complaints += _word_complaints(one, explorer(), space, history)
         if len(asks) < n:
             break
-    if extent.total is not None and extent.total <= _POINTS:
+    if extent.total is not None and extent.total <= most:
         if len(history) != extent.total:
             complaints.append(f"It planned {extent.total} points and asked for {len(history)}.")
         elif one.ask(space, history, 1, seed):
@@ -105,6 +144,24 @@ def _place_complaints(ask: Ask, space: Space, extent: Extent) -> list[str]:
     return []
 
 
+def _word_complaints(one: Any, fresh: Any, space: Space, history: History) -> list[str]:
+    """What is wrong with what it says of the newest point and what it chooses."""
+    if isinstance(one, Remarks) and len(history):
+        said, again = one.remark(space, history), fresh.remark(space, history)
+        if said.text != again.text or str(said.numbers) != str(again.numbers):
+            return [f"After {len(history)} points a fresh explorer remarks something else; it keeps state."]
+    if isinstance(one, Chooses):
+        known = {tuple(row) for row in history.coords.tolist()}
+        if any(tuple(at) not in known for at in one.chosen(space, history)):
+            return ["It chooses a point that is not one of the history."]
+    return []
+
+
 def _grown(space: Space, history: History, asks: list[Ask]) -> History:
+    if not asks:
+        return history
     new = np.array([ask.coords for ask in asks], dtype=np.float64)
-    return History(np.vstack([history.coords, new]), np.vstack([history.values, bowl(space, new)]))
+    grown = History(np.vstack([history.coords, new]), np.vstack([history.values, bowl(space, new)]))
+    if history.slopes is None:
+        return grown
+    return replace(grown, slopes=np.vstack([history.slopes, slopes(space, asks)]))
