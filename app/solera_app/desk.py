@@ -17,6 +17,7 @@ from solera_app.bridge.background import in_background
 from solera_app.bridge.bridge import Bridge
 from solera_app.bridge.slots import guarded, notices, report
 from solera_app.dialogs import SettingsDialog, show_about, show_plugins, show_shortcuts
+from solera_app.foreign_recipes import is_recipe
 from solera_app.recipe_desk import RecipeDesk
 from solera_app.run_desk import RunDesk
 from solera_app.session.store import SessionStore
@@ -311,7 +312,7 @@ class Desk(QObject):
                 self.open_project(path)
             elif path.name == "solera.toml":
                 self.open_project(path.parent)
-            elif path.suffix in {".yaml", ".yml"}:
+            elif is_recipe(path):
                 self.recipes.open_path(path)
             else:
                 checkpoints.append(path)

@@ -20,6 +20,7 @@ from solera_app.bridge.background import in_background
 from solera_app.bridge.bridge import Bridge
 from solera_app.bridge.slots import guarded, notices
 from solera_app.fitting import unfit
+from solera_app.foreign_recipes import is_foreign, is_recipe, open_foreign
 from solera_app.open_document import OpenDocument
 from solera_app.tabs import DocumentTab, RecipeTab
 from solera_app.words import count_short, duration, size_short
@@ -186,12 +187,15 @@ class RecipeDesk(QObject):
             self.open_path(Path(chosen))
 
     def open_path(self, path: Path) -> None:
-        """Open a recipe file, or bring its tab to the front."""
+        """Open a recipe file, or bring its tab to the front; one of mergekit's is translated into a new document."""
         for opened in self.documents:
             if opened.path is not None and opened.path.resolve() == path.resolve():
                 self._raise(opened)
                 return
         project = self._bench.project
+        if is_foreign(path):
+            open_foreign(self._desk, path)
+            return
         opened = OpenDocument.load(path, self._methods, read_only=project is not None and project.read_only)
         self._show(opened)
         if opened.unread:
@@ -346,7 +350,11 @@ class RecipeDesk(QObject):
         def place(entries: list[Any]) -> None:
             tab.canvas.add_checkpoints([{"name": e.name, "path": str(e.path)} for e in entries], at)
 
-        self._desk.add_checkpoints([Path(path) for path in paths], place)
+        checkpoints = [Path(path) for path in paths if not is_recipe(Path(path))]
+        if len(checkpoints) < len(paths):
+            self._desk.drop_files([path for path in paths if is_recipe(Path(path))])
+        if checkpoints:
+            self._desk.add_checkpoints(checkpoints, place)
 
     # --- checking and inspecting -----------------------------------------------------------------------------------
 

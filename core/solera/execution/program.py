@@ -59,6 +59,8 @@ class Step:
     spec: MethodSpec | None = None
     varies: bool = False
     frees: tuple[str, ...] = ()
+    _alike: dict[str, tuple[object, dict[str, Any]]] = field(default_factory=dict, compare=False, repr=False)
+    """The latest parameters that are the same at every tensor, and for what numbers: most are."""
 
     @property
     def id(self) -> str:
@@ -88,11 +90,18 @@ class Step:
         return "tensor" if found == "model" else found
 
     def params(self, site: Site, numbers: Mapping[str, float]) -> dict[str, Any]:
-        """The parameters of a method node at one tensor, defaults filled in."""
+        """The parameters of a method node at one tensor, defaults filled in; not to be changed."""
         assert isinstance(self.node, MethodNode)
         assert self.spec is not None
         given = self.node.params
-        return {param.name: _resolved(given.get(param.name), param, site, numbers) for param in self.spec.params}
+        everywhere = (site.models, *numbers.items())
+        known = self._alike.get("params")
+        if known is not None and known[0] == everywhere:
+            return known[1]
+        found = {param.name: _resolved(given.get(param.name), param, site, numbers) for param in self.spec.params}
+        if not any(by_place(value) for value in given.values()):
+            self._alike["params"] = (everywhere, found)
+        return found
 
     def coefficients(self, site: Site, numbers: Mapping[str, float]) -> list[float]:
         """The coefficients of a sum node at one tensor."""

@@ -6,15 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from PySide6.QtCore import QPointF
 
 from solera.documents.commands import AddNodes
 from solera.events import JobChanged, RunStarted
+from solera.execution.writer import write_checkpoint
 from solera.projects.project import Project
-from solera.recipes.nodes import CheckpointNode, StatisticNode
+from solera.recipes.nodes import CheckpointNode, MethodNode, StatisticNode
 from solera_app.actions.table import ACTIONS
 from solera_app.desk import _plugin_words
 from solera_app.docks.log import LogHandler
 from solera_app.main import Application
+from solera_app.tabs import RecipeTab
 from solera_app.theme import theme
 
 
@@ -246,3 +250,74 @@ def test_a_statistic_has_no_file_to_tell_of(start: Any, folder: Path, qtbot: Any
     assert not page.facts.isHidden()
     tab.canvas.select(["info"])
     assert page.facts.isHidden()
+
+
+MERGEKIT = """\
+models:
+  - model: a
+    parameters: {weight: 0.25, density: 0.5}  # mergekit's linear takes no density
+  - model: b
+    parameters: {weight: 0.75}
+merge_method: linear
+dtype: bfloat16
+"""
+
+
+@pytest.fixture
+def foreign(folder: Path) -> Path:
+    """A file of mergekit's beside its two models."""
+    for i, name in enumerate("ab"):
+        write_checkpoint({"w": torch.full((2, 2), float(i))}, folder / name, config={"architectures": ["Toy"]})
+    (folder / "blend.yml").write_text(MERGEKIT)
+    return folder / "blend.yml"
+
+
+def on_canvas(application: Application, path: Path) -> None:
+    tab = application.window.tabs.currentWidget()
+    assert isinstance(tab, RecipeTab)
+    tab.canvas.filesDropped.emit([str(path)], QPointF(10, 10))
+
+
+@pytest.mark.parametrize(
+    "bring",
+    [
+        lambda application, path: application.desk.recipes.open_path(path),
+        lambda application, path: application.window.filesDropped.emit([str(path)]),
+        on_canvas,
+    ],
+    ids=["open", "window", "canvas"],
+)
+def test_a_file_of_mergekit_becomes_a_new_document_and_stays(
+    bring: Any, start: Any, folder: Path, foreign: Path, qtbot: Any
+) -> None:
+    application = start(folder)
+    desk, toasts = application.desk, application.window.toasts
+    bring(application, foreign)
+    qtbot.waitUntil(lambda: any(opened.document.nodes for opened in desk.recipes.documents), timeout=10_000)
+    opened = desk.recipes.documents[-1]
+    assert (opened.path, opened.modified, opened.name) == (None, True, "blend")
+    recipe = opened.document.recipe
+    method = recipe.node(recipe.output)
+    assert isinstance(method, MethodNode)
+    assert (method.method, len(recipe.checkpoints), recipe.dtype) == ("linear", 2, "bfloat16")
+    assert application.window.tabs.currentWidget().opened is opened
+    assert "density" in recipe.note
+    (toast,) = [toast for toast in toasts.showing() if "blend.yml" in toast.sentence]
+    assert "done otherwise" in toast.sentence
+    assert "density" in toast.details
+    assert foreign.read_text() == MERGEKIT
+    assert not list(folder.glob("blend*.layout.json"))
+
+
+def test_faults_of_a_file_of_mergekit_are_told_with_their_lines(
+    start: Any, folder: Path, foreign: Path, qtbot: Any
+) -> None:
+    foreign.write_text(MERGEKIT.replace("merge_method: linear", "merge_method: linaer"))
+    application = start(folder)
+    application.desk.recipes.open_path(foreign)
+    toasts = application.window.toasts
+    qtbot.waitUntil(lambda: bool(toasts.showing()), timeout=10_000)
+    said = toasts.showing()[0]
+    assert "linaer" in said.sentence + said.details
+    assert "linear" in said.sentence + said.details
+    assert not any(opened.document.nodes for opened in application.desk.recipes.documents)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QMimeData
@@ -15,6 +16,7 @@ from solera.documents.document import Document, Position
 from solera.documents.links import likely_base
 from solera.recipes.nodes import AdapterNode, CheckpointNode
 from solera_app.canvases.arrange import snapped
+from solera_app.foreign_recipes import is_recipe
 
 #: What a library drags: JSON, a list of {"name", "path"}.
 LIBRARY_MIME = "application/x-solera-library"
@@ -85,6 +87,8 @@ class DropLibrary:
     @property
     def hint(self) -> str:
         """What would happen, for the status bar."""
+        if self.files and all(is_recipe(Path(file)) for file in self.files):
+            return "Drop to open the recipe." if len(self.files) == 1 else f"Drop to open {len(self.files)} recipes."
         count = len(self.entries) or len(self.files)
         what = "checkpoint" if count == 1 else f"{count} checkpoints"
         return f"Drop to add {what} here." if self.entries else f"Drop to add {what} to the library and here."
