@@ -42,10 +42,8 @@ def open_foreign(desk: Desk, path: Path) -> None:
 
     def show(recipe: Recipe) -> None:
         opened = desk.recipes.open_document(Document(recipe))
-        remarks = " Some is done otherwise; see the details." if recipe.note else ""
-        sentence = (
-            f"'{path.name}' is a file of mergekit's; '{opened.name}' is what it means. Save asks for a name.{remarks}"
-        )
+        remarks = " Some is done otherwise: see Details." if recipe.note else ""
+        sentence = f"'{path.name}' is mergekit's; '{opened.name}' is what it means, and Save asks for a name.{remarks}"
         notices().say("info", sentence, recipe.note)
 
     desk.aside(lambda: bench.recipe(str(path), path.parent), show)

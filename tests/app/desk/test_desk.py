@@ -37,6 +37,7 @@ def start(qtbot: Any, tmp_path: Path) -> Iterator[Callable[..., Application]]:
     for application in started:
         for opened in application.desk.recipes.documents:
             opened.history.mark_saved()
+            opened._recovered = False  # else closing asks about it
         application.window.close()
         application.window.deleteLater()
     logger = logging.getLogger("solera")
