@@ -117,9 +117,14 @@ def _run(words: list[str]) -> int:
     import typer
 
     app = build_app()
+    commands, groups = app.registered_commands, app.registered_groups
+    names = {command.name for command in commands} | {group.name for group in groups}
+    words = _with_command(words, {str(name) for name in names})
+    if words[0] in names:
+        # Reading the parameters of forty commands to run one takes as long as a small merge.
+        app.registered_commands = [command for command in commands if command.name == words[0]]
+        app.registered_groups = [group for group in groups if group.name == words[0]]
     command = typer.main.get_command(app)
-    names = set(getattr(command, "commands", {}))
-    words = _with_command(words, names)
     # The root of typer's usage errors has no public name of its own.
     usage: Any = next(cls for cls in typer.BadParameter.__mro__ if cls.__name__ == "ClickException")
     try:

@@ -41,7 +41,7 @@ _SCRATCH = 4
 _HOLES = 1.25
 
 #: What a first pass over a tensor gathers for each input.
-_GATHERED = 8 * 2**20
+_GATHERED = 16 * 2**20
 
 
 @dataclass(frozen=True)

@@ -67,6 +67,8 @@ class InputPasses:
                 done += stop - start
                 if self._tell:
                     self._context.progress(done, self.numel, "elements", f"{self._step.id}: pass {self._passes}")
+            for step in self._ancestors:
+                self._load.trust(step.id, target.name)
 
     def through(self, prepare: Callable[..., Any], params: Mapping[str, Any]) -> Any:
         """What a method's ``prepare`` makes of them, once all that was read for it is known to be finite."""

@@ -40,6 +40,7 @@ class Reader:
         self._checkpoints = checkpoints
         self._keep = keep
         self._allow = allow
+        self._sound: set[tuple[str, str]] = set()
         self._local = threading.local()
 
     def __call__(self, id_: str, name: str, start: int, stop: int) -> Tensor:
@@ -62,8 +63,13 @@ class Reader:
             wide.copy_(narrow)
             if ref.dtype == "float64":
                 self._let(_check_narrowing, narrow, wide, name, checkpoint.name)
-        self._let(check_finite_fast, wide, name, f"checkpoint {checkpoint.name}")
+        if (id_, name) not in self._sound:
+            self._let(check_finite_fast, wide, name, f"checkpoint {checkpoint.name}")
         return wide
+
+    def trust(self, id_: str, name: str) -> None:
+        """A tensor was read to its end: the numbers in it are finite and need not be looked at again."""
+        self._sound.add((id_, name))
 
     def _let(self, check: Callable[..., None], *arguments: object) -> None:
         try:
@@ -82,7 +88,9 @@ class Reader:
 
     def apart(self) -> Reader:
         """One more reader of the same checkpoints, with buffers of its own."""
-        return Reader(self._checkpoints, keep=self._keep, allow=self._allow)
+        other = Reader(self._checkpoints, keep=self._keep, allow=self._allow)
+        other._sound = self._sound
+        return other
 
     def _buffer(self, id_: str, dtype: str, count: int) -> Tensor:
         if self._keep:

@@ -33,7 +33,7 @@ def trim(delta: Tensor, density: float) -> Tensor:
 
 def elect_sign(deltas: Sequence[Tensor]) -> Tensor:
     """The sign of the sum at each coordinate: -1, 0 or 1."""
-    return _total(deltas).sign()
+    return deltas[0].sign() if len(deltas) == 1 else _total(deltas).sign_()
 
 
 def disjoint_mean(deltas: Sequence[Tensor], signs: Tensor, weights: Sequence[float] | None = None) -> Tensor:
@@ -44,9 +44,22 @@ def disjoint_mean(deltas: Sequence[Tensor], signs: Tensor, weights: Sequence[flo
         signs: -1, 0 or 1, from :func:`elect_sign`.
         weights: What the mean is divided by is the sum of these over the entries that agree; ones if None.
     """
-    sizes = [(delta * signs).clamp_min_(0.0) for delta in deltas]
-    shares = _total([size.sign() * weight for size, weight in zip(sizes, weights or [1.0] * len(sizes), strict=True)])
-    return _total(sizes).div_(shares.add_(equal(shares, 0.0))).mul_(signs)
+    total = shares = None
+    weights = weights or [1.0] * len(deltas)
+    for delta, weight in zip(deltas, weights, strict=True):
+        size = (delta * signs).clamp_min_(0.0)
+        share = size.sign()
+        if weight != 1.0:
+            share.mul_(weight)
+        total = size if total is None else total.add_(size)
+        shares = share if shares is None else shares.add_(share)
+    assert total is not None
+    assert shares is not None
+    if min(weights) > 0:
+        shares.clamp_min_(min(weights))  # more than this, or 0 where the total is 0, too
+    else:
+        shares.add_(equal(shares, 0.0))
+    return total.div_(shares).mul_(signs)
 
 
 def equal(x: Tensor, value: float) -> Tensor:
@@ -69,10 +82,12 @@ def less(x: Tensor, value: float | Tensor) -> Tensor:
 
 def random_keep(shape: Sequence[int], keep: float | Tensor, seed: int, piece: Piece | None, model: int) -> Tensor:
     """As :func:`random_mask`, as numbers: float32, 1 where kept, else 0."""
-    name, start = (piece.name, piece.start) if piece else ("", 0)
-    device = keep.device if isinstance(keep, Tensor) else "cpu"
-    numbers = hashing.uniform(seed, name, model, start, torch.Size(shape).numel(), device)
-    return less(numbers.view(torch.Size(shape)), keep)
+    return as_numbers(random_mask(shape, keep, seed, piece, model))
+
+
+def as_numbers(mask: Tensor) -> Tensor:
+    """1 where a mask is true, else 0: float32; torch's own conversion of bool takes five times as long."""
+    return mask.view(torch.uint8).float()
 
 
 def random_mask(shape: Sequence[int], keep: float | Tensor, seed: int, piece: Piece | None, model: int) -> Tensor:
@@ -80,7 +95,7 @@ def random_mask(shape: Sequence[int], keep: float | Tensor, seed: int, piece: Pi
 
     Args:
         shape: Of the result.
-        keep: Probability, one number or a tensor of that shape.
+        keep: Probability, one number or a float32 tensor of that shape.
         seed: Any integer.
         piece: Which part of the model this is; None is a tensor without a name.
         model: Which of several models.
@@ -89,9 +104,11 @@ def random_mask(shape: Sequence[int], keep: float | Tensor, seed: int, piece: Pi
         bool.
     """
     name, start = (piece.name, piece.start) if piece else ("", 0)
-    device = keep.device if isinstance(keep, Tensor) else "cpu"
-    numbers = hashing.uniform(seed, name, model, start, torch.Size(shape).numel(), device)
-    return numbers.view(torch.Size(shape)) < keep
+    count = torch.Size(shape).numel()
+    if not isinstance(keep, Tensor):
+        return hashing.chosen(seed, name, model, start, count, keep).view(torch.Size(shape))
+    numbers = hashing.uniform(seed, name, model, start, count, keep.device).view(torch.Size(shape))
+    return numbers < keep
 
 
 def rescale_l1(kept: Tensor, whole: Tensor) -> Tensor:
@@ -155,8 +172,8 @@ def polar(matrix: Tensor, floor: float = 1e-10) -> Tensor:
 
 
 def _total(tensors: Sequence[Tensor]) -> Tensor:
-    """The sum, in order."""
-    total = tensors[0].clone()
-    for tensor in tensors[1:]:
+    """The sum of two or more, in order."""
+    total = tensors[0] + tensors[1]
+    for tensor in tensors[2:]:
         total += tensor
     return total

@@ -16,6 +16,7 @@ normals are drawn on the CPU, for logarithms differ between devices.
 from __future__ import annotations
 
 import hashlib
+import math
 
 import numpy as np
 import torch
@@ -136,6 +137,21 @@ def uniform(seed: int, name: str, model: int, start: int, count: int, device: to
     """
     words = bits(seed, name, model, start, count, device)
     return words.bitwise_right_shift_(8).bitwise_and_((1 << 24) - 1).to(torch.float32).mul_(2.0**-24)
+
+
+def chosen(seed: int, name: str, model: int, start: int, count: int, share: float) -> Tensor:
+    """Elements of a flat tensor, each chosen with the same probability: where :func:`uniform` is less than it.
+
+    ``share`` is the probability, rounded to float32; the other arguments are those of :func:`bits`, on the CPU.
+
+    Returns:
+        bool, shape ``(count,)``.
+    """
+    out = np.empty(count, dtype=np.uint32)
+    _fill(key(seed, name, model), start, out)
+    # The uppermost 24 bits are below share * 2^24 where the whole word is below this.
+    least = min(max(math.ceil(float(np.float32(share)) * 2**24), 0) << 8, _WORD)
+    return torch.from_numpy(np.less(out, np.uint32(least)) if least < _WORD else np.ones(count, dtype=bool))
 
 
 def normal(seed: int, name: str, model: int, start: int, count: int) -> Tensor:

@@ -9,6 +9,7 @@ whatever the length, order or chunking, in a few megabytes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -20,9 +21,12 @@ from solera.errors import InputError, NumericError
 _CHUNK = 2**17
 #: Most drawers of a histogram.
 _DRAWERS = 2**19
+#: Most numbers of one pass that are kept, with their places, instead of being counted in drawers.
+_KEPT = 2**20
 _INFINITY = 0x7F800000
 _LARGEST = 0x7FFFFFFF
 
+#: Bit patterns of numbers, or places in a chunk.
 Patterns = np.ndarray[tuple[int], np.dtype[np.int32]]
 Counts = np.ndarray[tuple[int], np.dtype[np.int64]]
 
@@ -46,7 +50,8 @@ class StreamingSelect:
         k: Which one; may be set until the first pass is ended.
         threshold: The k-th largest; NaN until found. Infinite if ``k`` is 0.
         above: How many numbers are larger than it.
-        ties: How many are equal to it; ``k - above`` of them (those first in the stream) belong to the k largest.
+        ties: How many are equal to it; ``k - above`` of them (those first in the stream) belong to the k largest
+            (:meth:`tie_at` says where they are).
 
     Args:
         k: Which one, from 1; 0 selects nothing.
@@ -62,6 +67,7 @@ class StreamingSelect:
         self.threshold = float("inf") if k == 0 else float("nan")
         self.above = 0
         self.ties = 0
+        self._tie_places: list[tuple[int, Patterns]] = []
         self._look_in(0, _LARGEST)
 
     @property
@@ -98,7 +104,7 @@ class StreamingSelect:
         self._shift = max((high - low).bit_length() - _DRAWERS.bit_length() + 1, 0)
         self._over = self._seen = self._largest = 0
         self._counts: Counts | None = None
-        self._waiting: list[Patterns] = []
+        self._waiting: list[_Kept] = []
         self._held = 0
 
     def add(self, piece: Tensor) -> None:
@@ -111,23 +117,33 @@ class StreamingSelect:
         patterns = piece.detach().reshape(-1).view(torch.int32).cpu().numpy()
         for start in range(0, patterns.size, _CHUNK):
             chunk = np.bitwise_and(patterns[start : start + _CHUNK], _LARGEST)
-            self._seen += chunk.size
             self._largest = max(self._largest, int(chunk.max()))
-            if (self._low, self._high) != (0, _LARGEST):
-                over = chunk > self._high
-                self._over += int(np.count_nonzero(over))
-                # Where the masks differ, it reaches the lower end and is not over.
-                chunk = np.compress(np.not_equal(chunk >= self._low, over), chunk)
-            self._waiting.append(chunk)
-            self._held += chunk.size
-            if self._held >= _DRAWERS:
-                self._count()
+            self._keep(self._inside(chunk))
+            self._seen += chunk.size
+
+    def _inside(self, chunk: Patterns) -> _Kept:
+        """Those of the next numbers that lie in the range."""
+        if (self._low, self._high) == (0, _LARGEST):
+            return _Kept(self._seen, None, chunk)
+        over = chunk > self._high
+        self._over += int(np.count_nonzero(over))
+        # Where the masks differ, it reaches the lower end and is not over.
+        places = np.flatnonzero(np.not_equal(chunk >= self._low, over, out=over)).astype(np.int32)
+        return _Kept(self._seen, places, chunk[places])
+
+    def _keep(self, kept: _Kept) -> None:
+        """Hold some numbers, or count all that are held: many at a time, for the histogram is made anew each time."""
+        self._waiting.append(kept)
+        self._held += kept.patterns.size
+        if self._held > (_KEPT if self._counts is None else _DRAWERS):
+            self._count()
 
     def _count(self) -> None:
-        """Put what waits into the drawers: many numbers at a time, for the histogram is made anew each time."""
+        """Put what is held into the drawers."""
         if self._counts is None:
             self._counts = np.zeros(((self._high - self._low) >> self._shift) + 1, dtype=np.int64)
-        found = np.bincount((np.concatenate(self._waiting) - np.int32(self._low)) >> self._shift)
+        held = np.concatenate([kept.patterns for kept in self._waiting])
+        found = np.bincount((held - np.int32(self._low)) >> self._shift)
         self._counts[: found.size] += found
         self._waiting, self._held = [], 0
 
@@ -154,12 +170,29 @@ class StreamingSelect:
         elif self.k > self._over + inside:
             self._look_in(0, self._low - 1)
         elif self._counts is None:
-            values = np.concatenate(self._waiting)
-            pattern = int(np.partition(values, inside - (self.k - self._over))[inside - (self.k - self._over)])
-            above = int(np.count_nonzero(values > pattern))
-            self._found(pattern, self._over + above, int(np.count_nonzero(values >= pattern)) - above)
+            self._open_kept(inside - (self.k - self._over))
         else:
             self._open_drawer(self._counts)
+
+    def tie_at(self, count: int) -> int | None:
+        """The place in the stream (from 0) of the ``count``-th number (from 1) that equals the threshold.
+
+        None where the last pass held too many numbers to keep their places: the stream must be gone through for it.
+        """
+        for at, places in self._tie_places:
+            if count <= places.size:
+                return at + int(places[count - 1])
+            count -= places.size
+        return None
+
+    def _open_kept(self, rank: int) -> None:
+        """Find the number among those that were kept: the one of this rank, 0 the smallest."""
+        values = np.concatenate([kept.patterns for kept in self._waiting])
+        pattern = int(np.partition(values, rank)[rank])
+        above = int(np.count_nonzero(values > pattern))
+        ties = [(kept.start, kept.where(pattern)) for kept in self._waiting]
+        self._found(pattern, self._over + above, sum(places.size for _, places in ties))
+        self._tie_places = ties
 
     def _open_drawer(self, counts: Counts) -> None:
         """Find the number in its drawer, or look into that drawer in another pass."""
@@ -176,6 +209,26 @@ class StreamingSelect:
         self.above, self.ties = above, ties
         self.threshold = float(np.int32(pattern).view(np.float32))
         self._counts, self._waiting = None, []
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """Numbers of a chunk that lie in the range of a pass.
+
+    Attributes:
+        start: Place of the chunk in the stream.
+        places: Theirs in the chunk; None if all of it is kept.
+        patterns: The numbers.
+    """
+
+    start: int
+    places: Patterns | None
+    patterns: Patterns
+
+    def where(self, pattern: int) -> Patterns:
+        """Places in the chunk of those that equal a number."""
+        found = np.flatnonzero(self.patterns == pattern).astype(np.int32)
+        return found if self.places is None else self.places[found]
 
 
 def select_kth(stream: Iterable[Tensor], k: int) -> StreamingSelect:

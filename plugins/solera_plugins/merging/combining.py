@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Literal
 
 import torch
@@ -49,21 +48,32 @@ class Majority:
             return self._sign
 
 
-def decided(signs: Tensor, kept: Sequence[Tensor], undecided: Callable[[], float]) -> Tensor:
-    """The signs, with another one where the vote is even and something was kept; asked for only if there is such."""
+def decided(signs: Tensor, kept: Sequence[Tensor], zero_sign: ZeroSign, undecided: Callable[[], int]) -> Tensor:
+    """The signs, with another one where the vote is even and something was kept.
+
+    Args:
+        signs: -1, 0 or 1; overwritten.
+        kept: What was voted on.
+        zero_sign: What an even vote takes; plus also where nothing was kept, which changes nothing there.
+        undecided: The majority's sign, asked for only if it is wanted somewhere.
+    """
+    if zero_sign == "drop":
+        return signs
     even = bricks.equal(signs, 0.0)
+    if zero_sign == "plus":
+        return signs.add_(even)
     sizes = kept[0].abs()
     for entry in kept[1:]:
         sizes += entry.abs()
-    if float((sizes * even).sum()) == 0:
+    if float(sizes.mul_(even).sum()) == 0:
         return signs
     sign = undecided()
-    return signs + even * sign if sign else signs
+    return signs.add_(even, alpha=sign) if sign else signs
 
 
 def combine(
     deltas: Sequence[Tensor], weight: Sequence[float], how: Combine, zero_sign: ZeroSign = "majority",
-    majority: Majority | None = None,
+    majority: Majority | None = None, *, own: bool = False,
 ) -> Tensor:  # fmt: skip
     """One task vector from several.
 
@@ -73,23 +83,21 @@ def combine(
         how: Sum, mean (by total weight), or an election of signs over the weighted vectors.
         zero_sign: What an even vote takes.
         majority: Of the election; None counts the vectors at hand, which are whole then.
+        own: Whether the vectors may be overwritten.
     """
     if how in {"sum", "mean"}:
         return weighted_sum(deltas, weight if how == "sum" else normalised(weight))
     if majority is None:
         majority = Majority(HeldPasses(deltas), lambda whole, _: bricks.elect_sign(weighted(whole, weight)))
-    kept = weighted(deltas, weight)
-    signs = decided(bricks.elect_sign(kept), kept, partial(even_sign, zero_sign, majority))
+    kept = weighted(deltas, weight, own=own)
+    signs = decided(bricks.elect_sign(kept), kept, zero_sign, lambda: majority.sign)
     return agreeing(kept, signs, weight, "mean" if how == "ties" else "sum")
 
 
-def even_sign(zero_sign: ZeroSign, majority: Majority) -> int:
-    """The sign where a vote is even; 0 leaves the base."""
-    return majority.sign if zero_sign == "majority" else int(zero_sign == "plus")
-
-
-def weighted(deltas: Sequence[Tensor], weight: Sequence[float]) -> list[Tensor]:
-    """Each vector times its weight."""
+def weighted(deltas: Sequence[Tensor], weight: Sequence[float], *, own: bool = False) -> list[Tensor]:
+    """Each vector times its weight; in place where they may be overwritten."""
+    if own:
+        return [delta if w == 1.0 else delta.mul_(w) for delta, w in zip(deltas, weight, strict=True)]
     return [scaled(delta, w) for delta, w in zip(deltas, weight, strict=True)]
 
 

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from solera.api import HeldPasses, Param, Passes, Piece, bricks, method
 from solera_plugins.merging.combining import COMBINE_HELP, ZERO_SIGN_HELP, Combine, ZeroSign
-from solera_plugins.merging.thinning import Thinned
+from solera_plugins.merging.masks import Masks
+from solera_plugins.merging.thinning import NORMS, Thinned
 from solera_plugins.merging.trimming import WHOLE, Cut, cuts_at, trimmed
 
 Rescale = Literal["inverse", "l1", "l2", "linf", "none"]
@@ -23,6 +24,10 @@ def survey(
 ) -> Thinned:  # fmt: skip
     """Decide what is dropped of a tensor; goes over it only for thresholds and norms."""
     cuts = smaller(passes, density) if strategy == "magnitude" and masks is None else []
+    drawn = Masks(
+        lambda i, delta, piece: bricks.random_mask(delta.shape, density[i], seed, piece, i),
+        len(density), passes.numel if rescale in NORMS else 0,
+    )  # fmt: skip
 
     def thin(deltas: Sequence[Tensor], piece: Piece) -> list[Tensor]:
         if masks is not None:
@@ -30,10 +35,7 @@ def survey(
         elif cuts:
             kept = trimmed(deltas, cuts, piece)
         else:
-            kept = [
-                delta * bricks.random_keep(delta.shape, share, seed, piece, i)
-                for i, (delta, share) in enumerate(zip(deltas, density, strict=True))
-            ]
+            kept = [drawn.keep(i, delta, piece) for i, delta in enumerate(deltas)]
         if rescale != "inverse":
             return kept
         divisors = [divisor or share for divisor, share in zip(q, density, strict=True)]

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from solera.api import HeldPasses, InputError, Param, Passes, Piece, bricks, method
 from solera_plugins.merging.combining import COMBINE_HELP, ZERO_SIGN_HELP, Combine, ZeroSign
-from solera_plugins.merging.thinning import Thinned
+from solera_plugins.merging.masks import Masks
+from solera_plugins.merging.thinning import NORMS, Thinned
 
 Rank = Literal["row", "tensor", "magnitude"]
 
@@ -22,15 +23,25 @@ def survey(
 ) -> Thinned:  # fmt: skip
     """Decide what is dropped of a tensor; goes over it only for norms."""
 
+    def chance(i: int, delta: Tensor) -> Tensor:
+        return chances(delta, density[i], window[i], rank)
+
+    drawn = Masks(
+        lambda i, delta, piece: bricks.random_mask(delta.shape, chance(i, delta), seed, piece, i),
+        len(density), passes.numel if rescale in NORMS else 0,
+    )  # fmt: skip
+
     def thin(deltas: Sequence[Tensor], piece: Piece) -> list[Tensor]:
+        if rescale != "inverse":
+            return [
+                torch.where(masks[i], delta, 0.0) if masks is not None else drawn.keep(i, delta, piece)
+                for i, delta in enumerate(deltas)
+            ]
         kept = []
-        for i, (delta, share, spread) in enumerate(zip(deltas, density, window, strict=True)):
-            chance = chances(delta, share, spread, rank)
-            if masks is None:
-                entry = delta * bricks.random_keep(delta.shape, chance, seed, piece, i)
-            else:
-                entry = torch.where(masks[i], delta, 0.0)
-            kept.append(entry / (chance + bricks.equal(chance, 0.0)) if rescale == "inverse" else entry)
+        for i, delta in enumerate(deltas):
+            share = chance(i, delta)
+            mask = masks[i] if masks is not None else bricks.random_mask(delta.shape, share, seed, piece, i)
+            kept.append(delta * bricks.as_numbers(mask) / (share + bricks.equal(share, 0.0)))
         return kept
 
     return Thinned(passes, thin, weight, rescale)

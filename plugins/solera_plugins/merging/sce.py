@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from math import isfinite
 from typing import Annotated, Literal
 
-import torch
 from torch import Tensor
 
 from solera.api import HeldPasses, Param, Passes, Piece, bricks, method, reductions, selection
 from solera_plugins.merging.combining import weighted
 from solera_plugins.merging.sums import weighted_sum
-from solera_plugins.merging.trimming import NOTHING, WHOLE, Cut, placed, scaled, ties_until
+from solera_plugins.merging.trimming import NOTHING, WHOLE, Cut, Places, are_new, placed, scaled, ties_until
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,29 +67,35 @@ def largest_variances(variances: Passes, density: float) -> Cut:
     """The cut that keeps a share of the entries at which the models differ."""
     sample = [run for (run,) in variances.sample()]
     differ = sum(float(run.sign().sum()) for run in sample) / max(sum(run.numel() for run in sample), 1)
-    select, count = selection.StreamingSelect(1), 0.0
+    select, count, places = selection.StreamingSelect(1), 0, Places(variances)
     select.guess(sample, density * differ)
-    for _, (size,) in variances:
+    for (size,) in places:
         select.add(size)
-        count += float(size.sign().sum(dtype=torch.float64))
-    select.k = int(count * density) if isfinite(count) else 1
+        count += int(size.count_nonzero())
+    select.k = int(count * density)
+    select.end_pass()
     if select.k == 0:
         return NOTHING
-    select.end_pass()
     while select.needs_pass:
-        for _, (size,) in variances:
+        for (size,) in places:
             select.add(size)
         select.end_pass()
     wanted = select.k - select.above
-    until = ties_until(variances, {0: (0, select.threshold, wanted)}).get(0) if wanted < select.ties else None
-    return Cut(select.threshold, until)
+    if wanted >= select.ties:
+        return Cut(select.threshold)
+    last = select.tie_at(wanted)
+    untold = {0: (0, select.threshold, wanted)} if last is None else {}
+    return Cut(select.threshold, places.after(last) if last is not None else ties_until(variances, untold).get(0))
 
 
 def variance(deltas: Sequence[Tensor]) -> Tensor:
     """The variance over the models at each entry."""
-    shares = [1.0 / len(deltas)] * len(deltas)
-    mean = weighted_sum(deltas, shares)
-    return weighted_sum([(delta - mean).square_() for delta in deltas], shares)
+    share = 1.0 / len(deltas)
+    mean = weighted_sum(deltas, [share] * len(deltas))
+    total = (deltas[0] - mean).square_().mul_(share)
+    for delta in deltas[1:]:
+        total += (delta - mean).square_().mul_(share)
+    return total
 
 
 @method(
@@ -148,5 +152,6 @@ def sce(
     weights = [e / total for e in state.energy] if total > least else [1.0 / len(deltas)] * len(deltas)
     signs = bricks.elect_sign(chosen)
     if compat == "mergekit":  # an even vote is read as plus
-        signs = signs + bricks.equal(signs, 0.0)
-    return scaled(bricks.disjoint_mean(weighted(chosen, weights), signs, weights), scale)
+        signs.add_(bricks.equal(signs, 0.0))
+    own = are_new(chosen, deltas)
+    return scaled(bricks.disjoint_mean(weighted(chosen, weights, own=own), signs, weights), scale)

@@ -19,7 +19,7 @@ def weighted_sum(tensors: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
     """
     total = tensors[0] * weights[0]
     for tensor, weight in zip(tensors[1:], weights[1:], strict=True):
-        total += tensor * weight
+        total += tensor if weight == 1.0 else tensor * weight
     return total
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from solera.api import Passes, Piece, bricks
 from solera_plugins.merging.combining import Combine, Majority, ZeroSign, combine, weighted
-from solera_plugins.merging.trimming import Norm, Thin, norm_factors, scaled
+from solera_plugins.merging.trimming import Norm, Thin, are_new, norm_factors, rescaled, scaled
 
 #: Norms that what is kept of a tensor may be brought to.
 NORMS = ("l1", "l2", "linf")
@@ -35,10 +35,12 @@ class Thinned:
 
     def merged(self, deltas: Sequence[Tensor], piece: Piece, how: Combine, zero_sign: ZeroSign, scale: float) -> Tensor:
         """The merged task vector at one piece; ``how`` and ``zero_sign`` as in :func:`combine`."""
-        return scaled(combine(self._kept(deltas, piece), self._weight, how, zero_sign, self._majority), scale)
+        kept = self._kept(deltas, piece)
+        own = are_new(kept, deltas)
+        return scaled(combine(kept, self._weight, how, zero_sign, self._majority, own=own), scale)
 
     def _elected(self, deltas: Sequence[Tensor], piece: Piece) -> Tensor:
         return bricks.elect_sign(weighted(self._kept(deltas, piece), self._weight))
 
     def _kept(self, deltas: Sequence[Tensor], piece: Piece) -> list[Tensor]:
-        return [scaled(kept, by) for kept, by in zip(self._thin(deltas, piece), self._factors, strict=True)]
+        return rescaled(self._thin(deltas, piece), self._factors, deltas)

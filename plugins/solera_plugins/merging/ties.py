@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from solera.api import HeldPasses, InputError, Param, Passes, Piece, bricks, method, reductions
-from solera_plugins.merging.combining import Majority, ZeroSign, agreeing, decided, even_sign, weighted
+from solera_plugins.merging.combining import Majority, agreeing, decided, weighted
 from solera_plugins.merging.sums import weighted_sum
 from solera_plugins.merging.trimming import (
     Compat,
@@ -19,10 +19,12 @@ from solera_plugins.merging.trimming import (
     Elect,
     Norm,
     Share,
+    are_new,
     deviation_cuts,
     find_cuts,
     norm_factors,
     placed,
+    rescaled,
     scaled,
     trimmed,
 )
@@ -46,12 +48,7 @@ class Survey:
 
     def trimmed(self, deltas: Sequence[Tensor], piece: Piece) -> list[Tensor]:
         """A piece of every task vector, trimmed and rescaled."""
-        return rescaled(trimmed(deltas, self.cuts, piece), self.factors)
-
-
-def rescaled(vectors: Sequence[Tensor], factors: Sequence[float]) -> list[Tensor]:
-    """Each vector times its factor."""
-    return [scaled(vector, factor) for vector, factor in zip(vectors, factors, strict=True)]
+        return rescaled(trimmed(deltas, self.cuts, piece), self.factors, deltas)
 
 
 def survey(
@@ -76,11 +73,11 @@ def survey(
     if elect in {"normfrac", "normmass"}:
         norms = [0.0] * len(cuts)
         for piece, deltas in placed(passes):
-            for i, kept in enumerate(rescaled(trimmed(deltas, cuts, piece), factors)):
+            for i, kept in enumerate(rescaled(trimmed(deltas, cuts, piece), factors, deltas)):
                 norms[i] += reductions.dot(kept, kept)
 
     def vote(deltas: Sequence[Tensor], piece: Piece) -> Tensor:
-        return elected(weighted(rescaled(trimmed(deltas, cuts, piece), factors), weight), elect, norms)
+        return elected(weighted(rescaled(trimmed(deltas, cuts, piece), factors, deltas), weight), elect, norms)
 
     return Survey(cuts, factors, norms, Majority(passes, vote))
 
@@ -186,10 +183,11 @@ def ties(
             HeldPasses(deltas, piece.name), density=density, weight=weight, elect=elect, compat=compat, share=share,
             deviations=deviations, rescale=rescale, scope=scope,
         )  # fmt: skip
-    kept = weighted(state.trimmed(deltas, piece), weight)
+    trimmed_ = state.trimmed(deltas, piece)
+    kept = weighted(trimmed_, weight, own=are_new(trimmed_, deltas))
     if elect == "none":
         return scaled(unelected(kept, weight, merge), scale)
-    signs = decided(elected(kept, elect, state.norms), kept, partial(undecided, zero_sign, compat, state.majority))
+    signs = decided(elected(kept, elect, state.norms), kept, zero_sign, partial(undecided, compat, state.majority))
     return scaled(agreeing(kept, signs, weight, merge), scale)
 
 
@@ -209,10 +207,9 @@ def elected(kept: Sequence[Tensor], elect: Elect, norms: Sequence[float]) -> Ten
     return signs
 
 
-def undecided(zero_sign: ZeroSign, compat: Compat, majority: Majority) -> int:
-    """The sign where the vote is even; 0 leaves the base."""
-    sign = even_sign(zero_sign, majority)
-    return -1 if sign == 0 and zero_sign == "majority" and compat == "authors" else sign
+def undecided(compat: Compat, majority: Majority) -> int:
+    """The majority's sign; where there is none, 0 leaves the base."""
+    return -1 if majority.sign == 0 and compat == "authors" else majority.sign
 
 
 def unelected(kept: list[Tensor], weight: tuple[float, ...], merge: str) -> Tensor:

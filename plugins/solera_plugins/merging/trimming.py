@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -135,7 +136,7 @@ def deviation_cuts(passes: Passes, deviations: float) -> list[Cut]:
 
 
 def cuts_at(passes: Passes, wanted: Sequence[tuple[int, int]], *, all_ties: bool = False) -> list[Cut]:
-    """Cuts that keep so many of the largest magnitudes: mostly one pass, and one more to tell equal ones apart.
+    """Cuts that keep so many of the largest magnitudes: mostly from one pass.
 
     Args:
         passes: The task vectors.
@@ -148,20 +149,52 @@ def cuts_at(passes: Passes, wanted: Sequence[tuple[int, int]], *, all_ties: bool
     sample = passes.sample() if partly else []
     for i, model in partly.items():
         selects[i].guess([run[model] for run in sample], wanted[i][1] / passes.numel)
+    places = Places(passes)
     while waiting := {i: select for i, select in selects.items() if select.needs_pass}:
-        for _, deltas in passes:
+        for deltas in places:
             for i, select in waiting.items():
                 select.add(deltas[partly[i]])
         for select in waiting.values():
             select.end_pass()
-    left = {}
+    untold: dict[int, tuple[int, float, int]] = {}
     for i, select in selects.items():
         cuts[i] = Cut(select.threshold)
-        if not all_ties and select.k - select.above < select.ties:
-            left[i] = select.k - select.above
-    for i, until in ties_until(passes, {i: (partly[i], cuts[i].threshold, count) for i, count in left.items()}).items():
+        ties = select.k - select.above
+        if not all_ties and ties < select.ties:
+            last = select.tie_at(ties)
+            if last is None:
+                untold[i] = (partly[i], select.threshold, ties)
+            else:
+                cuts[i] = replace(cuts[i], until=places.after(last))
+    for i, until in ties_until(passes, untold).items():
         cuts[i] = replace(cuts[i], until=until)
     return cuts
+
+
+class Places:
+    """A stream that notes where its pieces lie.
+
+    Args:
+        passes: The stream.
+    """
+
+    def __init__(self, passes: Passes) -> None:
+        self._passes = passes
+        self._starts: list[int] = []
+        self._pieces: list[Piece] = []
+
+    def __iter__(self) -> Iterator[Sequence[Tensor]]:
+        self._starts, self._pieces, done = [], [], 0
+        for piece, tensors in placed(self._passes):
+            self._starts.append(done)
+            self._pieces.append(piece)
+            done += tensors[0].numel()
+            yield tensors
+
+    def after(self, entry: int) -> tuple[str, int]:
+        """Name of the tensor, and the flat index in it, right after an entry of the stream that was gone through."""
+        i = bisect_right(self._starts, entry) - 1
+        return self._pieces[i].name, self._pieces[i].start + entry - self._starts[i] + 1
 
 
 def ties_until(passes: Passes, wanted: dict[int, tuple[int, float, int]]) -> dict[int, tuple[str, int]]:
@@ -205,3 +238,16 @@ def norm_factors(passes: Passes, thin: Thin, norm: Norm) -> list[float]:
 def scaled(tensor: Tensor, factor: float) -> Tensor:
     """The tensor times a number; itself at 1."""
     return tensor if factor == 1.0 else tensor * factor
+
+
+def rescaled(kept: Sequence[Tensor], factors: Sequence[float], vectors: Sequence[Tensor]) -> list[Tensor]:
+    """What was kept of some vectors, each times its factor: in place, but where it is the vector itself."""
+    return [
+        scaled(entry, factor) if factor == 1.0 or entry is vector else entry.mul_(factor)
+        for entry, factor, vector in zip(kept, factors, vectors, strict=True)
+    ]
+
+
+def are_new(kept: Sequence[Tensor], vectors: Sequence[Tensor]) -> bool:
+    """Whether none of what was kept is the vector itself, so that all of it may be overwritten."""
+    return all(entry is not vector for entry, vector in zip(kept, vectors, strict=True))

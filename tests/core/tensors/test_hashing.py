@@ -7,7 +7,7 @@ import hashlib
 import pytest
 import torch
 
-from solera.tensors.hashing import bits, key, normal, uniform
+from solera.tensors.hashing import bits, chosen, key, normal, uniform
 
 MASK = 2**32 - 1
 
@@ -91,3 +91,9 @@ def test_a_gpu_gives_the_same_bits():
 VECTOR_KEY = (671576738, 2483828958, 383116429)
 VECTOR_BITS = [3793243572, 1763968981, 1310779990, 2421156766]
 VECTOR_NORMAL = [1.191052, -0.2257292, -0.5095318, 0.1604063]
+
+
+@pytest.mark.parametrize("share", [0.0, 1e-9, 0.1, 0.5, 0.8, 1 - 2**-24, 1.0])
+def test_elements_are_chosen_where_the_uniform_number_is_less(share: float) -> None:
+    numbers = uniform(7, "w", 2, 1000, 200_000)
+    assert torch.equal(chosen(7, "w", 2, 1000, 200_000, share), numbers < share)

@@ -104,3 +104,27 @@ def test_nan_is_refused(k):
     tiny_nan = torch.tensor([0x7F800001], dtype=torch.int32).view(torch.float32)
     with pytest.raises(NumericError):
         kth_largest(torch.cat([tiny_nan, torch.ones(2)]), 1)
+
+
+@pytest.mark.parametrize("guided", [False, True])
+def test_the_places_of_equal_numbers_are_known_from_the_pass_that_finds_them(guided: bool) -> None:
+    x = torch.randint(0, 40, (300_000,), generator=torch.Generator().manual_seed(3)).float()
+    pieces = x.split(70_001)
+    select = StreamingSelect(100_000)
+    if guided:
+        select.guess([x[:5000], x[150_000:155_000]], 1 / 3)
+    while select.needs_pass:
+        for piece in pieces:
+            select.add(piece)
+        select.end_pass()
+    ties = torch.nonzero(x == select.threshold)[:, 0]
+    assert select.ties == len(ties)
+    assert [select.tie_at(i + 1) for i in (0, 7, len(ties) - 1)] == [int(ties[i]) for i in (0, 7, -1)]
+    assert select.tie_at(len(ties) + 1) is None
+
+
+def test_places_are_not_kept_of_more_numbers_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("solera.tensors.selection._KEPT", 1000)
+    x = torch.arange(5000.0)
+    select = select_kth([x], 100)
+    assert (select.threshold, select.tie_at(1)) == (4900.0, None)
