@@ -16,6 +16,7 @@ from solera.alignment.permutations import Permutations, indices
 from solera.alignment.symmetry import Symmetry
 from solera.checkpoints.checkpoint import Checkpoint
 from solera.checkpoints.tensor_ref import TensorRef
+from solera.context import Context
 from solera.tensors.specs import ITEM_SIZES
 
 #: A tensor of at most so many bytes is read whole for any part of it.
@@ -30,7 +31,7 @@ class PermutedCheckpoint(Checkpoint):
     Args:
         model: The weights; they stay open as long as this is used.
         symmetry: Which axes move.
-        find: Gives the permutations; called once, by whichever thread reads first.
+        find: Gives the permutations; called once, by whichever thread reads first, with whom to ask whether to stop.
         name: What a person calls it.
         others: What else decides the permutations.
         salt: How they are found, in words that are equal for equal rules.
@@ -40,7 +41,7 @@ class PermutedCheckpoint(Checkpoint):
         self,
         model: Checkpoint,
         symmetry: Symmetry,
-        find: Callable[[], Permutations],
+        find: Callable[[Context | None], Permutations],
         *,
         name: str = "",
         others: Iterable[Checkpoint] = (),
@@ -65,9 +66,20 @@ class PermutedCheckpoint(Checkpoint):
     @property
     def permutations(self) -> Permutations:
         """Which unit lies where; found now if they were not."""
+        return self.settle(None)
+
+    def settle(self, context: Context | None) -> Permutations:
+        """Find the permutations now, if they were not, where a person may stop it and sees how far it is.
+
+        Args:
+            context: Asked whether to stop; None: nobody is.
+
+        Raises:
+            Cancelled: The context said so; whoever asks next finds them anew.
+        """
         with self._lock:
             if self._found is None:
-                self._found = self._find()
+                self._found = self._find(context)
             return self._found
 
     @property

@@ -31,6 +31,9 @@ EPSILON = 1e-12
 #: Elements that are turned to float64 at a time.
 _ELEMENTS = 1 << 22
 
+#: Operations between two questions whether to stop: well under a second on one core.
+_OPERATIONS = 5e9
+
 _Tensors = Mapping[str, TensorRef]
 
 
@@ -125,7 +128,7 @@ def _ascend(
             family = families[name]
             groups = [symmetry.groups[each] for each in family]
             gains = [_gain(symmetry, reference, model, each, found, counted, context) for each in family]
-            better = assign(groups, gains)
+            better = assign(groups, gains, context.check)
             had = sum(gain.of(group, found[each]) for each, group, gain in zip(family, groups, gains, strict=True))
             has = sum(gain.of(group, each) for group, gain, each in zip(groups, gains, better, strict=True))
             if has > had + EPSILON * max(1.0, abs(had)):
@@ -171,7 +174,10 @@ def _add(gain: Gain, group: Group, part: Part, reference: Tensor, model: Tensor,
     ours, theirs = (part_of(tensor, part, group) for tensor in (reference, model))
     target = torch.from_numpy(gain.cells if part.axis.by_cell else gain.units)
     width = max(_ELEMENTS // ours.shape[0], 1)
+    height = max(int(_OPERATIONS / (2 * ours.shape[0] * width)), 64)
     for start in range(0, ours.shape[1], width):
-        context.check()
         columns = slice(start, start + width)
-        target.addmm_(ours[:, columns].double(), theirs[:, columns].double().T)
+        left, right = ours[:, columns].double(), theirs[:, columns].double().T
+        for top in range(0, len(left), height):
+            context.check()
+            target[top : top + height].addmm_(left[top : top + height], right)

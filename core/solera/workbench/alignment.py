@@ -83,16 +83,12 @@ class Alignment:
         found = symmetry_of(model, self._architectures, factory, self._batch)
         self.symmetry: Symmetry = found.without(rule.hold) if rule.hold else found
 
-    def view(self, context: Context | None = None) -> PermutedCheckpoint:
-        """The model with its units in their new places, which are found when it is first read.
-
-        Args:
-            context: Asked whether to stop while they are found.
-        """
+    def view(self) -> PermutedCheckpoint:
+        """The model with its units in their new places, which are found when it is settled or first read."""
         from solera.alignment.permuted import PermutedCheckpoint
 
         return PermutedCheckpoint(
-            self.model, self.symmetry, lambda: self.find(context), name=f"{self.model.name} aligned",
+            self.model, self.symmetry, self.find, name=f"{self.model.name} aligned",
             others=(self.to,), salt=json.dumps(self._rule(), sort_keys=True),
         )  # fmt: skip
 
@@ -265,8 +261,8 @@ def align_job(bench: Bench, args: dict[str, Any], context: JobContext) -> dict[s
     began = time.perf_counter()
     model, to = (bench.inputs.open(args[key]) for key in ("model", "to"))
     alignment = Alignment(bench.inputs, model, to, Rule.from_plain(args["rule"]), args.get("factory", ""))
-    view, out, blend = alignment.view(context), Path(args["out"]), args.get("blend")
-    assert view.permutations is not None  # found here, where a person may cancel it
+    view, out, blend = alignment.view(), Path(args["out"]), args.get("blend")
+    view.settle(context)
     force = bool(args.get("force", False))
     repaired: list[str] = []
     if args.get("repair") and blend is not None:

@@ -224,13 +224,22 @@ class Inputs:
         )
 
     def measure(self, recipe: Recipe, context: Context) -> None:
-        """Compute the statistics that the output needs and that are not there yet.
+        """Find the places of aligned models, and compute the statistics that the output needs and that are not there.
+
+        What is found here a person may cancel, and sees how far it is.
 
         Raises:
             TaskError: A task is unknown, its data are missing, or it hands out no examples.
             MismatchError: The network has nothing that a statistic is of.
         """
-        if any(isinstance(node, StatisticNode) for node in reachable(recipe).nodes):
+        below = reachable(recipe).nodes
+        if any(isinstance(node, AlignedNode) for node in below):
+            from solera.alignment.permuted import PermutedCheckpoint
+
+            for checkpoint in self.checkpoints(recipe).values():
+                if isinstance(checkpoint, PermutedCheckpoint):
+                    checkpoint.settle(context)
+        if any(isinstance(node, StatisticNode) for node in below):
             from solera.workbench.statistics import compute_statistics
 
             compute_statistics(recipe, self, context)

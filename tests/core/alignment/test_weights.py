@@ -1,6 +1,7 @@
 """Weight matching, seen on permutations that were planted, and against every permutation there is."""
 
 import itertools
+import threading
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from solera.alignment.tracing import trace_symmetry
 from solera.alignment.weights import match_weights
 from solera.checkpoints.memory import MemoryCheckpoint
 from solera.context import QuietContext
-from solera.errors import MismatchError
+from solera.errors import Cancelled, MismatchError
 from solera.seeds import Seed
 
 
@@ -35,7 +36,7 @@ def test_a_planted_permutation_is_undone():
     shuffled = MemoryCheckpoint.from_state_dict(moved(state, symmetry, drawn(symmetry, Seed(3))))
     reference = MemoryCheckpoint.from_state_dict(state)
     found = match_weights(symmetry, reference, shuffled, QuietContext(), seed=Seed(0))
-    back = PermutedCheckpoint(shuffled, symmetry, lambda: found.permutations)
+    back = PermutedCheckpoint(shuffled, symmetry, lambda _: found.permutations)
     assert all(torch.equal(back[name].read(), state[name]) for name in state)
     assert found.after > found.before
 
@@ -59,6 +60,28 @@ def test_the_assignment_is_the_best_of_all_that_the_group_allows(cells):
         everything += [np.concatenate([c * group.inner + np.array(p) for c, p in zip(order, ps)]) for ps in inside]
     best = max(gain.of(group, each) for each in everything)
     assert gain.of(group, *assign([group], [gain])) == pytest.approx(best)
+
+
+def test_a_long_assignment_is_one_that_can_be_stopped(monkeypatch):
+    monkeypatch.setattr("solera.alignment.assignment._LONG", 4)
+    gain = Gain(np.random.default_rng(0).normal(size=(9, 9)), np.zeros((1, 1)))
+    quick = assign([Group(9)], [gain])
+    monkeypatch.undo()
+    assert np.array_equal(quick[0], assign([Group(9)], [gain])[0])
+    monkeypatch.setattr("solera.alignment.assignment._LONG", 4)
+    still = threading.Event()
+    monkeypatch.setattr("solera.alignment.assignment.linear_sum_assignment", lambda *_, **__: (None, still.wait(60)))
+    asked = []
+
+    def stop():
+        asked.append(1)
+        if len(asked) > 2:
+            raise Cancelled("no more")
+
+    with pytest.raises(Cancelled):
+        assign([Group(9)], [gain], stop)
+    assert not still.is_set()
+    still.set()
 
 
 def test_groups_whose_cells_move_together_are_assigned_together():
@@ -89,7 +112,7 @@ def test_a_view_reads_any_part_as_the_whole(shape, dtype, monkeypatch):
     axis = {5: None, 3: None, 2: None, 8: Axis("g"), 32: Axis("g", ("cell", "unit", 4))}
     symmetry = Symmetry({"g": Group(8, 2)}, {"w": tuple(axis[size] for size in shape)})
     permutations = drawn(symmetry, Seed(1))
-    view = PermutedCheckpoint(MemoryCheckpoint.from_state_dict({"w": tensor}), symmetry, lambda: permutations)
+    view = PermutedCheckpoint(MemoryCheckpoint.from_state_dict({"w": tensor}), symmetry, lambda _: permutations)
     wanted = permuted(tensor, symmetry.axes["w"], symmetry, permutations)
     for whole in (1 << 22, 0):  # small tensors are read whole, large ones row by row
         monkeypatch.setattr("solera.alignment.permuted._WHOLE", whole)

@@ -1,11 +1,15 @@
 """Aligned checkpoints as nodes of a recipe: in files, scripts and merges."""
 
+import threading
+import time
+
 import pytest
 import torch
 
 import solera
 from solera.alignment.permutations import drawn, permuted
 from solera.alignment.tracing import trace_symmetry
+from solera.context import QuietContext
 from solera.errors import FaultsError, InputError
 from solera.execution.writer import write_checkpoint
 from solera.recipes.algebra import align, leaf
@@ -63,9 +67,31 @@ def test_a_file_with_one_is_read_merged_and_written_back(folder):
 
 
 def _quiet():
-    from solera.context import QuietContext
-
     return QuietContext()
+
+
+def test_a_cancel_reaches_the_matching_that_a_merge_begins(folder, monkeypatch):
+    began = threading.Event()
+
+    def endless(*args, **kwargs):
+        began.set()
+        while True:
+            args[3].check()
+            time.sleep(0.01)
+
+    with Workbench() as bench:
+        recipe = bench.recipe("r.yaml")
+        with monkeypatch.context() as patched:
+            patched.setattr("solera.alignment.weights.match_weights", endless)
+            job = bench.submit_merge(recipe, folder / "out")
+            assert began.wait(60)
+            bench.jobs.cancel(job.id)
+            assert bench.jobs.wait(job.id, 60)
+        assert job.state == "cancelled"
+        assert not (folder / "out").exists()
+        job = bench.submit_merge(recipe, folder / "out")  # whoever asks next begins anew
+        assert bench.jobs.wait(job.id, 120)
+        assert job.state == "done", job.error
 
 
 def test_in_a_script(folder):

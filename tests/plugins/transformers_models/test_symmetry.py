@@ -115,7 +115,7 @@ def test_nothing_changes_and_a_planted_permutation_is_undone(name):
     model = MemoryCheckpoint.from_state_dict(state, "shuffled", config)
     known = symmetry.fit({key: ref.shape for key, ref in model.items()}, "shuffled")
     found = match_weights(known, reference, model, QuietContext(), seed=Seed(0), tries=5)
-    back = PermutedCheckpoint(model, known, lambda: found.permutations)
+    back = PermutedCheckpoint(model, known, lambda _: found.permutations)
     assert all(torch.equal(back[key].read(), module.state_dict()[key]) for key in state)
 
 
