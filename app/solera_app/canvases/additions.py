@@ -7,17 +7,18 @@ from dataclasses import dataclass
 from typing import Literal
 
 from solera.checkpoints.adapters.adapter import is_adapter
-from solera.documents.commands import AddNodes, Batch, Command, Connect, SetRecipe
-from solera.documents.document import AnyNode, Document, Position, SaveNode, TaskNode, ports
+from solera.documents.commands import AddNodes, Batch, Command, Connect, RemoveNodes, SetRecipe
+from solera.documents.document import AnyNode, Document, Position, SaveNode, TaskNode, links, ports
 from solera.documents.links import Wiring, likely_base
 from solera.methods.statistics import STATISTICS
-from solera.recipes.nodes import AdapterNode, CheckpointNode, MethodNode, StatisticNode, SumNode
+from solera.recipes.nodes import AdapterNode, AlignedNode, CheckpointNode, MethodNode, StatisticNode, SumNode
 from solera_app.canvases.faces import Catalogue
 
-AdditionKind = Literal["checkpoint", "adapter", "method", "statistic", "sum", "save", "task"]
+AdditionKind = Literal["checkpoint", "adapter", "aligned", "method", "statistic", "sum", "save", "task"]
 SECTIONS: dict[AdditionKind, str] = {
     "checkpoint": "Checkpoints",
     "adapter": "Adapters",
+    "aligned": "Aligned checkpoints",
     "method": "Methods",
     "statistic": "Statistics",
     "sum": "Arithmetic",
@@ -65,6 +66,11 @@ def additions(catalogue: Catalogue, library: Iterable[tuple[str, str]], tasks: I
         Addition("adapter" if is_adapter(path) else "checkpoint", f"library:{name}" if name else path, name or path)
         for name, path in library
     ]
+    found += [
+        Addition("aligned", one.name, f"{one.title} aligned", "Its units put where another model's are")
+        for one in found
+        if one.kind == "checkpoint"
+    ]
     found += [Addition("method", name, card.title, card.summary) for name, card in catalogue.items()]
     found += [Addition("statistic", name, spec.title, spec.summary) for name, spec in STATISTICS.items()]
     found.append(Addition("sum", "sum", "Sum", "Each input times a coefficient"))
@@ -80,6 +86,8 @@ def new_node(document: Document, addition: Addition) -> AnyNode:
             return CheckpointNode(document.fresh_id(addition.title), addition.name)
         case "adapter":
             return AdapterNode(document.fresh_id(addition.title), addition.name, base=likely_base(document))
+        case "aligned":
+            return AlignedNode(document.fresh_id(addition.title), addition.name)
         case "method":
             return MethodNode(document.fresh_id(addition.name), addition.name)
         case "statistic":
@@ -90,6 +98,31 @@ def new_node(document: Document, addition: Addition) -> AnyNode:
             return SaveNode(document.fresh_id("save"), folder=document.recipe.name or "merged")
         case "task":
             return TaskNode(document.fresh_id(addition.name), task=addition.name)
+
+
+def aligned_command(document: Document, id_: str, to: str, at: Position) -> tuple[str, Command] | None:
+    """The edit that puts a checkpoint aligned to another in its place, wherever it is merged, saved or scored.
+
+    Args:
+        document: With both checkpoints.
+        id_: Whose units are moved.
+        to: Where they go.
+        at: Where the new node lies; the old one goes where nothing else uses it.
+
+    Returns:
+        The new node's id and the edit; None if one of them is no plain checkpoint.
+    """
+    model, reference = document.node(id_), document.node(to)
+    if type(model) is not CheckpointNode or type(reference) is not CheckpointNode or not model.source:
+        return None
+    node = AlignedNode(document.fresh_id(f"{id_}_aligned"), model.source, strip=model.strip, to=to)
+    steps: list[Command] = [AddNodes((node,), {node.id: at})]
+    used = [link for link in links(document) if link.source == id_]
+    moved = [link for link in used if isinstance(document.node(link.target), (MethodNode, SumNode, SaveNode, TaskNode))]
+    steps += [Connect(node.id, link.target, link.port) for link in moved]
+    if moved == used and document.recipe.output != id_:
+        steps.append(RemoveNodes((id_,)))
+    return node.id, Batch(tuple(steps), label=f"Align {id_} to {to}")
 
 
 def joint(document: Document, catalogue: Catalogue, node: AnyNode, end: tuple[str, str]) -> Connect | None:

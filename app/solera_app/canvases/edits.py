@@ -20,7 +20,8 @@ from solera.documents.commands import (
 )
 from solera.documents.document import Document, Position, SaveNode, TaskNode
 from solera.errors import InputError
-from solera.recipes.nodes import CheckpointNode, MethodNode
+from solera.recipes.nodes import AlignedNode, CheckpointNode, MethodNode, StatisticNode
+from solera_app.canvases.additions import aligned_command
 from solera_app.canvases.anatomy import SNAP
 from solera_app.canvases.clipboard import copied, pasted
 from solera_app.canvases.faces import FieldFace
@@ -109,6 +110,16 @@ class Edits:
             refusals.insert(0 if scene.items_by_id[target].face.inputs else len(refusals), refusal)
         self._stage.say(refusals[0])
 
+    def align_chosen(self) -> None:
+        """Put the second of two chosen checkpoints in line with the first: its units where the first's are."""
+        scene = self._stage.picture
+        to, id_ = scene.chosen[:2]
+        made = aligned_command(self._document, id_, to, scene.positions([id_])[id_])
+        if made is None:
+            self._stage.say("Two checkpoints can be aligned: choose the one that stays first, then the other.")
+        elif self._stage.do(made[1]):
+            scene.choose([made[0]])
+
     def _joined(self, source: str, target: str) -> tuple[Command | None, str]:
         """The edit that connects two nodes at the first free port that fits, or the sentence why none does."""
         wiring = self._stage.picture.wiring()
@@ -154,7 +165,7 @@ class Edits:
         if field.name.startswith("term:"):
             index = int(field.name.removeprefix("term:"))
             self._stage.do(SetCoefficient(id_, index, value, label=f"Set {field.label}"))
-        elif isinstance(self._document.node(id_), MethodNode):
+        elif isinstance(self._document.node(id_), (MethodNode, StatisticNode, AlignedNode)):
             self._stage.do(SetParam(id_, field.name, value, label=f"Set {field.label.lower()}"))
         self._stage.settle()
         return ""

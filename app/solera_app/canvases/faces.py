@@ -58,6 +58,17 @@ STATISTIC_PARAMS = (
     ParamSpec("seed", "int", 0, param=Param(help="Of a part of the examples, and of what is drawn.")),
 )
 
+#: How what an aligned checkpoint says is declared.
+ALIGNED_PARAMS = (
+    ParamSpec(
+        "by", "choice", "weights", choices=("weights", "activations"),
+        param=Param(help="What is compared: weights, or activations on a task's data."),
+    ),
+    ParamSpec("task", "str", "", param=Param(help="Whose data the networks see, to compare activations.")),
+    ParamSpec("tries", "int", 1, param=Param(1, help="How many orders of visits are tried; the best is kept.")),
+    ParamSpec("seed", "int", 0, param=Param(help="Of the orders in which groups of units are visited.")),
+)  # fmt: skip
+
 
 class Titled(Protocol):
     """What has a title."""
@@ -229,10 +240,18 @@ def _adapter_face(node: AdapterNode, titles: Mapping[str, str], fed: bool, outpu
 def _aligned_face(node: AlignedNode, titles: Mapping[str, str], fed: bool, output: bool) -> Face:
     port = PortFace("to", titles.get(node.to, node.to) or "Model it is aligned to", "weights", node.to, bool(node.to))
     about = f"Checkpoint {node.source} with its units where another's are, found by {node.by}."
+    standing = aligned_values(node)
+    shown = ALIGNED_PARAMS[:2] if node.by == "activations" else (ALIGNED_PARAMS[0], ALIGNED_PARAMS[2])
+    fields = tuple(_field(row.name, row.title, row, standing[row.name]) for row in shown)
     return Face(
         node.id, "checkpoint", titles[node.id], "output" if output else "aligned", (port,),
-        _out("weights", fed, output), (), source_line(node.source), node.note, about, is_output=output,
+        _out("weights", fed, output), fields, source_line(node.source), node.note, about, is_output=output,
     )  # fmt: skip
+
+
+def aligned_values(node: AlignedNode) -> dict[str, Value]:
+    """How a checkpoint is aligned, by name."""
+    return {"by": node.by, "task": node.task, "tries": node.tries, "seed": node.seed}
 
 
 def _statistic_face(node: StatisticNode, titles: Mapping[str, str], fed: bool, output: bool) -> Face:

@@ -71,7 +71,11 @@ def _node_rows(canvas: RecipeCanvas) -> list[_Row]:
             ]
         rows.append(_LINE)
     if len(chosen) == 2:
-        rows += [("Connect", "link", "C", edits.connect_chosen), _LINE]
+        rows += [("Connect", "link", "C", edits.connect_chosen)]
+        titles = [canvas.picture.items_by_id[id_].face.title for id_ in chosen]
+        if all(canvas.picture.items_by_id[id_].face.kind == "checkpoint" for id_ in chosen):
+            rows += [(f"Align {titles[1]} to {titles[0]}", "", "", edits.align_chosen)]
+        rows.append(_LINE)
     return [
         *rows,
         ("Copy", "", "Ctrl+C", edits.copy),

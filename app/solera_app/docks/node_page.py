@@ -23,7 +23,7 @@ from solera.recipes.nodes import (
     SumNode,
     TokensNode,
 )
-from solera_app.canvases.faces import STATISTIC_PARAMS, statistic_values, title_of
+from solera_app.canvases.faces import ALIGNED_PARAMS, STATISTIC_PARAMS, aligned_values, statistic_values, title_of
 from solera_app.docks.form import Declared, Form
 from solera_app.docks.panel import line, section_title
 from solera_app.docks.subject import Facts, Subject
@@ -163,6 +163,8 @@ class NodePage(QWidget):
                 self._show_sink(node, icon, tasks, state, bool(facts))
             case StatisticNode():
                 self._statistic(node, tasks, icon, state, bool(facts))
+            case AlignedNode():
+                self._aligned(node, tasks, icon, state, bool(facts))
             case CheckpointNode(source=source):
                 _retitle(self.facts_title, "On disk")
                 self.subject.show_subject(icon, title, source, state)
@@ -202,6 +204,17 @@ class NodePage(QWidget):
         rows = [replace(row, kind="choice", choices=names) if row.name == "task" else row for row in STATISTIC_PARAMS]
         values = statistic_values(node)
         self.form.show_specs([*rows, *(spec.params if spec is not None else ())], values, prefix=f"{node.id}_")
+        self._offer_switches(MethodNode(node.id, ""), [], [])
+        self._sections(form=True, facts=facts)
+
+    def _aligned(self, node: AlignedNode, tasks: Sequence[str], icon: str, state: str, facts: bool) -> None:
+        to = self._titles.get(node.to, node.to) or "a model to be connected"
+        self.subject.show_subject(
+            icon, self._titles[node.id], f"{node.source}, its units where those of {to} are", state
+        )
+        names = tuple(dict.fromkeys(("", *tasks, node.task)))
+        rows = [replace(row, kind="choice", choices=names) if row.name == "task" else row for row in ALIGNED_PARAMS]
+        self.form.show_specs(rows, aligned_values(node), prefix=f"{node.id}_")
         self._offer_switches(MethodNode(node.id, ""), [], [])
         self._sections(form=True, facts=facts)
 

@@ -258,11 +258,16 @@ class Disconnect(_Step):
 STATISTIC_FIELDS: dict[str, Any] = {"task": "", "split": "train", "samples": 0, "seed": 0}
 
 
+#: What an aligned checkpoint says of how it is aligned, and what that is unless said.
+ALIGNED_FIELDS: dict[str, Any] = {"by": "weights", "task": "", "tries": 1, "seed": 0}
+
+
 @dataclass(frozen=True, slots=True)
 class SetParam:
     """Set a parameter of a method or statistic node, or reset it to its default with None.
 
-    Of a statistic also ``task``, ``split``, ``samples`` and ``seed``.
+    Of a statistic also ``task``, ``split``, ``samples`` and ``seed``; of an aligned checkpoint ``by``, ``task``,
+    ``tries`` and ``seed``.
     """
 
     node: str
@@ -273,8 +278,10 @@ class SetParam:
     def apply(self, document: Document) -> Document:
         """See :class:`Command`."""
         node = _existing(document, self.node)
-        if isinstance(node, StatisticNode) and self.name in STATISTIC_FIELDS:
-            given: dict[str, Any] = {self.name: STATISTIC_FIELDS[self.name] if self.value is None else self.value}
+        fields = STATISTIC_FIELDS if isinstance(node, StatisticNode) else {}
+        fields = ALIGNED_FIELDS if isinstance(node, AlignedNode) else fields
+        if isinstance(node, (StatisticNode, AlignedNode)) and self.name in fields:
+            given: dict[str, Any] = {self.name: fields[self.name] if self.value is None else self.value}
             return replace_node(document, replace(node, **given))
         if not isinstance(node, (MethodNode, StatisticNode)):
             raise InputError(f"'{self.node}' has no parameters.", node=self.node)
