@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from solera.landscapes.explorer import Space as Space
     from solera.methods import anchoring as anchoring
     from solera.methods import bricks as bricks
+    from solera.methods.coefficients import block_ratios as block_ratios
     from solera.methods.coefficients import pairwise_grid as pairwise_grid
     from solera.methods.coefficients import simplex_draws as simplex_draws
     from solera.methods.darex import darex_q as darex_q
@@ -86,7 +87,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "Ask", "Chooses", "Explorer", "Extent", "History", "Remark", "Remarks", "Slope", "Space",
     ),
     "solera.methods": ("anchoring", "bricks"),
-    "solera.methods.coefficients": ("pairwise_grid", "simplex_draws"),
+    "solera.methods.coefficients": ("block_ratios", "pairwise_grid", "simplex_draws"),
     "solera.methods.darex": ("darex_q",),
     "solera.methods.greedy": ("GreedySoup", "greedy_soup"),
     "solera.methods.spec": ("HeldPasses", "MethodSpec", "Passes", "Piece", "StatisticPasses", "method"),

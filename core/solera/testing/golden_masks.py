@@ -1,8 +1,6 @@
-"""The fixtures of methods that mask or weigh merged task vectors: AMA, Consensus, EMR, LiNeS, PCB-Merging."""
+"""The fixtures of methods that mask or weigh merged task vectors: Consensus, EMR, LiNeS, PCB-Merging."""
 
 from __future__ import annotations
-
-import re
 
 import torch
 
@@ -57,35 +55,6 @@ def lines(case: Case, methods: Methods) -> Made:
         own = {**params, "rule": "norms"}
         groups["scaled_tv"] = change("lines", [case.inputs["tv"], *vectors(case)], own, methods)
     return Made(groups)
-
-
-def ama(case: Case, methods: Methods) -> Made:
-    """AMA at given ratios (PMA), and at logits, whose ratios are read off a change of ones."""
-    before, after = (next(iter(case.inputs[n] for n in case.inputs if n.startswith(f"m{i}"))) for i in (0, 1))
-    split, hyper = str(case.hyper.get("merge_method", "")).split("|"), case.hyper
-    if split[0] == "split":
-        cuts, ratios = [int(cut) for cut in split[1].split("#")], [float(ratio) for ratio in split[2:]]
-        if not 1 <= len(cuts) <= 2 or len(ratios) != len(cuts) + 1:
-            raise Unsupported(f"a split in {len(ratios)} parts")
-        low, middle, high = ratios if len(cuts) == 2 else (ratios[0], ratios[1], ratios[1])
-        params: dict[str, Value] = {
-            "rule": "given", "ratio": float(hyper["alpha"]), "low": low, "middle": middle, "high": high,
-            "first": cuts[0], "second": cuts[-1],
-        }  # fmt: skip
-        return Made({"merged": merge("ama", [after], before, params, methods)})
-    logits = case.inputs.get("", {}).get("raw_alpha")
-    told = re.match(r"(\d+) layers per block, 3 blocks", str(hyper.get("blocks", "")))
-    if logits is None or logits.numel() != 3 or told is None:
-        raise Unsupported(f"a call of the form {sorted(hyper)}")
-    size = int(told[1])
-    low, middle, high = (float(logit) for logit in logits)
-    params = {
-        "ratio": float(hyper["init_val"]), "epsilon": float(hyper["epsilon"]), "low": low, "middle": middle,
-        "high": high, "first": size - 1, "second": 2 * size - 1, "others": "base",
-    }  # fmt: skip
-    probe = {f"layers.{part * size}.weight": torch.ones(1, 1) for part in range(3)}
-    ratio = 1 - torch.cat([change("ama", [{name: each}], params, methods)[name] for name, each in probe.items()])
-    return Made({"merged": merge("ama", [after], before, params, methods), "": {"ratio": ratio.view(-1)}})
 
 
 def pcb(case: Case, methods: Methods) -> Made:

@@ -183,7 +183,6 @@ RUNNERS: dict[str, Runner] = {
     "consensus": golden_masks.consensus,
     "emr": golden_masks.emr,
     "lines": golden_masks.lines,
-    "ama": golden_masks.ama,
     "pcb": golden_masks.pcb,
     "iso_c": golden_spectral.iso_c,
     "iso_cts": golden_spectral.iso_cts,

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from torch import Tensor
 
-from solera.api import Param, Passes, Piece, method
+from solera.api import Param, Passes, Piece, block_ratios, method
 
 _BLOCK = re.compile(r"\.(\d+)\.")
 
@@ -37,18 +37,6 @@ def cuts(blocks: int) -> tuple[int, int]:
 def prepare(passes: Passes, **_: object) -> Depths:
     """Count the blocks."""
     return Depths(cuts(1 + max((int(found) for name, _ in passes for found in _BLOCK.findall(name)[:1]), default=-1)))
-
-
-def shares(ratio: float, parts: tuple[float, float, float], epsilon: float) -> tuple[float, ...]:
-    """The share of the earlier model in each part: their mean is ``ratio``, whatever the logits.
-
-    Args:
-        ratio: a0.
-        parts: u_k, as logits.
-        epsilon: What keeps them near each other.
-    """
-    raw = [1 / (1 + math.exp(-logit)) + epsilon for logit in parts]
-    return tuple(ratio * each / sum(raw) * len(raw) for each in raw)
 
 
 def part_of(name: str, cuts: tuple[int, int]) -> Part:
@@ -129,7 +117,7 @@ def ama(
     if others == "base" and (deltas[0].dim() < 2 or at == "embedding"):
         return deltas[0] * 0.0
     given = (low, middle, high)
-    parts = given if rule == "given" else shares(ratio, given, epsilon)
+    parts = given if rule == "given" else block_ratios(given, ratio, epsilon)
     share = {"low": parts[0], "middle": parts[1], "high": parts[2], "outside": ratio, "embedding": ratio}[at]
     if at == "embedding" and rule == "given":
         share = low

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import load_file
 
 from solera_plugins.merging.half_reset import category, choose
 
@@ -111,3 +113,28 @@ def test_a_group_may_take_its_first_block_and_each_matrix_keep_a_change_of_low_r
         assert int((torch.linalg.svdvals(change) > 1e-5).sum()) == min(rank, 5)
     assert errors == sorted(errors, reverse=True)
     assert errors[-1] < 1e-9
+
+
+GOLDENS = Path(__file__).parents[2] / "golden" / "data" / "methods" / "ama"
+
+
+@pytest.mark.parametrize(
+    ("case", "params"),
+    [
+        ("split_1#3", {"rule": "given", "ratio": 0.5, "low": 0.4, "middle": 0.3, "high": 0.2, "first": 1, "second": 3}),
+        ("split_2", {"rule": "given", "ratio": 0.7, "low": 0.9, "middle": 0.1, "high": 0.1, "first": 2, "second": 2}),
+        ("adaptive_eps0.2", {"ratio": 0.2, "first": 1, "second": 3, "others": "base"}),
+    ],
+)
+def test_fixtures_of_the_authors_code(run, case, params):
+    tensors = load_file(GOLDENS / f"{case}.safetensors")
+
+    def group(prefix):
+        return {name.partition("/")[2]: each for name, each in tensors.items() if name.startswith(prefix)}
+
+    before, after, want = (group(prefix) for prefix in ("in.m0", "in.m1", "out.merged"))
+    if "in.raw_alpha" in tensors:
+        params = params | dict(zip(("low", "middle", "high"), tensors["in.raw_alpha"].tolist(), strict=True))
+    made = run("ama").over([{name: after[name] - before[name] for name in before}], **params)
+    for name, tensor in want.items():
+        torch.testing.assert_close(before[name] + made[name], tensor, rtol=1e-5, atol=1e-6)
