@@ -114,7 +114,9 @@ class Edits:
         """Put the second of two chosen checkpoints in line with the first: its units where the first's are."""
         scene = self._stage.picture
         to, id_ = scene.chosen[:2]
-        made = aligned_command(self._document, id_, to, scene.positions([id_])[id_])
+        below = max(item.sceneBoundingRect().bottom() for item in scene.items_by_id.values())
+        at = (scene.positions([id_])[id_][0], (below // SNAP + 2) * SNAP)
+        made = aligned_command(self._document, id_, to, at)
         if made is None:
             self._stage.say("Two checkpoints can be aligned: choose the one that stays first, then the other.")
         elif self._stage.do(made[1]):

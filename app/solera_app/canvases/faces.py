@@ -463,7 +463,7 @@ def _checkpoint_title(node: CheckpointNode) -> str:
     """The file's own name (``"math-8b-sft"``) while the id is only that name made an identifier."""
     name = source_name(node.source)
     stem = "".join(c if c.isalnum() else "_" for c in name).strip("_").lower()
-    for candidate in (stem, f"n{stem}"):
+    for candidate in (stem, f"n{stem}", f"{stem}_aligned"):
         if stem and (title := _numbered(name, candidate, node.id)) != node.id:
             return title
     return name if stem == node.id else node.id

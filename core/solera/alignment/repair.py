@@ -43,9 +43,8 @@ def repair(network: nn.Module, ends: Sequence[nn.Module], shares: Sequence[float
     Raises:
         MismatchError: The network has neither batch normalisation nor layers with a bias before its last.
     """
-    norms = [name for name, each in network.named_modules() if _tracks(each)]
+    norms = recalibrated(network, run)
     if norms:
-        recalibrate(network, run)
         return norms
     order = [name for name in _order(ends[0], run)[:-1] if network.get_submodule(name).bias is not None]
     if not order:
@@ -66,6 +65,14 @@ def repair(network: nn.Module, ends: Sequence[nn.Module], shares: Sequence[float
             layer.weight.copy_(layer.weight.double() * wide)
             layer.bias.copy_((layer.bias.double().cpu() - now.mean) * scale + mean)
     return order
+
+
+def recalibrated(network: nn.Module, run: Run) -> list[str]:
+    """:func:`recalibrate` a network that has batch normalisation; the names of those layers, none if it has none."""
+    norms = [name for name, each in network.named_modules() if _tracks(each)]
+    if norms:
+        recalibrate(network, run)
+    return norms
 
 
 def recalibrate(network: nn.Module, run: Run) -> None:

@@ -6,7 +6,7 @@ Stoica, Bolya, Bjorner, Ramesh, Hearn and Hoffman 2024, "ZipIt! Merging Models f
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,7 +44,10 @@ class Zip:
         return self.merge[:, own], self.unmerge[own]
 
 
-def zip_units(correlation: Tensor, networks: int, *, within: float = 0.125, again: float = 0.3) -> Zip:
+def zip_units(
+    correlation: Tensor, networks: int, *, within: float = 0.125, again: float = 0.3,
+    check: Callable[[], None] = lambda: None,
+) -> Zip:  # fmt: skip
     """Join the two units that correlate best until as many are left as one network has.
 
     What a joined unit correlates with is the least of what its two did, times ``again``; so units may be joined several
@@ -55,6 +58,7 @@ def zip_units(correlation: Tensor, networks: int, *, within: float = 0.125, agai
         networks: How many.
         within: Budget of joints within each network, as a share of the joints it takes part in at most (beta).
         again: What is left of the correlation of a joined unit (alpha); 0: it is joined no more.
+        check: Called at every joint; raises what is to end it.
 
     Raises:
         InputError: Units are joined once, and there are more than two networks.
@@ -77,6 +81,7 @@ def zip_units(correlation: Tensor, networks: int, *, within: float = 0.125, agai
     clusters = torch.eye(total, dtype=torch.float64)
     alive = torch.ones(total, dtype=torch.bool)
     for _ in range(total - size):
+        check()
         best = int(near.argmax())
         best = best if bool(near.reshape(-1)[best].isfinite()) else int(barred.argmax())
         i, j = sorted(divmod(best, total))
@@ -104,7 +109,7 @@ def _part_ways(near: Tensor, owner: Tensor, network: int) -> None:
 
 def zipped(
     symmetry: Symmetry, networks: Sequence[nn.Module], run: Run, groups: Collection[str] | None = None, *,
-    within: float = 0.125, again: float = 0.3,
+    within: float = 0.125, again: float = 0.3, check: Callable[[], None] = lambda: None,
 ) -> list[dict[str, Tensor]]:  # fmt: skip
     """Zip networks of one architecture: in each layer their units become those of one network.
 
@@ -120,6 +125,7 @@ def zipped(
             after, and takes the shared units as its own. None: all.
         within: See :func:`zip_units`.
         again: See :func:`zip_units`.
+        check: Called now and then; raises what is to end it.
 
     Returns:
         The tensors of the merged network; of a partial zip those of each network, equal in the shared layers.
@@ -127,11 +133,7 @@ def zipped(
     Raises:
         MismatchError: There is nothing to zip, or what is to be shared is made from what is not.
     """
-    free = {
-        name
-        for name, group in symmetry.groups.items()
-        if group.cells == 1 and all(part.whole and part.axis.factors[:2] == _PLAIN for part in symmetry.where(name))
-    }
+    free = set(zippable(symmetry))
     wanted = free if groups is None else set(groups)
     if not wanted or wanted - free:
         raise MismatchError(
@@ -140,12 +142,24 @@ def zipped(
             groups=sorted(wanted),
         )
     correlations = correlate(symmetry, networks, run, wanted)
-    zips = {name: zip_units(each, len(networks), within=within, again=again) for name, each in correlations.items()}
+    zips = {
+        name: zip_units(each, len(networks), within=within, again=again, check=check)
+        for name, each in correlations.items()
+    }
     taken = _taken(symmetry, networks[0], wanted)
     states = [{name: each.detach() for name, each in network.state_dict().items()} for network in networks]
     if groups is None:
         return [{name: _merged(name, states, symmetry, zips, taken) for name in states[0]}]
     return _partly(states, symmetry, zips, taken)
+
+
+def zippable(symmetry: Symmetry) -> list[str]:
+    """The groups whose units may become others' sums: in no cells, and alone along their axes."""
+    return [
+        name
+        for name, group in symmetry.groups.items()
+        if group.cells == 1 and all(part.whole and part.axis.factors[:2] == _PLAIN for part in symmetry.where(name))
+    ]
 
 
 def correlate(

@@ -1,4 +1,4 @@
-"""``solera align`` and ``solera rescale``: the same function in other weights."""
+"""``solera align``, ``solera zip`` and ``solera rescale``: units in other places, together, or of another size."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from solera.cli.screen import JsonEvents, in_time, show, show_line
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("align", rich_help_panel="Checkpoints and recipes")(align)
+    app.command("zip", rich_help_panel="Checkpoints and recipes")(zip_models)
     app.command("rescale", rich_help_panel="Checkpoints and recipes")(rescale)
 
 
@@ -72,6 +73,45 @@ def _report(result: dict[str, Any], by: str) -> None:
     show(f"Outputs on a batch moved by {found['change']:.2g} of their size under permutations at random.")
     if result["repaired"]:
         show(f"Statistics of activations restored in {len(result['repaired'])} layers.")
+
+
+def zip_models(
+    models: Annotated[list[str], typer.Argument(help="Checkpoints of one architecture, or entries of the library.")],
+    out: Annotated[Path, typer.Argument(help="The folder to make; with --share a folder of folders.")],
+    task: Annotated[str, typer.Option(help="The task whose training data the networks see.")],
+    share: Annotated[
+        list[str] | None,
+        typer.Option(help="Zip this group of units alone, and keep for each model what comes after; may be repeated."),
+    ] = None,
+    within: Annotated[float, typer.Option(min=0, max=1, help="Budget of joints within a network (beta).")] = 0.125,
+    again: Annotated[float, typer.Option(min=0, max=1, help="What keeps joined units from more joints (alpha).")] = 0.3,
+    factory: Annotated[str, typer.Option(help="What makes the network, 'package.module:function'.")] = "",
+    force: Annotated[bool, typer.Option("--force", help="Replace a checkpoint that is there.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
+    json: JsonEvents = False,
+) -> None:
+    """Join the units of several networks that fire alike (ZipIt): one network, or shared first layers."""
+    from solera.cli.work import submit_and_run, workbench
+    from solera.workbench.zipping import submit_zip
+
+    with workbench() as bench:
+        sources = [bench.inputs.recipe(each, Path.cwd()).checkpoints[0].source for each in models]
+        result = submit_and_run(
+            bench,
+            lambda: submit_zip(
+                bench, sources, out.absolute(), task, share=share or (), within=within, again=again, factory=factory,
+                force=force,
+            ),
+            quiet=quiet,
+            json=json,
+        )  # fmt: skip
+    if json:
+        show_line("result", result)
+    elif not quiet:
+        show(f"Wrote {', '.join(result['written'])} in {in_time(result['seconds'])}.")
+        show(f"Units of {len(result['groups'])} groups were joined.")
+        if result["recalibrated"]:
+            show(f"Statistics of {len(result['recalibrated'])} batch normalisations were made anew.")
 
 
 def rescale(

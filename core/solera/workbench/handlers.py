@@ -25,6 +25,7 @@ HANDLERS = {
     "demo": "solera.workbench.examples:demo_job",
     "statistic": "solera.workbench.statistics:statistic_job",
     "align": "solera.workbench.alignment:align_job",
+    "zip": "solera.workbench.zipping:zip_job",
     "rescale": "solera.workbench.rescaling:rescale_job",
 }
 

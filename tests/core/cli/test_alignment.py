@@ -11,6 +11,7 @@ from solera.checkpoints.opening import open_checkpoint
 from solera.cli.main import main
 from solera.execution.writer import write_checkpoint
 from solera.seeds import Seed
+from solera_plugins.digits.data import pictures
 from solera_plugins.digits.network import DigitsCnn
 
 CONFIG = {"architecture": "digits-cnn", "width": 8, "classes": 10}
@@ -86,3 +87,22 @@ def test_units_get_a_canonical_scale(folder, capsys):
         torch.testing.assert_close(norm, torch.ones(128))
     assert main(["rescale", "a", "out", "--form", "gold", "--force"]) != 0
     assert "not 'gold'" in capsys.readouterr().err
+
+
+def test_networks_are_zipped_to_one(folder, capsys):
+    assert main(["zip", "a", "b", "out", "--task", "digits", "--within", "0", "--json"]) == 0
+    found = last_line(capsys)
+    assert found["written"] == [str(folder / "out")]
+    assert found["groups"] == ["hidden"]
+    images = torch.from_numpy(pictures("train")[0][:64])  # on others, units that are silent here may speak
+    first, made = DigitsCnn(8, 10), DigitsCnn(8, 10)
+    for module, name in ((first, "a"), (made, "out")):
+        with open_checkpoint(folder / name) as opened:
+            module.load_state_dict({key: ref.read() for key, ref in opened.items()})
+    torch.testing.assert_close(made(images), first(images), rtol=1e-3, atol=1e-3)
+
+
+def test_a_partial_zip_needs_all_that_its_layers_take(folder, capsys):
+    assert main(["zip", "a", "b", "c", "out", "--task", "digits", "--share", "hidden"]) != 0
+    assert "takes the units of conv3" in capsys.readouterr().err
+    assert main(["zip", "a", "out", "--task", "digits"]) == 2
