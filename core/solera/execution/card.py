@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path, PurePath
 
+from solera.checkpoints.chat_templates import APART, CONFIG, choose_template, with_template
 from solera.checkpoints.references import HUB
 from solera.errors import OutputError
 from solera.execution.model_config import result_config
@@ -47,9 +48,22 @@ def write_companions(plan: Plan, folder: Path, fingerprints: Mapping[str, str], 
             write_text(folder / name, content)
         elif content is not None:
             _copy(content, folder / name)
+    if plan.program.recipe.chat_template:
+        _write_template(plan, folder)
     if config:
         write_text(folder / "config.json", json.dumps(config, indent=2, ensure_ascii=False) + "\n")
     write_text(folder / "README.md", model_card(plan, folder_name(folder), fingerprints, recipe_text))
+
+
+def _write_template(plan: Plan, folder: Path) -> None:
+    """Put the chat template that the recipe asks for into the tokenizer's config, if there is a tokenizer."""
+    models = [found for id_, found in plan.checkpoints.items() if id_ not in plan.program.statistics]
+    template = choose_template(plan.program.recipe.chat_template, models)
+    plain = with_template(folder, template) if template else None
+    if plain is not None:
+        write_text(folder / CONFIG, json.dumps(plain, indent=2, ensure_ascii=False) + "\n")
+        for name in APART:  # they go before the config
+            (folder / name).unlink(missing_ok=True)
 
 
 def model_card(plan: Plan, title: str, fingerprints: Mapping[str, str], recipe_text: str = "") -> str:

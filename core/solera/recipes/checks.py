@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from solera.checkpoints.chat_templates import AUTO, NAMED, is_template
 from solera.errors import Fault, FaultsError
 from solera.methods.statistics import STATISTICS
 from solera.params import ParamSpec, PerModel, Value, Var, decode, encode, variables
@@ -257,6 +258,13 @@ def _check_output(recipe: Recipe, types: Mapping[str, str], faults: list[Fault])
     if recipe.dtype and recipe.dtype not in FLOATING:
         message = f"'{recipe.dtype}' is no floating-point dtype.{suggestion(recipe.dtype, sorted(FLOATING))}"
         faults.append(Fault("recipe.dtype", "dtype", message, ("leave it out to keep the base's",)))
+    if recipe.chat_template and not is_template(recipe.chat_template):
+        names = (AUTO, *NAMED)
+        message = f"A chat template is Jinja or one of {', '.join(names)}; this is '{recipe.chat_template[:80]}'."
+        remedy = ("leave it out to keep the tokenizer's own",)
+        faults.append(
+            Fault("recipe.chat-template", "chat_template", message + suggestion(recipe.chat_template, names), remedy)
+        )
 
 
 def _check_variables(recipe: Recipe, faults: list[Fault]) -> None:

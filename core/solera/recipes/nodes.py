@@ -291,6 +291,8 @@ class Recipe:
         dtype: Storage dtype of the result (``"bfloat16"``); empty keeps the base's (or first input's) per tensor.
         name: A short name for people.
         note: Free text.
+        chat_template: How the result's tokenizer writes a conversation: ``"auto"`` (as most of the models), a name of
+            :data:`solera.checkpoints.chat_templates.NAMED`, or Jinja; empty keeps the reference's.
     """
 
     nodes: tuple[Node, ...] = ()
@@ -298,6 +300,7 @@ class Recipe:
     dtype: str = ""
     name: str = ""
     note: str = ""
+    chat_template: str = ""
 
     def node(self, id_: str) -> Node:
         """The node with this id.

@@ -39,7 +39,8 @@ from solera.recipes.plain_views import (
 if TYPE_CHECKING:
     from solera.methods.spec import MethodSpec
 
-_KEYS = ("solera", "name", "note", "nodes", "output", "dtype")
+_ENDS = ("output", "dtype", "chat_template")
+_KEYS = ("solera", "name", "note", "nodes", *_ENDS)
 _CHECKPOINT_KEYS = ("checkpoint", "fingerprint", "strip", "note")
 _ADAPTER_KEYS = ("adapter", "base", "fingerprint", "note")
 _SUM_KEYS = ("sum", "note")
@@ -54,7 +55,7 @@ def to_plain(recipe: Recipe) -> dict[str, Any]:
         if getattr(recipe, key):
             plain[key] = getattr(recipe, key)
     plain["nodes"] = {node.id: _node_to_plain(node) for node in recipe.nodes}
-    for key in ("output", "dtype"):
+    for key in _ENDS:
         if getattr(recipe, key):
             plain[key] = getattr(recipe, key)
     return plain
@@ -123,7 +124,7 @@ def from_plain(plain: Any, methods: Mapping[str, MethodSpec], faults: list[Fault
     nodes = (_node(str(id_), entry, methods, faults) for id_, entry in entries.items())
     return Recipe(
         nodes=tuple(node for node in nodes if node is not None),
-        **{key: _text(plain, key, key, faults) for key in ("output", "dtype", "name", "note")},
+        **{key: _text(plain, key, key, faults) for key in (*_ENDS, "name", "note")},
     )
 
 

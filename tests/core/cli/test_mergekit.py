@@ -15,7 +15,7 @@ from solera.cli.main import main
 from solera.projects.project import Project
 from solera.recipes.yaml import parse_recipe
 from solera.runs import open as open_run
-from solera.testing.tiny_llama import write_tiny_llama
+from solera.testing.tiny_llama import WORDS, write_tiny_llama
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 SLERP = """
@@ -156,3 +156,32 @@ def test_it_is_resolved_from_where_one_stands_or_from_the_file(folder, capsys):
     assert run(capsys, "check", "recipes/slerp.yml")[0] == 0
     os.rename("a", "recipes/a")
     assert run(capsys, "check", "recipes/slerp.yml")[0] == 0
+
+
+def test_the_vocabulary_and_the_conversation_of_one_of_the_models(folder, capsys):
+    """``tokenizer_source`` may be a model; ``chat_template`` goes into the config that transformers reads."""
+    from transformers import AutoTokenizer
+
+    write_tiny_llama(folder / "wide", 3, words=(*WORDS, "bodega", "<|im_end|>"))
+    Path("wide.yml").write_text(
+        "merge_method: linear\nmodels: [{model: a, parameters: {weight: 1}}, {model: wide, parameters: {weight: 1}}]\n"
+        "tokenizer_source: wide\nchat_template: chatml\n"
+    )
+    code, _, err = run(capsys, "merge", "wide.yml", "out", "-q")
+    assert (code, err) == (0, "")
+    assert (folder / "out" / "tokenizer.json").read_text() == (folder / "wide" / "tokenizer.json").read_text()
+    with open_checkpoint(folder / "out") as made, open_checkpoint(folder / "wide") as wide:
+        name = "model.embed_tokens.weight"
+        assert made[name].shape == wide[name].shape
+    said = AutoTokenizer.from_pretrained(folder / "out").apply_chat_template(
+        [{"role": "user", "content": "Hi"}], tokenize=False, add_generation_prompt=True
+    )
+    assert said == "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n"
+
+
+def test_a_chat_template_that_is_none_is_a_fault(folder, capsys):
+    Path("slerp.yml").write_text(SLERP + "chat_template: chatlm\n")
+    code, _, err = run(capsys, "check", "slerp.yml")
+    assert code == 2
+    assert "'chatlm'" in err
+    assert "'chatml'?" in err

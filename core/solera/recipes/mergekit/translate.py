@@ -95,8 +95,6 @@ class Document:
         if config.method not in METHODS or not config.modules:
             return "", ""
         self._check_settings()
-        if config.chat_template:
-            self._shared.note("'chat_template' is passed over: the tokenizer keeps the template it has.")
         if config.tokenizer and models:
             base = models[0] if config.base else ""
             self._vocabulary = Vocabulary(config.tokenizer, models, base, self._tokenizer_model, self._shared.add)
@@ -428,7 +426,8 @@ def translate(configs: Sequence[tuple[Config, str]], shared: Shared, name: str =
         )
     output, dtype = results[chosen]
     note = " ".join(shared.notes)
-    return reachable(Recipe(tuple(shared.nodes.values()), output, dtype, name, note))
+    chat = configs[chosen][0].chat_template
+    return reachable(Recipe(tuple(shared.nodes.values()), output, dtype, name, note, chat))
 
 
 def _below(place: str, fault: Fault) -> Fault:
