@@ -80,9 +80,12 @@ def less(x: Tensor, value: float | Tensor) -> Tensor:
     return torch.lt(x, value, out=torch.empty_like(x))
 
 
-def random_keep(shape: Sequence[int], keep: float | Tensor, seed: int, piece: Piece | None, model: int) -> Tensor:
+def random_keep(
+    shape: Sequence[int], keep: float | Tensor, seed: int, piece: Piece | None, model: int,
+    device: torch.device | str | None = None,
+) -> Tensor:  # fmt: skip
     """As :func:`random_mask`, as numbers: float32, 1 where kept, else 0."""
-    return as_numbers(random_mask(shape, keep, seed, piece, model))
+    return as_numbers(random_mask(shape, keep, seed, piece, model, device))
 
 
 def as_numbers(mask: Tensor) -> Tensor:
@@ -90,7 +93,10 @@ def as_numbers(mask: Tensor) -> Tensor:
     return mask.view(torch.uint8).float()
 
 
-def random_mask(shape: Sequence[int], keep: float | Tensor, seed: int, piece: Piece | None, model: int) -> Tensor:
+def random_mask(
+    shape: Sequence[int], keep: float | Tensor, seed: int, piece: Piece | None, model: int,
+    device: torch.device | str | None = None,
+) -> Tensor:  # fmt: skip
     """Which elements are kept, each with its own probability: a pure function of seed, tensor name, model and index.
 
     Args:
@@ -99,16 +105,17 @@ def random_mask(shape: Sequence[int], keep: float | Tensor, seed: int, piece: Pi
         seed: Any integer.
         piece: Which part of the model this is; None is a tensor without a name.
         model: Which of several models.
+        device: Where to make it, the same there; where ``keep`` is if None, for a number the CPU.
 
     Returns:
         bool.
     """
     name, start = (piece.name, piece.start) if piece else ("", 0)
     count = torch.Size(shape).numel()
-    if not isinstance(keep, Tensor):
+    where = torch.device(device or (keep.device if isinstance(keep, Tensor) else "cpu"))
+    if not isinstance(keep, Tensor) and where.type == "cpu":
         return hashing.chosen(seed, name, model, start, count, keep).view(torch.Size(shape))
-    numbers = hashing.uniform(seed, name, model, start, count, keep.device).view(torch.Size(shape))
-    return numbers < keep
+    return hashing.uniform(seed, name, model, start, count, where).view(torch.Size(shape)) < keep
 
 
 def rescale_l1(kept: Tensor, whole: Tensor) -> Tensor:

@@ -25,7 +25,7 @@ def survey(
     """Decide what is dropped of a tensor; goes over it only for thresholds and norms."""
     cuts = smaller(passes, density) if strategy == "magnitude" and masks is None else []
     drawn = Masks(
-        lambda i, delta, piece: bricks.random_mask(delta.shape, density[i], seed, piece, i),
+        lambda i, delta, piece: bricks.random_mask(delta.shape, density[i], seed, piece, i, delta.device),
         len(density), passes.numel if rescale in NORMS else 0,
     )  # fmt: skip
 
