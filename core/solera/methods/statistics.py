@@ -54,8 +54,10 @@ STATISTICS: dict[str, StatisticSpec] = {
             "fisher", "Fisher information", "How sharply the model's predictions depend on each weight (the diagonal).",
             _FISHER, aligned=True,
         ),
-        StatisticSpec("gram", "Gram matrices", "For each Linear the mean of x x' over its inputs x, under its weight."),
-        StatisticSpec("mean", "Mean inputs", "For each Linear the mean of its inputs, under its weight's name."),
+        StatisticSpec(
+            "gram", "Gram matrices", "For each Linear and convolution the mean of x x' over its inputs x.", version=2
+        ),
+        StatisticSpec("mean", "Mean inputs", "For each Linear the mean of its inputs, under its weight.", version=2),
         StatisticSpec("moments", "Activation moments", "Mean and variance of each output channel of a layer."),
         StatisticSpec(
             "batchnorm", "BatchNorm statistics", "Running means and variances of every BatchNorm, made anew on data.",

@@ -1,20 +1,16 @@
-"""Statistics of what goes into and comes out of layers: Gram matrices, means, moments."""
+"""Statistics of what comes out of layers: moments of channels, BatchNorm's running statistics."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
-from typing import Any, Literal
+from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from solera.context import Context
-from solera.errors import MismatchError
 from solera.models.network import Network
-from solera.tasks.examples import Examples
-from solera.tasks.inference import logits_in_chunks
+from solera.statistics.inputs import InputCollector
+from solera.statistics.watching import LayerCollector
 
 #: Layers whose outputs have channels, and which axis those are; the batch is the first.
 _CHANNELS: tuple[tuple[type[nn.Module], int], ...] = (
@@ -22,109 +18,6 @@ _CHANNELS: tuple[tuple[type[nn.Module], int], ...] = (
     (nn.modules.conv._ConvNd, 1),
     (nn.modules.batchnorm._BatchNorm, 1),
 )
-
-
-class LayerCollector:
-    """The ancestor of statistics that are gathered while the network looks at the examples.
-
-    Args:
-        chunk: Examples taken at a time.
-    """
-
-    #: What the network must have, for a sentence.
-    wants = "layer"
-
-    def __init__(self, chunk: int) -> None:
-        self.chunk = chunk
-        self.facts: dict[str, str | int | float] = {}
-        self._sums: dict[str, Tensor] = {}
-
-    def watched(self, network: Network) -> Iterator[tuple[str, nn.Module]]:
-        """The layers it looks at, each with its name."""
-        raise NotImplementedError
-
-    def see(self, name: str, layer: nn.Module, x: Tensor, y: Tensor | None) -> None:
-        """Take what a layer got, and what it gave (None before it was called)."""
-        raise NotImplementedError
-
-    def result(self) -> dict[str, Tensor]:
-        """See :class:`.collector.Collector`."""
-        raise NotImplementedError
-
-    def add(self, network: Network, examples: Examples, where: slice, context: Context) -> None:
-        """See :class:`.collector.Collector`."""
-        layers = list(self.watched(network))
-        if not layers:
-            raise MismatchError(f"The network {type(network.module).__name__} has no {self.wants}.")
-        with torch.no_grad(), self._hooked(layers):
-            for _ in logits_in_chunks(network, examples.inputs[where], self.chunk, "of the statistic", context):
-                pass
-
-    def state(self) -> dict[str, Tensor]:
-        """See :class:`.collector.Collector`."""
-        return dict(self._sums)
-
-    def restore(self, state: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-        """See :class:`.collector.Collector`."""
-        self._sums, self.facts = dict(state), dict(facts)
-
-    def _more(self, name: str, amount: Tensor | float) -> None:
-        known = self._sums.get(name)
-        fresh = torch.as_tensor(amount, dtype=torch.float64)
-        self._sums[name] = fresh if known is None else known.to(fresh.device) + fresh
-
-    def _layers(self) -> Iterator[tuple[str, float]]:
-        """Name and number of rows of each layer that was called."""
-        for key, count in self._sums.items():
-            if key.startswith("rows:"):
-                yield key.removeprefix("rows:"), float(count)
-
-    @contextmanager
-    def _hooked(self, layers: list[tuple[str, nn.Module]]) -> Iterator[None]:
-        handles = [layer.register_forward_hook(partial(self._called, name)) for name, layer in layers]
-        try:
-            yield
-        finally:
-            for handle in handles:
-                handle.remove()
-
-    def _called(self, name: str, layer: nn.Module, given: tuple[Tensor, ...], output: Tensor) -> None:
-        self.see(name, layer, given[0].detach(), output.detach())
-
-
-class InputCollector(LayerCollector):
-    """Over all rows x that enter a Linear (samples, or tokens of samples): the mean of ``x x'``, or of ``x``.
-
-    A weight that is also used elsewhere (an embedding tied to the head) is left out.
-
-    Args:
-        what: ``"gram"``: (inputs, inputs); ``"mean"``: (inputs,). Both are called as the layer's weight.
-        chunk: Examples taken at a time.
-    """
-
-    wants = "Linear layer with a weight of its own"
-
-    def __init__(self, what: Literal["gram", "mean"], chunk: int) -> None:
-        super().__init__(chunk)
-        self._what = what
-
-    def watched(self, network: Network) -> Iterator[tuple[str, nn.Module]]:
-        """See :class:`LayerCollector`."""
-        tied = {name for pair in network.layout.aliases for name in pair}
-        for name, layer in network.module.named_modules():
-            weight = f"{name}.weight".removeprefix(".")
-            if isinstance(layer, nn.Linear) and weight in network.layout.index and weight not in tied:
-                yield weight, layer
-
-    def see(self, name: str, layer: nn.Module, x: Tensor, y: Tensor | None) -> None:
-        """See :class:`LayerCollector`."""
-        rows = x.reshape(-1, x.shape[-1]).double()
-        self._more(f"rows:{name}", float(len(rows)))
-        self._more(f"sum:{name}", rows.T @ rows if self._what == "gram" else rows.sum(0))
-
-    def result(self) -> dict[str, Tensor]:
-        """See :class:`.collector.Collector`."""
-        return {name: (self._sums[f"sum:{name}"] / rows).float().cpu() for name, rows in self._layers()}
 
 
 class MomentCollector(LayerCollector):

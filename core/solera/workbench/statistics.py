@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import time
 from collections.abc import Hashable, Mapping
@@ -167,8 +168,9 @@ class PendingStatistic(Checkpoint):
             aligned = (node.statistic == "fisher" and not running) or (node.statistic == "batchnorm" and running)
             if aligned and ref.kind != "counter":
                 shapes[name] = ref.shape
-            elif node.statistic == "gram" and matrix:
-                shapes[name] = (ref.shape[1], ref.shape[1])
+            elif node.statistic == "gram" and len(ref.shape) > 1 and name.endswith("weight"):
+                width = math.prod(ref.shape[1:])
+                shapes[name] = (width, width)
             elif node.statistic == "mean" and matrix:
                 shapes[name] = (ref.shape[1],)
         tensors = {

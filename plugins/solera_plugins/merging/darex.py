@@ -26,7 +26,7 @@ def mean_divisors(
     for name, deltas in _whole(passes, means):
         for i, (delta, mean) in enumerate(zip(deltas, means[name], strict=True)):
             if mean is not None:
-                found[i].append(_divisor(delta.view(-1, mean.numel()), mean, density[i], eta, compat))
+                found[i].append(_divisor(_matrix(delta, mean), mean.reshape(-1), density[i], eta, compat))
     return [sum(each) / len(each) if each else share for each, share in zip(found, density, strict=True)]
 
 
@@ -42,6 +42,11 @@ def _whole(passes: StatisticPasses, means: dict[str, Sequence[Tensor | None]]) -
             pieces.append([tensor.reshape(-1).clone() for tensor in tensors])
     if pieces:
         yield last, [torch.cat(parts) for parts in zip(*pieces, strict=True)]
+
+
+def _matrix(delta: Tensor, mean: Tensor) -> Tensor:
+    """A task vector as (outputs, inputs): a mean of two axes says that it is stored the other way round."""
+    return delta.reshape(-1, mean.numel()) if mean.dim() == 1 else delta.reshape(mean.numel(), -1).T
 
 
 def _divisor(delta: Tensor, mean: Tensor, density: float, eta: float, compat: Literal["none", "authors"]) -> float:
@@ -96,7 +101,8 @@ def darex(
         zero_sign: What an even vote takes.
         compat: ``"authors"`` searches as their code does.
         seed: Of the masks.
-        statistics: Mean input (inputs,) of this Linear in each model; None where it is none.
+        statistics: Mean input of this Linear in each model, (inputs,), or (inputs, 1) where the weight is stored
+            (inputs, outputs); None where it is none.
         piece: Which tensor this is.
         state: Mean divisor of each model.
 
@@ -111,7 +117,9 @@ def darex(
     sparse = []
     for i, (delta, share, mean) in enumerate(zip(deltas, density, statistics, strict=True)):
         own = mean is not None and delta.dim() == 2
-        q = _divisor(delta, mean, share, eta, compat) if own and mean is not None else state[i] if state else share
+        q = state[i] if state else share
+        if own and mean is not None:
+            q = _divisor(_matrix(delta, mean), mean.reshape(-1), share, eta, compat)
         mask = bricks.random_mask(delta.shape, share, seed, piece, i)
         kept = torch.where(mask, delta, 0.0)
         sparse.append(kept / q if q > 0 else kept)

@@ -10,6 +10,7 @@ from solera.context import QuietContext
 from solera.errors import InputError, MismatchError
 from solera.models.network import Network
 from solera.statistics.collect import collect, collector_of
+from solera.statistics.inputs import patches
 from solera.tasks.examples import Examples
 
 
@@ -50,6 +51,57 @@ def test_a_weight_that_is_used_twice_has_no_gram(examples):
 
     data = Examples(torch.randint(0, 9, (6, 4)), torch.zeros(6, 4, dtype=torch.int64), 4)
     assert set(run("gram", Network(Tied()), data)) == {"first.weight"}
+
+
+def test_a_weight_that_linears_have_in_common_pools_their_inputs(examples):
+    class Shared(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second = nn.Linear(5, 5, bias=False), nn.Linear(5, 5, bias=False)
+            self.second.weight = self.first.weight
+
+        def forward(self, x):
+            return self.second(torch.relu(self.first(x)))
+
+    network = Network(Shared())
+    found = run("gram", network, examples)
+    rows = examples.inputs.reshape(-1, 5)
+    both = torch.cat([rows, torch.relu(rows @ network.module.first.weight.T)])
+    assert set(found) == {"first.weight"}
+    torch.testing.assert_close(found["first.weight"], both.T @ both / len(both), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.Conv1d(4, 6, 3, padding=1, stride=2),
+        nn.Conv2d(4, 6, (3, 2), padding=(1, 0), dilation=(2, 1), groups=2),
+        nn.Conv2d(4, 6, 3, padding="same", padding_mode="circular"),
+        nn.Conv3d(4, 4, 2, groups=4),
+    ],
+)
+def test_a_convolution_is_a_product_with_its_patches(layer):
+    places = (7, 6, 5)[: len(layer.kernel_size)]
+    x = torch.randn(9, 4, *places, generator=torch.Generator().manual_seed(3))
+    rows = patches(layer, x)
+    weight = layer.weight.double().reshape(layer.groups, layer.out_channels // layer.groups, -1)
+    made = (rows @ weight.transpose(1, 2)).movedim(0, 1).reshape(len(rows[0]), -1)
+    with torch.no_grad():
+        wanted = layer(x).movedim(1, -1).reshape(len(rows[0]), -1) - layer.bias
+    torch.testing.assert_close(made.float(), wanted, rtol=1e-4, atol=1e-5)
+    gram = run("gram", Network(layer), Examples(x, torch.zeros(9, dtype=torch.int64), 4))["weight"]
+    want = (rows.transpose(1, 2) @ rows / len(rows[0])).float()
+    torch.testing.assert_close(gram, want if layer.groups > 1 else want[0], rtol=1e-5, atol=1e-6)
+
+
+def test_a_weight_that_is_stored_the_other_way_round_is_told_by_its_axes():
+    conv1d = pytest.importorskip("transformers.pytorch_utils").Conv1D
+    x = torch.randn(12, 3, 5, generator=torch.Generator().manual_seed(4))
+    data, network = Examples(x, torch.zeros(12, dtype=torch.int64), 5), Network(conv1d(7, 5))
+    rows = x.reshape(-1, 5)
+    gram, mean = run("gram", network, data)["weight"], run("mean", network, data)["weight"]
+    torch.testing.assert_close(gram, (rows.T @ rows / len(rows)).unsqueeze(-1), rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(mean, rows.mean(0).unsqueeze(-1), rtol=1e-5, atol=1e-6)
 
 
 def test_moments_are_those_of_channels():

@@ -114,6 +114,40 @@ def test_regmean_answers_as_near_as_can_be():
         assert answers(models, inputs, made + 0.01 * nudge) > best
 
 
+def test_regmean_of_convolutions_and_of_weights_stored_the_other_way_round():
+    models, inputs = draw(2, (6, 4)), draw(2, (30, 4), seed=1)
+    grams = [x.T @ x / len(x) for x in inputs]
+    given_ = {"off_diagonal": 0.9, "weight": [0.4, 0.6]}
+    made = regmean.function(models, **given_, statistics=grams)
+    turned = regmean.function([m.T.contiguous() for m in models], **given_, statistics=[g.unsqueeze(-1) for g in grams])
+    torch.testing.assert_close(turned, made.T, rtol=1e-6, atol=1e-6)
+    kernels = regmean.function([m.view(6, 1, 2, 2) for m in models], **given_, statistics=grams)
+    torch.testing.assert_close(kernels, made.view(6, 1, 2, 2), rtol=1e-6, atol=1e-6)
+    others = draw(2, (6, 4), seed=5)
+    pairs = [torch.cat(pair).view(12, 4, 1) for pair in zip(models, others, strict=True)]
+    more = [x.T @ x / len(x) for x in draw(2, (30, 4), seed=7)]
+    groups = regmean.function(pairs, **given_, statistics=[torch.stack(pair) for pair in zip(grams, more, strict=True)])
+    apart = regmean.function(others, **given_, statistics=more)
+    torch.testing.assert_close(groups.view(12, 4), torch.cat([made, apart]), rtol=1e-6, atol=1e-6)
+
+
+def test_regmean_of_a_group_that_nothing_enters_is_the_average():
+    models = draw(2, (6, 3, 1))
+    x = draw(1, (20, 3))[0]
+    grams = [torch.stack([x.T @ x / 20, torch.zeros(3, 3)])] * 2
+    made = regmean.function(models, off_diagonal=1.0, weight=[1.0, 1.0], ridge=0.0, statistics=grams)
+    torch.testing.assert_close(made[3:], (models[0] + models[1])[3:] / 2, rtol=1e-6, atol=1e-6)
+
+
+def test_darex_of_a_weight_stored_the_other_way_round():
+    (delta,), (mean,) = draw(1, (6, 4)), draw(1, (4,), seed=2)
+    given_: dict[str, Any] = {"density": [0.1], "eta": 5.0, "compat": "none"}
+    (one,) = mean_divisors(told([{"w": delta}], [{"w": mean}]), **given_)
+    turned = {"w": delta.T.contiguous()}
+    (other,) = mean_divisors(told([turned], [{"w": mean.unsqueeze(1)}]), **given_)
+    assert one == other
+
+
 def test_regmean_without_off_diagonals_weighs_columns():
     models, inputs = draw(2, (3, 4)), draw(2, (20, 4), seed=1)
     grams = [x.T @ x / len(x) for x in inputs]
