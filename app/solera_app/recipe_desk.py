@@ -15,13 +15,14 @@ from solera.documents.document import Document, Interpolation, SaveNode, TaskNod
 from solera.documents.journal import left_behind
 from solera.errors import Fault, InputError
 from solera.events import JobChanged, Progress
-from solera.recipes.nodes import CheckpointNode, Recipe
+from solera.recipes.nodes import CheckpointNode, Recipe, StatisticNode
 from solera_app.bridge.background import in_background
 from solera_app.bridge.bridge import Bridge
 from solera_app.bridge.slots import guarded, notices
 from solera_app.fitting import unfit
 from solera_app.foreign_recipes import is_foreign, is_recipe, open_foreign
 from solera_app.open_document import OpenDocument
+from solera_app.statistic_words import statistic_facts, statistic_short
 from solera_app.tabs import DocumentTab, RecipeTab
 from solera_app.words import count_short, duration, size_short
 
@@ -428,6 +429,10 @@ class RecipeDesk(QObject):
 
     def _facts(self, document: Document, id_: str) -> list[tuple[str, str]]:
         node = document.node(id_)
+        if isinstance(node, StatisticNode):
+            opened = self._tab.opened if self._tab is not None else None
+            costs = self._plan.get(id(opened), {}).get("statistics", ())
+            return [fact for cost in costs if cost["node"] == id_ for fact in statistic_facts(cost)]
         if not isinstance(node, CheckpointNode):
             return []
         entry = self._entry(node.source)
@@ -459,7 +464,7 @@ class RecipeDesk(QObject):
 
     def _plan_facts(self, opened: OpenDocument) -> list[tuple[str, str]]:
         plan = self._plan.get(id(opened))
-        if not plan:
+        if not plan or "reads" not in plan:
             return []
         facts = [("Reads", size_short(plan["reads"])), ("Holds", size_short(plan["holds"])),
                  ("Writes", size_short(plan["writes"])), ("Tensors", f"{plan['tensors']:,}")]  # fmt: skip
@@ -479,7 +484,10 @@ class RecipeDesk(QObject):
 
         def work() -> tuple[tuple[Fault, ...], dict[str, Any]]:
             faults = _with_unread(opened, bench.check(recipe))
-            return faults, {} if faults or recipe.variables else bench.plan(recipe).summary()
+            if faults:
+                return faults, {}
+            plan = {} if recipe.variables else bench.plan(recipe).summary()
+            return faults, {**plan, "statistics": bench.statistics(recipe)}
 
         in_background(work, lambda result: self._show_check(opened, *result), lambda _: None)
 
@@ -490,6 +498,8 @@ class RecipeDesk(QObject):
         self._plan[id(opened)] = plan
         for tab in self._tabs_of(opened):
             tab.canvas.set_faults(faults)
+            for cost in plan.get("statistics", ()):
+                tab.canvas.set_preview(cost["node"], statistic_short(cost))
         if self._tab is not None and self._tab.opened is opened:
             self._window.show_faults(len(faults))
             if isinstance(self._tab, RecipeTab) and not self._tab.canvas.selection:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from solera.cli.screen import Json, JsonEvents, in_bytes, in_count, in_time, say, show, show_json, show_line
+from solera.cli.screen import Json, JsonEvents, in_bytes, in_count, in_time, say, show, show_json, show_line, time_of
 from solera.errors import InputError
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ def _cost(
         check_output(plan, out, force=force)
     expected = bench.expected(plan, device=device, numbers=numbers)
     found = {"plan": plan.summary(), "expected": dataclasses.asdict(expected)}
-    measured = bench.statistics(recipe)
+    measured = bench.statistics(recipe, device=device, tried=True)
     return {**found, "statistics": measured} if measured else found
 
 
@@ -189,7 +189,7 @@ def _show_cost(cost: dict[str, Any]) -> None:
         else:
             show(
                 f"{what} is computed first: {one['examples']} examples, {one['passes']} each, holds at most "
-                f"{in_bytes(one['holds'])} beside its data."
+                f"{in_bytes(one['holds'])} beside its data; {time_of(one)}."
             )
     for change, count in plan["casts"].items():
         show(f"Cast from {change}: {count} tensors.")

@@ -126,6 +126,13 @@ def in_time(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
+def time_of(cost: Mapping[str, Any]) -> str:
+    """``"takes about 12 s, by a former one of this kind on this machine"``: of ``seconds`` and ``basis``."""
+    if cost["seconds"] is None:
+        return f"how long is not known: {cost['basis']}"
+    return f"takes about {in_time(cost['seconds'])}, by {cost['basis']}"
+
+
 def with_error(value: float, stderr: float, percent: bool = False) -> str:
     """A number with its standard error, rounded to what the error supports: ``"0.842 ± 0.011"``."""
     scale, unit = (100, " %") if percent else (1, "")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from solera.cli.screen import JsonEvents, in_bytes, in_time, show, show_line
+from solera.cli.screen import JsonEvents, in_bytes, in_time, show, show_line, time_of
 from solera.errors import FaultsError, InputError
 
 if TYPE_CHECKING:
@@ -51,11 +51,12 @@ def statistic(
             faults = [fault for fault in bench.check(recipe) if fault.code != "recipe.output-delta"]
             if faults:
                 raise FaultsError(f"statistic {recipe.output}", faults)
-            (cost,) = bench.statistics(recipe)[-1:]
+            (cost,) = bench.statistics(recipe, device=device, tried=True)[-1:]
             if json:
                 show_line("result", cost)
             else:
-                there = f"It is there: {cost['path']}" if cost["ready"] else f"Holds at most {in_bytes(cost['holds'])}."
+                there = f"Holds at most {in_bytes(cost['holds'])}; {time_of(cost)}."
+                there = f"It is there: {cost['path']}" if cost["ready"] else there
                 show(f"{cost['examples']} examples, {cost['passes']} each. {there}")
             return
         result = submit_and_run(

@@ -18,8 +18,8 @@ from solera.statistics.gradients import GRADIENT_BYTES, Labels, Squares, calibra
 from solera.tasks.examples import Examples
 from solera.tensors.hashing import uniform
 
-#: Examples on which the ways to take gradients are timed.
-_TRIED = 4
+#: Examples on which the ways to take gradients are timed, if the memory meant for gradients holds so many.
+_TRIED = 8
 
 
 class FisherCollector:
@@ -84,16 +84,18 @@ class FisherCollector:
         if not weights:
             raise MismatchError("The network has no weights to take gradients of.")
         if self._how == "auto":
-            few = slice(0, _TRIED)
+            few = slice(0, min(_TRIED, self._fitting(weights, x, network)))
             self._how, seconds = calibrate(network.module, self._labels, weights, x[few], y[few], u[few])
             self.facts |= {f"seconds_{way}": round(spent, 6) for way, spent in seconds.items()}
         self.facts["gradients"] = self._how
         self._squares = make_squares(network.module, self._labels, self._how)
 
     def _at_once(self, weights: Mapping[str, Tensor], inputs: Tensor, network: Network) -> int:
+        """How many examples are handed over at a time."""
+        return 1 if self._how == "loop" else self._fitting(weights, inputs, network)
+
+    def _fitting(self, weights: Mapping[str, Tensor], inputs: Tensor, network: Network) -> int:
         """How many examples' gradients fit the memory that is meant for them."""
-        if self._how == "loop":
-            return 1
         if self._labels == "exact" and "classes" not in self.facts:
             output = network(inputs[:1])
             self.facts["classes"] = int(getattr(output, "logits", output).shape[-1])

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from typing import Literal
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vjp, vmap
+from torch.overrides import TorchFunctionMode
 
 from solera.errors import MismatchError
 
@@ -51,7 +52,8 @@ def make_squares(module: nn.Module, labels: Labels, how: Literal["vmap", "loop"]
         return {name: gradient.square().sum(0) for name, gradient in gradients.items()}
 
     def at_once(weights: Weights, inputs: Tensor, targets: Tensor, draws: Tensor) -> Weights:
-        found = vmap(one, in_dims=(None, 0, 0, 0))(weights, inputs, targets, draws)
+        with _OneLayout():
+            found = vmap(one, in_dims=(None, 0, 0, 0))(weights, inputs, targets, draws)
         return {name: square.sum(0, dtype=torch.float64) for name, square in found.items()}
 
     def one_by_one(weights: Weights, inputs: Tensor, targets: Tensor, draws: Tensor) -> Weights:
@@ -63,6 +65,21 @@ def make_squares(module: nn.Module, labels: Labels, how: Literal["vmap", "loop"]
         return total
 
     return at_once if how == "vmap" else one_by_one
+
+
+class _OneLayout(TorchFunctionMode):
+    """Leaves out that a tensor be laid out channels last, which vmap does not know; numbers do not hang on it."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Call a function of torch."""
+        plain = {torch.channels_last: torch.contiguous_format, torch.channels_last_3d: torch.contiguous_format}
+        given = [plain.get(arg, arg) if isinstance(arg, torch.memory_format) else arg for arg in args]
+        named = dict(kwargs or {})
+        if "memory_format" in named:
+            named["memory_format"] = plain.get(named["memory_format"], named["memory_format"])
+        return func(*given, **named)
 
 
 def _pulled(told: Tensor, leaves: Weights, y: Tensor, draws: Tensor, labels: Labels) -> Iterator[tuple[str, Tensor]]:

@@ -44,8 +44,8 @@ class Expected:
     basis: str
 
 
-class Rates:
-    """Bytes a second of the merges made on this machine, by what they do.
+class Paces:
+    """Work a second that was done on this machine, by kind of work.
 
     Args:
         file: Where they are kept; a file that cannot be written only costs the memory of them.
@@ -53,6 +53,41 @@ class Rates:
 
     def __init__(self, file: Path) -> None:
         self._file = file
+
+    def known(self, kind: str) -> tuple[float, int] | None:
+        """Work a second, and how often it was seen; None if it never was."""
+        found = self._read().get(kind)
+        return (float(found["rate"]), int(found["merges"])) if found else None
+
+    def note(self, kind: str, work: float, seconds: float) -> None:
+        """Note how long some work took; too little says nothing."""
+        if seconds < _LEAST_SECONDS:
+            return
+        paces = self._read()
+        pace, before = work / seconds, paces.get(kind)
+        smooth = pace if before is None else (1 - _SHARE) * float(before["rate"]) + _SHARE * pace
+        paces[kind] = {"rate": smooth, "merges": int(before["merges"]) + 1 if before else 1}
+        with suppress(OSError):
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            replace_text(self._file, json.dumps(paces, indent=1, sort_keys=True))
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            plain = json.loads(self._file.read_text("utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return plain if isinstance(plain, dict) else {}
+
+
+class Rates:
+    """Bytes a second of the merges made on this machine, by what they do.
+
+    Args:
+        file: See :class:`Paces`.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._paces = Paces(file)
 
     def expected(self, plan: Plan, device: str, *, hashes: bool = False) -> Expected | None:
         """By former merges of the same methods on the same device; None if there were none.
@@ -62,32 +97,16 @@ class Rates:
             device: torch device.
             hashes: Whether fingerprints of inputs are to be made on the way, which takes its time.
         """
-        known = self._read().get(_kind(plan, device, hashes))
+        known = self._paces.known(_kind(plan, device, hashes))
         if known is None:
             return None
-        count = int(known["merges"])
+        rate, count = known
         former = "a former merge" if count == 1 else f"{count} former merges"
-        return Expected(_moved(plan) / float(known["rate"]), f"{former} of this kind on this machine")
+        return Expected(_moved(plan) / rate, f"{former} of this kind on this machine")
 
     def remember(self, plan: Plan, device: str, seconds: float, *, hashes: bool = False) -> None:
         """Note how long a whole merge took; arguments as :meth:`expected`."""
-        if seconds < _LEAST_SECONDS:
-            return
-        rates = self._read()
-        rate, kind = _moved(plan) / seconds, _kind(plan, device, hashes)
-        before = rates.get(kind)
-        smooth = rate if before is None else (1 - _SHARE) * float(before["rate"]) + _SHARE * rate
-        rates[kind] = {"rate": smooth, "merges": int(before["merges"]) + 1 if before else 1}
-        with suppress(OSError):
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            replace_text(self._file, json.dumps(rates, indent=1, sort_keys=True))
-
-    def _read(self) -> dict[str, Any]:
-        try:
-            plain = json.loads(self._file.read_text("utf-8"))
-        except (OSError, ValueError):
-            return {}
-        return plain if isinstance(plain, dict) else {}
+        self._paces.note(_kind(plan, device, hashes), _moved(plan), seconds)
 
 
 def calibrate(

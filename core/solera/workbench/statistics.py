@@ -15,6 +15,7 @@ import os
 import time
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,8 +27,10 @@ from solera.recipes.hashes import semantic_hash, textual_hash
 from solera.recipes.nodes import Recipe, StatisticNode
 from solera.recipes.order import ordered, reachable, reference
 from solera.tensors.specs import TensorSpec
+from solera.workbench import paces
 from solera.workbench.bench import Bench
 from solera.workbench.inputs import Inputs
+from solera.workbench.rates import Expected
 from solera.workbench.setting import config_of, make_network, make_task, task_versions
 
 if TYPE_CHECKING:
@@ -114,11 +117,20 @@ def statistic_job(bench: Bench, args: dict[str, Any], context: JobContext) -> di
     return {**made, "tensors": tensors, "summary": f"{how} {made['statistic']} of {tensors} tensors"}
 
 
-def statistic_costs(recipe: Recipe, inputs: Inputs) -> list[dict[str, Any]]:
+def statistic_costs(
+    recipe: Recipe, inputs: Inputs, *, device: str = "cpu", tried: bool = False
+) -> list[dict[str, Any]]:
     """What computing the statistics of a recipe takes, JSON-ready, in their order.
 
-    Each ``{"node", "statistic", "of", "task", "split", "ready", "examples", "passes", "holds", "writes", "path"}``:
-    ``passes`` says what each example takes; bytes are upper bounds; ``path`` is empty until it is there.
+    Each ``{"node", "statistic", "of", "task", "split", "ready", "examples", "passes", "holds", "writes", "path",
+    "seconds", "basis"}``: ``passes`` says what each example takes; bytes are upper bounds; ``path`` is empty until it
+    is there; ``seconds`` are expected, None where that cannot be said, and ``basis`` says where they are from.
+
+    Args:
+        recipe: Without faults.
+        inputs: What opens checkpoints.
+        device: Where they would be computed.
+        tried: Whether a few examples may be tried, in seconds, where nothing was computed before to reckon from.
     """
     found = []
     opened = inputs.checkpoints(recipe)
@@ -128,15 +140,33 @@ def statistic_costs(recipe: Recipe, inputs: Inputs) -> list[dict[str, Any]]:
             columns = make_task(node.task, inputs).columns(node.split)  # type: ignore[arg-type]
             count = max(column.count for column in columns)
             elements = sum(ref.numel for ref in statistic.values())
-            weights = inputs.checkpoints(_model(node, recipe)).get(reference(_model(node, recipe)))
+            model = _model(node, recipe)
+            weights = inputs.checkpoints(model).get(reference(model))
+            numel = weights.numel if weights else 0
             ready = not isinstance(statistic, PendingStatistic)
+            examples = min(node.samples, count) if node.samples else count
+            expected = Expected(0.0, "it is there")
+            if not ready:
+                prepare = partial(_prepared, node, model, inputs, device) if tried else None
+                expected = paces.expected(node, device, examples, numel, prepare)
             found.append({
                 "node": node.id, "statistic": node.statistic, "of": node.model, "task": node.task,
-                "split": node.split, "ready": ready, "examples": min(node.samples, count) if node.samples else count,
-                "passes": _passes(node), "holds": 4 * (weights.numel if weights else 0) + 8 * elements,
-                "writes": 4 * elements, "path": str(statistic.files[0]) if ready else "",
+                "split": node.split, "ready": ready, "examples": examples, "passes": _passes(node),
+                "holds": 4 * numel + 8 * elements, "writes": 4 * elements,
+                "path": str(statistic.files[0]) if ready else "",
+                "seconds": expected.seconds, "basis": expected.basis,
             })  # fmt: skip
     return found
+
+
+def _prepared(node: StatisticNode, model: Recipe, inputs: Inputs, device: str) -> tuple[Network, Examples]:
+    """The network and the examples of a statistic, to try some."""
+    from solera.context import QuietContext
+
+    pending = [id_ for id_, found in inputs.checkpoints(model).items() if isinstance(found, PendingStatistic)]
+    if pending:
+        raise InputError(f"the model itself needs '{pending[0]}', which is not computed yet")
+    return _network(model, inputs, QuietContext(device), device), _examples(node, inputs, device)
 
 
 def _passes(node: StatisticNode) -> str:
@@ -259,8 +289,12 @@ def _collect(
     collector = collector_of(node.statistic, examples, dict(node.params), node.seed)
     partial.parent.mkdir(parents=True, exist_ok=True)
     _data_file(partial).write_text(data, encoding="ascii")
+    fresh, began = not partial.is_file(), time.perf_counter()
     with context.reserve(12 * network.layout.numel, f"statistic {node.id}"):
         found = collect(network, examples, collector, context, partial)
+    if fresh:
+        seconds = time.perf_counter() - began
+        paces.remember(node, device, len(examples.targets), network.layout.numel, seconds)
     return found, collector.facts
 
 

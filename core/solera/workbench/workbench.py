@@ -370,14 +370,14 @@ class Workbench:
         title = f"Compute {recipe.name or recipe.output}"
         return self.jobs.submit(JobSpec("statistic", title, {"recipe": to_plain(recipe)}, self.lanes(device)))
 
-    def statistics(self, recipe: Recipe) -> list[dict[str, Any]]:
+    def statistics(self, recipe: Recipe, *, device: str = "", tried: bool = False) -> list[dict[str, Any]]:
         """What the statistics that a recipe needs take, and which are there already; JSON-ready.
 
         See :func:`solera.workbench.statistics.statistic_costs`.
         """
         from solera.workbench.statistics import statistic_costs
 
-        return statistic_costs(recipe, self.inputs)
+        return statistic_costs(recipe, self.inputs, device=device_of(self.lanes(device)), tried=tried)
 
     def submit_demo(self, example: str, **params: Any) -> Job:
         """Queue making an example's checkpoints, recipes, tasks and experiments in the project.

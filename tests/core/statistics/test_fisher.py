@@ -57,6 +57,29 @@ def twin(module, examples, labels):
     return {name: value / len(examples.inputs) for name, value in total.items()}
 
 
+class Last(nn.Module):
+    """Asks for pictures to be laid out channels last, as the digits' network does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.head = nn.Conv2d(1, 3, 3), nn.Linear(3, 3)
+
+    def forward(self, x):
+        x = self.conv(x).contiguous(memory_format=torch.channels_last).to(memory_format=torch.channels_last)
+        return self.head(torch.relu(x.clone(memory_format=torch.channels_last)).amax((2, 3)))
+
+
+@pytest.mark.parametrize("labels", ["exact", "empirical"])
+def test_a_layout_in_memory_is_no_hindrance(labels):
+    torch.manual_seed(6)
+    network = Network(Last())
+    data = Examples(torch.randn(9, 1, 5, 5), torch.randint(0, 3, (9,)), 4)
+    found = {how: run(network, data, labels=labels, gradients=how) for how in ("vmap", "loop")}
+    for name, square in twin(network.module, data, labels).items():
+        torch.testing.assert_close(found["vmap"][name], square, rtol=1e-4, atol=1e-7)
+        torch.testing.assert_close(found["loop"][name], square, rtol=1e-4, atol=1e-7)
+
+
 @pytest.mark.parametrize("how", ["vmap", "loop"])
 @pytest.mark.parametrize("labels", ["exact", "empirical"])
 def test_it_is_the_mean_of_squared_gradients(mlp, examples, labels, how):

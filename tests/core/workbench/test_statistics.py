@@ -12,7 +12,8 @@ from solera import _face
 from solera.api import ClassificationTask
 from solera.errors import FaultsError, InputError
 from solera.recipes import algebra
-from solera.recipes.nodes import Recipe
+from solera.recipes.nodes import Recipe, StatisticNode
+from solera.workbench import paces
 from solera.workbench.statistics import PendingStatistic
 
 TEXT = """
@@ -47,14 +48,30 @@ def test_a_merge_computes_what_it_needs_once(bench, recipe, folder):
     assert bench.expected(plan).basis == "its statistics are computed first"
     first, second = bench.statistics(recipe)
     assert (first["examples"], first["passes"], first["ready"], second["of"]) == (16, "1 gradient", False, "inverted")
+    assert (first["seconds"], first["basis"]) == (None, "none of this kind was computed on this machine yet")
+    tried = bench.statistics(recipe, tried=True)[0]
+    assert 0 < tried["seconds"] < 60
+    assert tried["basis"] == "trying 16 examples just now"
     done(bench, bench.submit_merge(recipe, folder / "out"))
     files = sorted((folder / "artifacts" / "statistics").glob("*.safetensors"))
     assert len(files) == 2
-    assert [one["ready"] for one in bench.statistics(recipe)] == [True, True]
+    assert [(one["ready"], one["seconds"]) for one in bench.statistics(recipe)] == [(True, 0.0), (True, 0.0)]
     stamps = [file.stat().st_mtime_ns for file in files]
     result = done(bench, bench.submit_merge(recipe, folder / "again", dtype="bfloat16"))
     assert [file.stat().st_mtime_ns for file in files] == stamps
     assert set(result["fingerprints"]) == {"rotated", "inverted", "f_rotated", "f_inverted"}
+
+
+def test_how_long_a_statistic_takes_is_told_by_former_ones(recipe, tmp_path, monkeypatch):
+    monkeypatch.setattr(paces, "cache_folder", lambda: tmp_path)
+    node = next(node for node in recipe.nodes if isinstance(node, StatisticNode))
+    paces.remember(node, "cpu", 100, 1000, 0.1)  # too short to say anything
+    assert paces.expected(node, "cpu", 300, 1000, None).seconds is None
+    paces.remember(node, "cpu", 100, 1000, 2.0)
+    found = paces.expected(node, "cpu", 300, 2000, None)
+    assert (found.seconds, found.basis) == (12.0, "a former one of this kind on this machine")
+    assert paces.expected(replace(node, params={"labels": "exact"}), "cpu", 300, 2000, None).seconds is None
+    assert paces.expected(node, "cuda:0", 300, 2000, None).seconds is None
 
 
 def test_streamed_and_in_memory_are_equal_to_the_last_bit(bench, recipe, folder):
