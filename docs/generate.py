@@ -108,10 +108,10 @@ def _range(spec: ParamSpec) -> str:
 
 def _method_facts(item: Contribution) -> Iterator[str]:
     takes = {"weights": "weights", "delta": "deltas, or weights with a base", "any": "weights or deltas"}[item.takes]
-    bases = {"required": "needed unless the inputs are deltas", "optional": "may be given", "none": "not taken"}
+    bases = {"required": "is needed unless the inputs are deltas", "optional": "may be given", "none": "is not taken"}
     most = item.max_inputs
     count = f"{item.min_inputs} or more" if most is None else f"{item.min_inputs}" if most == item.min_inputs else ""
-    yield f"Takes {takes}; inputs: {count or f'{item.min_inputs} to {most}'}; a base is {bases[item.base]}."
+    yield f"Takes {takes}; inputs: {count or f'{item.min_inputs} to {most}'}; a base {bases[item.base]}."
     if item.paper:
         yield f"{item.paper}."
 

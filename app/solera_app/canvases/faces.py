@@ -13,6 +13,7 @@ from typing import Literal, Protocol
 
 from solera.documents.document import AnyNode, Document, SaveNode, TaskNode
 from solera.documents.links import Wiring
+from solera.methods.forms import form_words
 from solera.methods.statistics import STATISTICS
 from solera.params import Curve, Param, ParamSpec, PerModel, Rules, Value, Var
 from solera.recipes.nodes import (
@@ -100,6 +101,8 @@ class MethodCard(Protocol):
     def paper(self) -> str: ...  # noqa: D102
     @property
     def needs(self) -> str: ...  # noqa: D102
+    @property
+    def promise(self) -> str: ...  # noqa: D102
 
 
 Catalogue = Mapping[str, MethodCard]
@@ -336,7 +339,10 @@ def _method_face(
         optional = card is not None and len(node.inputs) >= card.min_inputs
         ports.append(PortFace("input:+", _TYPE_WORDS[kind] + (", optional" if optional else ""), kind))
     ports += _statistic_ports(node, titles, card)
-    about = f"{card.title}. {card.summary} {card.paper}".strip() if card else f"No plugin offers '{node.method}'."
+    about = f"No plugin offers '{node.method}'."
+    if card is not None:
+        told = (f"{card.title}.", card.summary, form_words(card), f"{card.paper}." if card.paper else "")
+        about = " ".join(word for word in told if word)
     title = titles[node.id]
     tag = card.title if card is not None and card.title != title and not title.startswith(card.title) else ""
     return Face(

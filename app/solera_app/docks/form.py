@@ -12,6 +12,7 @@ from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHeaderView, QTreeWidget, QWidget
 
+from solera.methods.forms import Formed
 from solera.params import ParamSpec, PerModel, Value, Var
 from solera_app.docks.fields import field_for
 from solera_app.theme import icon, themes
@@ -34,6 +35,10 @@ class Declared(Protocol):
     def params(self) -> Sequence[ParamSpec]:
         """Declared parameters."""
         ...
+
+
+class DeclaredMethod(Declared, Formed, Protocol):
+    """The same of a method, with its forms."""
 
 
 class _FieldItem(WidgetParameterItem):  # type: ignore[misc]  # pyqtgraph is untyped

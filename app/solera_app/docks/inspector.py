@@ -14,7 +14,7 @@ from solera_app.docks.panel import Empty, Header
 from solera_app.docks.point_page import PointPage
 
 if TYPE_CHECKING:
-    from solera_app.docks.form import Declared, Form
+    from solera_app.docks.form import DeclaredMethod, Form
     from solera_app.docks.node_page import NodePage
 
 
@@ -79,7 +79,7 @@ class Inspector(QWidget):
         self,
         document: Document,
         id_: str,
-        methods: Mapping[str, Declared],
+        methods: Mapping[str, DeclaredMethod],
         tasks: Sequence[str] = (),
         facts: Sequence[tuple[str, str]] = (),
         state: str = "",

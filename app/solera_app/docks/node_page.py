@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QComboBox, QFormLayout, QLabel, QLineEdit, QPushBu
 
 from solera.documents.commands import Command, SetCoefficient, SetParam, SetRecipe, SetSink
 from solera.documents.document import AnyNode, Document, SaveNode, Split, TaskNode
+from solera.methods.forms import form_words
 from solera.methods.statistics import STATISTICS
 from solera.params import Curve, Param, ParamSpec, PerModel, Rules, Value, Var
 from solera.recipes.nodes import (
@@ -24,7 +25,7 @@ from solera.recipes.nodes import (
     TokensNode,
 )
 from solera_app.canvases.faces import ALIGNED_PARAMS, STATISTIC_PARAMS, aligned_values, statistic_values, title_of
-from solera_app.docks.form import Declared, Form
+from solera_app.docks.form import DeclaredMethod, Form
 from solera_app.docks.panel import line, section_title
 from solera_app.docks.subject import Facts, Subject
 
@@ -129,7 +130,7 @@ class NodePage(QWidget):
         self,
         document: Document,
         node: AnyNode,
-        methods: Mapping[str, Declared],
+        methods: Mapping[str, DeclaredMethod],
         tasks: Sequence[str],
         facts: Sequence[tuple[str, str]],
         state: str,
@@ -170,14 +171,14 @@ class NodePage(QWidget):
                 self.subject.show_subject(icon, title, source, state)
                 self._sections(facts=bool(facts))
 
-    def _method(self, node: MethodNode, method: Declared | None, icon: str, state: str, facts: bool) -> None:
+    def _method(self, node: MethodNode, method: DeclaredMethod | None, icon: str, state: str, facts: bool) -> None:
         if method is None:
             self.subject.show_subject(
                 "broken-link", node.method, "Its plugin is not installed; its data are kept.", state
             )
             self._sections(facts=facts)
             return
-        self.subject.show_subject(icon, method.title, method.summary, state)
+        self.subject.show_subject(icon, method.title, f"{method.summary} {form_words(method)}".strip(), state)
         per = [spec for spec in method.params if spec.param.per_model and _spread(spec, node.params.get(spec.name))]
         specs = [spec for spec in method.params if spec not in per]
         self.form.show_specs(specs, node.params, prefix=f"{node.id}_")

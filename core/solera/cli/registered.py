@@ -90,9 +90,13 @@ def _plain(item: Contribution, plugin: Any) -> dict[str, Any]:
 
 
 def _show_one(item: Contribution) -> None:
+    from solera.methods.forms import form_words
+
     show(f"{item.name}: {item.title}")
     if item.summary:
         show(item.summary)
+    if item.kind == "method":
+        show(form_words(item))
     for other, how in item.also.items():
         show(f"also {other}: {how}")
     if item.params:

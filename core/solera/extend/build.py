@@ -61,7 +61,10 @@ def declared_method(loaded: Any) -> dict[str, Any]:
         return {}
     counts = [loaded.min_inputs] if loaded.max_inputs is None else [loaded.min_inputs, loaded.max_inputs]
     facts = {"takes": loaded.takes, "base": loaded.base, "inputs": counts}
-    told = {"paper": loaded.paper, "ordered": loaded.ordered, "needs": loaded.needs, "also": dict(loaded.also)}
+    told = {
+        "paper": loaded.paper, "ordered": loaded.ordered, "needs": loaded.needs,
+        "promise": "" if loaded.promise == "bytes" else loaded.promise, "also": dict(loaded.also),
+    }  # fmt: skip
     return facts | {key: value for key, value in told.items() if value}
 
 

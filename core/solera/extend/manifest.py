@@ -26,7 +26,7 @@ _OBJECT = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*
 _PLUGIN_KEYS = {"name", "version", "api", "summary", "contributions"}
 _CONTRIBUTION_KEYS = {"kind", "name", "title", "object", "summary", "params", "accepts", "method"}
 _ACCEPTS_KEYS = {"kinds", "coords", "columns_min"}
-_METHOD_KEYS = {"takes", "base", "inputs", "paper", "ordered", "needs", "also"}
+_METHOD_KEYS = {"takes", "base", "inputs", "paper", "ordered", "needs", "promise", "also"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +90,11 @@ class Contribution:
     def needs(self) -> str:
         """For a method: the kind of statistic it needs of each input; empty if none."""
         return str(self.method.get("needs", ""))
+
+    @property
+    def promise(self) -> str:
+        """For a method: what it promises of bytes: ``"bytes"``, ``"tolerance"`` or ``"none"``."""
+        return str(self.method.get("promise", "bytes"))
 
     @property
     def also(self) -> Mapping[str, str]:

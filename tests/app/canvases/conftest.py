@@ -23,6 +23,7 @@ class Card:
     summary: str = ""
     paper: str = ""
     needs: str = ""
+    promise: str = "bytes"
 
 
 CARDS = {

@@ -18,6 +18,8 @@ class Method:
     takes: str = "delta"
     base: str = "optional"
     max_inputs: int | None = None
+    needs: str = ""
+    promise: str = "bytes"
 
 
 TIES = Method(

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from solera.checkpoints.memory import MemoryCheckpoint
+from solera.execution.memory import materialise
 from solera.extend.registry import Registry
 from solera.methods.spec import Piece
+from solera.recipes.checks import check
+from solera.recipes.nodes import CheckpointNode, MethodNode, Recipe, StatisticNode
+from solera.testing.conformance_statistics import tiny_statistic
 
 METHODS = Registry.discover().methods
 
@@ -60,3 +67,30 @@ class Runner:
 @pytest.fixture(scope="session")
 def run():
     return Runner
+
+
+def whole_merge(name, states, params=None, numbers=None, measured=None):
+    """A method on whole models, the base first where it must have one, through a recipe, as a user has it.
+
+    What the method needs of them is made up, or ``measured``: one statistic for each input.
+    """
+    card = METHODS.describe(name)
+    ids = [f"m{i}" for i in range(len(states))]
+    base, inputs = (ids[0], ids[1:]) if card.base == "required" else ("", ids)
+    nodes: list[Any] = [CheckpointNode(id_, f"memory:{id_}") for id_ in ids]
+    opened = {id_: MemoryCheckpoint.from_state_dict(state, id_) for id_, state in zip(ids, states, strict=True)}
+    needed = [f"s{i}" for i in range(len(inputs))] if card.needs else []
+    for i, (id_, model) in enumerate(zip(needed, inputs, strict=False)):
+        nodes.append(StatisticNode(id_, "", model=model, statistic=card.needs, task="data"))
+        shapes = {key: tuple(tensor.shape) for key, tensor in states[0].items()}
+        found = tiny_statistic(card.needs, shapes, i) if measured is None else measured[i]
+        opened[id_] = MemoryCheckpoint.from_state_dict(found, id_)
+    nodes.append(MethodNode("merged", name, tuple(inputs), base, params or {}, statistics=tuple(needed)))
+    recipe = Recipe(tuple(nodes), "merged")
+    assert check(recipe, METHODS) == ()
+    return materialise(recipe, opened, METHODS, numbers=numbers or {})
+
+
+@pytest.fixture(scope="session")
+def whole():
+    return whole_merge
