@@ -43,7 +43,10 @@ if TYPE_CHECKING:
     from solera.methods.coefficients import block_ratios as block_ratios
     from solera.methods.coefficients import pairwise_grid as pairwise_grid
     from solera.methods.coefficients import simplex_draws as simplex_draws
+    from solera.methods.darex import chosen_q as chosen_q
     from solera.methods.darex import darex_q as darex_q
+    from solera.methods.darex import output_change as output_change
+    from solera.methods.darex import q_grid as q_grid
     from solera.methods.greedy import GreedySoup as GreedySoup
     from solera.methods.greedy import greedy_soup as greedy_soup
     from solera.methods.spec import HeldPasses as HeldPasses
@@ -88,7 +91,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     ),
     "solera.methods": ("anchoring", "bricks"),
     "solera.methods.coefficients": ("block_ratios", "pairwise_grid", "simplex_draws"),
-    "solera.methods.darex": ("darex_q",),
+    "solera.methods.darex": ("chosen_q", "darex_q", "output_change", "q_grid"),
     "solera.methods.greedy": ("GreedySoup", "greedy_soup"),
     "solera.methods.spec": ("HeldPasses", "MethodSpec", "Passes", "Piece", "StatisticPasses", "method"),
     "solera.models.architecture": ("Architecture",),

@@ -1,4 +1,4 @@
-"""DAREx-q: what to divide the surviving changes of a Linear by, found from the mean of its inputs.
+"""DAREx-q: what to divide the surviving changes by: of each Linear from the mean of its inputs, or one for all.
 
 Deng et al. 2025, DARE the extreme: revisiting delta-parameter pruning for fine-tuned models, arXiv 2410.09344.
 """
@@ -6,6 +6,7 @@ Deng et al. 2025, DARE the extreme: revisiting delta-parameter pruning for fine-
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -68,6 +69,66 @@ def darex_q(
     spread = eta**2 * _phi(1 - density) * columns.double().square().sum(1, keepdim=True) / (4 * grid.square())
     bound = (shift + spread + math.log(2 / (1 - confidence))).abs()
     return grid[bound.argmin(dim=1)].float()
+
+
+def q_grid(density: float, step: float = 0.02) -> list[float]:
+    """Divisors that are tried in turn: from the density, ``1 - p``, up to 1.
+
+    Raises:
+        InputError: The density is not inside 0 to 1, or the step is not above 0.
+    """
+    if not 0 < density <= 1 or step <= 0:
+        raise InputError(f"Divisors lie between a density inside 0 to 1 and 1, not {density}, in steps above 0.")
+    steps = math.ceil((1 - density) / step - 1e-9)
+    return [min(density + i * step, 1.0) for i in range(steps + 1)]
+
+
+def chosen_q(
+    measure: Callable[[float], float], density: float, *, best: Literal["lower", "higher"], step: float = 0.02
+) -> tuple[float, list[tuple[float, float]]]:
+    """One divisor for all tensors: the one at which a measure is best; of equal ones the first, nearest to ``1 - p``.
+
+    The paper's two other choices: the measure is a score on held-out data (labels are needed), or how far pruning moves
+    the network's outputs on data without labels (:func:`output_change`, lower is better).
+
+    Args:
+        measure: Of a divisor; finite.
+        density: Share kept, 1 - p.
+        best: Which way is better.
+        step: Of the grid.
+
+    Returns:
+        The divisor, and every divisor tried with its measure.
+
+    Raises:
+        InputError: As :func:`q_grid`.
+    """
+    sign = 1.0 if best == "lower" else -1.0
+    tried = [(q, float(measure(q))) for q in q_grid(density, step)]
+    return min(tried, key=lambda pair: sign * pair[1])[0], tried
+
+
+def output_change(whole: Tensor, pruned: Tensor, *, top: int = 0) -> float:
+    """How far pruning moved what a network gives out, on the same inputs.
+
+    For encoders the mean absolute difference (of the last hidden states); for decoders the mean squared difference of
+    the ``top`` largest logits of the network that is not pruned (5 in the paper).
+
+    Args:
+        whole: Outputs of the network that is not pruned, (..., outputs).
+        pruned: Those of the pruned one, the same shape.
+        top: How many logits count; 0 takes all outputs and absolute differences.
+
+    Raises:
+        InputError: The shapes differ.
+    """
+    if whole.shape != pruned.shape:
+        raise InputError(f"Outputs of one shape are compared, not {tuple(whole.shape)} and {tuple(pruned.shape)}.")
+    if not top:
+        return float((pruned.double() - whole.double()).abs().mean())
+    places = whole.topk(min(top, whole.shape[-1]), dim=-1).indices
+    apart = pruned.gather(-1, places).double() - whole.gather(-1, places).double()
+    return float(apart.square().mean())
 
 
 def _phi(p: float) -> float:

@@ -89,7 +89,8 @@ def darex(
 
     ``d'_i = d_i m_i / q_i`` with ``m_i ~ Bernoulli(1 - p)``; a Linear's q is the mean over its outputs of the divisor
     that bounds how far dropping moves them (``solera.api.darex_q``). Tensors without a mean input (biases, norms,
-    embeddings) take the mean over the model's layers.
+    embeddings) take the mean over the model's layers. The paper's two other choices, one q for all by a score or by how
+    little outputs move, are ``solera.api.chosen_q`` with the parameter q of DARE.
 
     Args:
         deltas: One task vector per model, one whole tensor, any one shape.

@@ -99,7 +99,8 @@ def regmean(
             tensor=name,
         )
     lines = solved.transpose(1, 2).reshape(-1, total.shape[1])
-    return (lines.T if turned else lines.reshape(tensors[0].shape)).float().contiguous()
+    merged: Tensor = lines.T if turned else lines.reshape(tensors[0].shape)
+    return merged.float().contiguous()
 
 
 def shrink(gram: Tensor, off_diagonal: float) -> Tensor:

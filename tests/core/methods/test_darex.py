@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from solera.errors import InputError
-from solera.methods.darex import darex_q
+from solera.methods.darex import chosen_q, darex_q, output_change, q_grid
 
 
 def slow(row, density, eta, confidence=0.95):
@@ -46,3 +46,24 @@ def test_no_change_is_divided_by_the_density():
 def test_wrong_input(shape, inputs, density):
     with pytest.raises(InputError, match="DAREx-q wants"):
         darex_q(torch.zeros(shape), torch.zeros(inputs), density)
+
+
+def test_one_divisor_is_chosen_from_the_density_up():
+    assert q_grid(0.9, 0.04) == pytest.approx([0.9, 0.94, 0.98, 1.0])
+    q, tried = chosen_q(lambda q: (q - 0.34) ** 2, 0.1, best="lower", step=0.1)
+    assert q == pytest.approx(0.3)
+    assert [round(at, 3) for at, _ in tried] == [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]
+    assert chosen_q(lambda q: -abs(q - 0.5), 0.1, best="higher", step=0.1)[0] == pytest.approx(0.5)
+    assert chosen_q(lambda _: 1.0, 0.1, best="higher")[0] == 0.1
+    with pytest.raises(InputError, match="density inside 0 to 1"):
+        q_grid(0.0)
+
+
+def test_how_far_outputs_move():
+    whole = torch.tensor([[3.0, 1.0, 2.0], [0.0, 5.0, 4.0]])
+    pruned = whole + torch.tensor([[1.0, 9.0, 2.0], [9.0, 0.0, 1.0]])
+    assert output_change(whole, pruned) == pytest.approx(22 / 6)
+    assert output_change(whole, pruned, top=2) == pytest.approx((1 + 4 + 0 + 1) / 4)
+    assert output_change(whole, pruned, top=9) == pytest.approx(float((pruned - whole).square().mean()))
+    with pytest.raises(InputError, match="one shape"):
+        output_change(whole, pruned[:1])
