@@ -11,6 +11,9 @@ from solera.extend.manifest import Contribution
 #: What says how far a merge goes from the base, and is tuned; the first of these that a method has.
 REACH = ("scale", "alpha", "t")
 
+#: Examples of each model's task that statistics are computed on.
+EXAMPLES = 200
+
 
 def contest(
     models: Mapping[str, Any],
@@ -24,7 +27,9 @@ def contest(
     """The experiment that sets methods side by side on the same models, in plain form.
 
     Rows are the base, every model, and every method that takes as many models at its defaults, but for those whose
-    inputs have roles and those that bring one task back. A method with a parameter for how far it goes is tried at
+    inputs have roles and those that bring one task back. Those that need statistics take part where there are as many
+    tasks as models: each model's are computed on the task in its place, on :data:`EXAMPLES` of its training data. A
+    method with a parameter for how far it goes is tried at
     ``steps`` values over the range its author suggests for a search; its best on the selection split is reported.
 
     Args:
@@ -44,24 +49,26 @@ def contest(
     unknown = [name for name in names if name not in known]
     if unknown:
         raise InputError(f"No method is called '{unknown[0]}'; known: {', '.join(known)}.", name=unknown[0])
-    chosen = [known[name] for name in names] or [item for item in methods if merges_peers(item)]
-    fitting = [item for item in chosen if takes(item, len(models), base is not None)]
+    own = list(tasks) if len(tasks) == len(models) else []
+    chosen = [known[name] for name in names] or [item for item in methods if merges_peers(item, data=bool(own))]
+    fitting = [item for item in chosen if takes(item, len(models), base is not None) and (own or not item.needs)]
     if not fitting or (names and len(fitting) < len(chosen)):
         left_out = ", ".join(item.name for item in chosen if item not in fitting)
+        needy = "; what needs data takes one task for each model, in their order" if not own else ""
         raise InputError(
-            f"Of {len(models)} models {'with' if base else 'without'} a base cannot be merged by {left_out}."
+            f"Of {len(models)} models {'with' if base else 'without'} a base cannot be merged by {left_out}{needy}."
         )
     singles = {"base": base, **models} if base is not None else dict(models)
     entries = [{"name": name, "checkpoint": model, "single": True} for name, model in singles.items()]
     return {
         "solera": 1, "kind": "compare", "title": f"{len(fitting)} methods on {', '.join(models)}", "tasks": list(tasks),
-        "entries": [*entries, *(_entry(item, models, base, steps) for item in fitting)], "keep_samples": True,
+        "entries": [*entries, *(_entry(item, models, base, own, steps) for item in fitting)], "keep_samples": True,
     }  # fmt: skip
 
 
-def merges_peers(item: Contribution) -> bool:
-    """Whether a method makes one model of several whose order says nothing, from their weights alone."""
-    return not item.ordered and item.max_inputs != 1 and not item.method.get("needs")
+def merges_peers(item: Contribution, *, data: bool = False) -> bool:
+    """Whether a method makes one model of several whose order says nothing, from their weights alone or with data."""
+    return not item.ordered and item.max_inputs != 1 and (data or not item.needs)
 
 
 def takes(item: Contribution, count: int, based: bool) -> bool:
@@ -70,7 +77,9 @@ def takes(item: Contribution, count: int, based: bool) -> bool:
     return item.min_inputs <= count and (most is None or count <= most) and (based or item.base != "required")
 
 
-def _entry(item: Contribution, models: Mapping[str, Any], base: Any, steps: int) -> dict[str, Any]:
+def _entry(
+    item: Contribution, models: Mapping[str, Any], base: Any, tasks: Sequence[str], steps: int
+) -> dict[str, Any]:
     """A row: the method on the models, tuned if it has a parameter for how far it goes."""
     ids = [f"m{i}" for i in range(len(models))]
     nodes: dict[str, Any] = {id_: {"checkpoint": model} for id_, model in zip(ids, models.values(), strict=True)}
@@ -78,6 +87,12 @@ def _entry(item: Contribution, models: Mapping[str, Any], base: Any, steps: int)
     if item.base == "required":
         nodes["base"] = {"checkpoint": base}
         merged["base"] = "base"
+    if item.needs:
+        merged["statistics"] = [f"s{i}" for i in range(len(ids))]
+        nodes |= {
+            f"s{i}": {"statistic": item.needs, "of": id_, "task": task, "samples": EXAMPLES}
+            for i, (id_, task) in enumerate(zip(ids, tasks, strict=True))
+        }
     reach = next((spec for name in REACH for spec in item.params if spec.name == name and spec.param.search), None)
     tune: dict[str, list[float]] = {}
     if reach is not None and reach.param.search is not None and steps > 1:

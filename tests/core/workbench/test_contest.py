@@ -45,6 +45,25 @@ def test_rows_are_recipes_without_faults(based):
         assert set(entry.get("tune", {})) == {var.name for var in recipe.variables}
 
 
+def test_methods_that_need_data_take_each_models_own_task():
+    tasks = ["p", "q", "r", "s"]
+    experiment = contest(FOUR, "library:base", tasks, SHELF, steps=2)
+    load_experiment(experiment)
+    found = rows(experiment)
+    assert {"fisher", "regmean", "darex_q"} <= set(found)
+    nodes = found["fisher"]["recipe"]["nodes"]
+    assert [nodes[f"s{i}"]["task"] for i in range(4)] == tasks
+    assert nodes["s1"] == {"statistic": "fisher", "of": "m1", "task": "q", "samples": 200}
+    for name in ("fisher", "regmean", "darex_q"):
+        faults: list = []
+        recipe = from_plain(found[name]["recipe"], METHODS, faults)
+        assert faults == []
+        assert check(recipe, METHODS) == (), name
+    assert not {"fisher", "regmean", "darex_q"} & set(rows(contest(FOUR, "library:base", ["p"], SHELF)))
+    with pytest.raises(InputError, match="one task for each model"):
+        contest(FOUR, "library:base", ["p"], SHELF, names=["fisher"])
+
+
 def test_how_far_a_method_goes_is_tuned_over_its_range():
     found = rows(contest(FOUR, "library:base", ["x"], SHELF, names=["ties", "linear"], steps=4))
     assert found["ties"]["tune"] == {"scale": [0.5, 1.0, 1.5, 2.0]}
