@@ -149,7 +149,9 @@ class Wiring:
                 return "any" if node.base else self._of_the_others(node, port)
             if facts.takes == "weights":
                 return "weights"
-            return "any" if facts.base != "none" else "delta"
+            if facts.base == "none":
+                return "delta"
+            return "any" if node.base else self._of_the_others(node, port)
         return "any"
 
     def _of_the_others(self, node: MethodNode, port: str) -> PortType:
