@@ -29,6 +29,12 @@ if TYPE_CHECKING:
     from solera.extend.example import Example as Example
     from solera.extend.example import ExampleFolder as ExampleFolder
     from solera.extend.manifest import API_VERSION as API_VERSION
+    from solera.landscapes import front_search as front_search
+    from solera.landscapes import genetic as genetic
+    from solera.landscapes import map_published as map_published
+    from solera.landscapes import pareto as pareto
+    from solera.landscapes import quadratic as quadratic
+    from solera.landscapes import surrogate as surrogate
     from solera.landscapes.explorer import Ask as Ask
     from solera.landscapes.explorer import Chooses as Chooses
     from solera.landscapes.explorer import Explorer as Explorer
@@ -86,6 +92,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "solera.execution.writer": ("write_checkpoint",),
     "solera.extend.example": ("Example", "ExampleFolder"),
     "solera.extend.manifest": ("API_VERSION",),
+    "solera.landscapes": ("front_search", "genetic", "map_published", "pareto", "quadratic", "surrogate"),
     "solera.landscapes.explorer": (
         "Ask", "Chooses", "Explorer", "Extent", "History", "Remark", "Remarks", "Slope", "Space",
     ),
@@ -106,7 +113,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 #: Homes whose names are modules: taken as a whole, ``reductions.dot(x, y)``.
-_PACKAGES = frozenset({"solera.methods", "solera.tensors"})
+_PACKAGES = frozenset({"solera.landscapes", "solera.methods", "solera.tensors"})
 
 _HOME: dict[str, str] = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -15,6 +15,7 @@ from solera.families.family import Family
 from solera.landscapes.explorer import Ask, Chooses, Explorer, Extent, History, Remarks, Space
 from solera.landscapes.landscape import Landscape
 from solera.landscapes.lanes import Lanes, Scored
+from solera.landscapes.objectives import refuse_equal_objectives
 from solera.landscapes.pareto import membership
 from solera.landscapes.summary import chosen_points, line_barriers, summary_line
 from solera.landscapes.volume import GrowingVolume
@@ -107,6 +108,7 @@ def explore(
             volume.grow(past.history)
             tell.remark(explorer, space, past.history)
             context.progress(len(past), total, "points", explorer.name)
+        refuse_equal_objectives(space, past.history)
         if last:
             break
     found = line_barriers(space, past.history) if landscape.family.kind == "line" else {}

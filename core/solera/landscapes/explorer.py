@@ -156,12 +156,11 @@ class History:
         slopes = None if self.slopes is None else self.slopes[:n]
         return replace(self, coords=self.coords[:n], values=self.values[:n], counts=counts, slopes=slopes)
 
-    @property
-    def last(self) -> History:
-        """The newest point alone."""
-        counts = None if self.counts is None else self.counts[-1:]
-        slopes = None if self.slopes is None else self.slopes[-1:]
-        return replace(self, coords=self.coords[-1:], values=self.values[-1:], counts=counts, slopes=slopes)
+    def since(self, n: int) -> History:
+        """All but the first ``n`` points; they cannot be compared pairwise any more."""
+        counts = None if self.counts is None else self.counts[n:]
+        slopes = None if self.slopes is None else self.slopes[n:]
+        return replace(self, coords=self.coords[n:], values=self.values[n:], counts=counts, slopes=slopes, paired=None)
 
     def whole(self, space: Space) -> NDArray[np.bool_]:
         """Which points have a value for every objective that rests on as many samples as any has, shape (n,).

@@ -36,6 +36,7 @@ class Portions:
         self._orders = [Seed(0).child("portions").numpy().permutation(each.count) for each in evaluators]
         self._parts: dict[tuple[int, int, int], Evaluator] = {}
         self._known: dict[tuple[int, tuple[float, ...]], tuple[Samples, ...]] = {}
+        self._wholes: dict[tuple[int, tuple[float, ...]], tuple[Score, ...]] = {}  # of what cannot be divided
 
     def remember(self, coords: tuple[float, ...], samples: Sequence[Samples | None]) -> None:
         """Take over what another run or lane has scored at a point.
@@ -66,11 +67,15 @@ class Portions:
 
     def knows(self, coords: tuple[float, ...]) -> bool:
         """Whether a point has been scored on any sample."""
-        return any((i, coords) in self._known for i in range(len(self._evaluators)))
+        places = [(i, coords) for i in range(len(self._evaluators))]
+        return any(place in self._known or place in self._wholes for place in places)
 
     def complete(self, coords: tuple[float, ...], n: int) -> bool:
         """Whether a point needs no network any more to be scored on ``n`` samples."""
-        return all(self._count(i, coords) >= min(n, e.count) for i, e in enumerate(self._evaluators))
+        return all(
+            (i, coords) in self._wholes or self._count(i, coords) >= min(n, evaluator.count)
+            for i, evaluator in enumerate(self._evaluators)
+        )
 
     def known(self, coords: tuple[float, ...], n: int) -> tuple[Score, ...]:
         """The scores of a point that is :meth:`complete`."""
@@ -83,7 +88,9 @@ class Portions:
     ) -> tuple[Score, ...]:
         evaluator = self._evaluators[i]
         if not isinstance(evaluator, Divisible):
-            return evaluator(network, context)
+            if (i, coords) not in self._wholes:
+                self._wholes[i, coords] = evaluator(network, context)
+            return self._wholes[i, coords]
         start, stop = self._count(i, coords), min(n, evaluator.count)
         if start < stop:
             part = self._parts.get((i, start, stop))
@@ -97,6 +104,8 @@ class Portions:
         return self._gathered(i, coords, stop)
 
     def _gathered(self, i: int, coords: tuple[float, ...], stop: int) -> tuple[Score, ...]:
+        if (i, coords) in self._wholes:
+            return self._wholes[i, coords]
         evaluator, order = self._evaluators[i], self._orders[i][:stop]
         groups = getattr(evaluator, "groups", None)
         places = np.argsort(order) if stop == evaluator.count else np.arange(stop)

@@ -49,7 +49,7 @@ class GrowingVolume:
         if self._reference is None:
             self._fix(history)
         else:
-            newest = comparable(self._space, history.last)
+            newest = comparable(self._space, history.since(len(history) - 1))
             self._front = np.vstack([self._front, newest])
             self._front = self._front[nondominated(self._front)]
         self._tell_volume(len(history))

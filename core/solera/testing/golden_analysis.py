@@ -140,13 +140,17 @@ Adapter = Callable[[AnalysisCase, Findings], None]
 
 #: By kind, the adapters that know cases of it, ``"module:function"``; the first that does not refuse runs the case.
 ADAPTERS: dict[str, tuple[str, ...]] = {
+    "eval_noise": ("solera.testing.golden_noise:run_pareto", "solera.testing.golden_noise:run_bootstrap"),
+    "map_bayesian": ("solera.testing.golden_map:run_bayesian",),
+    "map_nsga3": ("solera.testing.golden_map:run_nsga3",),
+    "map_surrogate": ("solera.testing.golden_map:run_surrogate",),
     "symmetry": ("solera.testing.golden_alignment:run_symmetry",),
 }
 
-#: Kinds of analysis for which there is no probe; their cases are reported by name.
+#: Kinds of analysis; cases of those for which there is no probe are reported by name.
 KINDS = (
-    "eval_noise", "function_space", "hessian", "importance", "intrinsic_dim", "landscape", "llc", "scaling_law",
-    "sharpness", "similarity", "symmetry",
+    "eval_noise", "function_space", "hessian", "importance", "intrinsic_dim", "landscape", "llc", "map_bayesian",
+    "map_nsga3", "map_surrogate", "scaling_law", "sharpness", "similarity", "symmetry",
 )  # fmt: skip
 
 

@@ -119,3 +119,12 @@ def test_lanes_that_differ_or_share_a_network_are_refused(build):
         Lanes([one, build("ABC", shared=one.network)])
     with pytest.raises(InputError, match="the same tasks"):
         Lanes([one, build("ABC", tasks=2)])
+
+
+def test_objectives_that_are_the_same_are_refused(build):
+    over = build("ABC", tasks=2)
+    over.measures[1].evaluator._x = over.measures[0].evaluator._x
+    with pytest.raises(
+        InputError, match=r"as-is\.cross_entropy and reversed\.cross_entropy are the same at all 6 points"
+    ):
+        explore(over, Doubling(), run="r", seed=Seed(3), context=QuietContext())

@@ -3,6 +3,7 @@
 import itertools
 import json
 import math
+import time
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from solera.errors import InputError
-from solera.landscapes.pareto import contributions, hypervolume, membership, nondominated
+from solera.landscapes.pareto import contributions, hypervolume, membership, nondominated, ranks
 from solera.tasks.scores import Column, Score, aggregate
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "pareto.json").read_text())
@@ -43,6 +44,58 @@ def test_counted_by_unit_cubes(points):
     for i, lost in enumerate(contributions(points, reference)):
         rest = points[:i] + points[i + 1 :]
         assert lost == pytest.approx(covered(points, reference) - covered(rest, reference), abs=1e-9)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 5).flatmap(lambda m: st.lists(st.tuples(*[st.integers(0, 5)] * m), max_size=25)))
+def test_ranks_are_the_fronts_that_can_be_taken_off(points):
+    def beats(q, p):
+        return q != p and all(a <= b for a, b in zip(q, p, strict=True))
+
+    left, level, want = list(range(len(points))), 0, [0] * len(points)
+    while left:
+        front = [i for i in left if not any(beats(points[j], points[i]) for j in left)]
+        for i in front:
+            want[i] = level
+        left, level = [i for i in left if i not in front], level + 1
+    table = np.array(points, dtype=float) if points else np.empty((0, 2))
+    assert ranks(table).tolist() == want
+    assert nondominated(table).tolist() == [level == 0 for level in want]
+
+
+@pytest.mark.parametrize("m", [2, 3, 4, 5])
+def test_volume_by_inclusion_and_exclusion(m):
+    points, corner = np.random.default_rng(m).random((9, m)), np.full(m, 1.1)
+    total = 0.0
+    for k in range(1, 10):
+        for some in itertools.combinations(range(9), k):
+            total -= (-1) ** k * float(np.prod(corner - points[list(some)].max(axis=0)))
+    assert hypervolume(points, corner) == pytest.approx(total, rel=1e-10)
+
+
+def hundred_thousand(m: int) -> list[np.ndarray]:
+    """Draws, a front of nothing but front, and one chain."""
+    generator = np.random.default_rng(m)
+    sphere = -np.abs(generator.standard_normal((100_000, m)))
+    line = np.linspace(0, 1, 100_000)
+    along = np.stack([line] * (m - 1) + [1 - line if m == 2 else line], axis=1)
+    return [generator.random((100_000, m)), sphere / np.linalg.norm(sphere, axis=1, keepdims=True), along]
+
+
+@pytest.mark.parametrize("points", hundred_thousand(2), ids=["draws", "sphere", "line"])
+def test_full_ranks_of_a_hundred_thousand_points_within_a_second(points):
+    began = time.process_time()
+    found = ranks(points)
+    assert time.process_time() - began < 1
+    assert (found >= 0).all()
+
+
+@pytest.mark.parametrize("points", hundred_thousand(3), ids=["draws", "sphere", "line"])
+def test_the_front_of_a_hundred_thousand_points_with_three_objectives_within_a_second(points):
+    began = time.process_time()
+    found = nondominated(points)
+    assert time.process_time() - began < 1
+    assert found.any()
 
 
 def test_nan_is_on_no_front_and_covers_nothing():

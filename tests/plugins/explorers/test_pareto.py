@@ -24,13 +24,15 @@ def score(coords) -> tuple[float, ...]:
     return ((a - 1) ** 2 + 0.3 * b, a, 1 - (b - 1) ** 2 - 0.3 * a)
 
 
-def search(explorer, space=SPACE, n=1, seed=Seed(5), rows=(), fresh=None, broken=()):
-    """Ask to the end; with ``fresh`` a new explorer takes over at every point, as after a kill."""
+def search(explorer, space=SPACE, seed=Seed(5), rows=(), fresh=None, broken=()):
+    """Ask to the end, round by round; with ``fresh`` a new explorer takes over at every round, as after a kill."""
     coords = [coord for coord, _ in rows]
     values = [value for _, value in rows]
     while True:
-        history = History(np.array(coords).reshape(-1, 2), np.array(values).reshape(-1, 3))
-        asks = (fresh() if fresh else explorer).ask(space, history, n, seed)
+        one = fresh() if fresh else explorer
+        start, size = one.plan(space).round_at(len(coords))
+        history = History(np.array(coords[:start]).reshape(-1, 2), np.array(values[:start]).reshape(-1, 3))
+        asks = one.ask(space, history, size, seed)[len(coords) - start :]
         if not asks:
             return list(zip(coords, values, strict=True))
         for ask in asks:
@@ -51,7 +53,7 @@ def test_without_named_models_the_first_generation_is_the_yardstick():
     assert Pareto(points=10).plan(bare).initial == 10
 
 
-@pytest.mark.parametrize(("sampler", "points"), [("nsga2", 70), ("tpe", 40), ("random", 40), ("gp", 13)])
+@pytest.mark.parametrize(("sampler", "points"), [("nsga2", 70), ("nsga3", 70), ("tpe", 30), ("random", 40), ("gp", 13)])
 def test_a_resumed_search_asks_the_same_bit_for_bit(sampler, points):
     whole = search(Pareto(sampler=sampler, points=points), broken=(5, 27))
     assert len(whole) == points
@@ -67,9 +69,33 @@ def test_a_fresh_explorer_at_every_point_asks_the_same():
 
 
 def test_batches_repeat_too_and_the_seed_matters():
-    whole = search(Pareto(points=45), n=5)
-    assert search(Pareto(points=45), n=5, rows=whole[:20]) == whole
-    assert search(Pareto(points=45), n=5, seed=Seed(6)) != whole
+    whole = search(Pareto(points=25, sampler="tpe", batch=5))
+    assert search(Pareto(points=25, sampler="tpe", batch=5), rows=whole[:18]) == whole
+    assert search(Pareto(points=25, sampler="tpe", batch=5), seed=Seed(6)) != whole
+
+
+def test_choices_and_whole_numbers_are_searched_too():
+    coords = (Coord("a", 0, 2, kind="choice", choices=("x", "y", "z")), Coord("b", 1, 4, kind="whole"))
+    space = Space(coords, COLUMNS, {}, (0, 2))
+    for sampler in ("nsga2", "tpe"):
+        found = search(Pareto(points=24, population=8, sampler=sampler), space)
+        assert {at[0] for at, _ in found} <= {0, 1, 2}
+        assert {at[1] for at, _ in found} <= {1, 2, 3, 4}
+        assert len({at for at, _ in found}) > 5
+
+
+def test_making_a_study_anew_costs_in_proportion_to_its_points(monkeypatch):
+    import optuna
+
+    calls = []
+    add = optuna.Study.add_trial
+    monkeypatch.setattr(optuna.Study, "add_trial", lambda self, trial: calls.append(1) or add(self, trial))
+    monkeypatch.setattr(optuna.Study, "ask", lambda self, *a, ask=optuna.Study.ask: calls.append(9) or ask(self, *a))
+    generator = np.random.default_rng(0)
+    coords = generator.random((400, 2))
+    history = History(coords, np.array([score(at) for at in coords]))
+    Pareto(points=1000, sampler="tpe").ask(SPACE, history, 1, Seed(0))
+    assert calls == [1] * 400 + [9]
 
 
 def test_one_explorer_may_serve_two_searches_in_turn():
@@ -83,11 +109,11 @@ def zdt1(sampler: Sampler, points: int, seed: int) -> float:
     """Hypervolume reached on ZDT1 in six dimensions (Zitzler, Deb & Thiele 2000); the whole front covers 8.47."""
     space = Space(tuple(Coord(f"x{i}", 0, 1) for i in range(6)), COLUMNS[::2], {}, (0, 1))
     explorer, coords, values = Pareto(sampler=sampler, points=points), np.empty((0, 6)), np.empty((0, 2))
-    for _ in range(points):
-        (ask,) = explorer.ask(space, History(coords, values), 1, Seed(seed))
-        first, g = ask.coords[0], 1 + 9 * np.mean(ask.coords[1:])
-        coords = np.vstack([coords, ask.coords])
-        values = np.vstack([values, (first, -g * (1 - np.sqrt(first / g)))])
+    while len(coords) < points:
+        for ask in explorer.ask(space, History(coords, values), explorer.plan(space).rounds[0], Seed(seed)):
+            first, g = ask.coords[0], 1 + 9 * np.mean(ask.coords[1:])
+            coords = np.vstack([coords, ask.coords])
+            values = np.vstack([values, (first, -g * (1 - np.sqrt(first / g)))])
     return hypervolume(space.minimised(values), (1.1, 8))
 
 
