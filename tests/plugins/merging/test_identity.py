@@ -51,11 +51,14 @@ IDENTITY: dict[str, dict[str, Any]] = {
 
 #: Why some do not.
 OTHERWISE = {
+    "ama": "a share of the base is mixed in",
     "batchnorm": "its running statistics are those of the data",
     "darex_q": "what survives is divided by what the data say",
     "iso_c": "singular values become their mean",
     "iso_cts": "singular values become their mean",
+    "half_reset": "half of the matrices go back to the base",
     "pcb": "magnitudes are clipped at both ends",
+    "shared_layers": "one block stands for others",
     "tall_mask": "it gives the sum where the mask is",
     "tsv_m": "each task keeps its share of the directions alone",
     "wudi": "it begins at the sum of the changes",
