@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from solera.extend.example import Example as Example
     from solera.extend.example import ExampleFolder as ExampleFolder
     from solera.extend.manifest import API_VERSION as API_VERSION
+    from solera.families.coords import Coord as Coord
     from solera.landscapes import front_search as front_search
     from solera.landscapes import genetic as genetic
     from solera.landscapes import map_published as map_published
@@ -44,6 +45,10 @@ if TYPE_CHECKING:
     from solera.landscapes.explorer import Remarks as Remarks
     from solera.landscapes.explorer import Slope as Slope
     from solera.landscapes.explorer import Space as Space
+    from solera.landscapes.interpolation import Interpolation as Interpolation
+    from solera.landscapes.interpolation import error_kind as error_kind
+    from solera.landscapes.interpolation import errors_of as errors_of
+    from solera.landscapes.traces import ValueTraces as ValueTraces
     from solera.methods import anchoring as anchoring
     from solera.methods import bricks as bricks
     from solera.methods.coefficients import block_ratios as block_ratios
@@ -64,6 +69,8 @@ if TYPE_CHECKING:
     from solera.models.architecture import Architecture as Architecture
     from solera.params import Param as Param
     from solera.params import Var as Var
+    from solera.runs.picture import Picture as Picture
+    from solera.runs.picture import on_cells as on_cells
     from solera.seeds import Seed as Seed
     from solera.tasks.classification import ClassificationTask as ClassificationTask
     from solera.tasks.language import LanguageTask as LanguageTask
@@ -96,6 +103,9 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "solera.landscapes.explorer": (
         "Ask", "Chooses", "Explorer", "Extent", "History", "Remark", "Remarks", "Slope", "Space",
     ),
+    "solera.families.coords": ("Coord",),
+    "solera.landscapes.interpolation": ("Interpolation", "error_kind", "errors_of"),
+    "solera.landscapes.traces": ("ValueTraces",),
     "solera.methods": ("anchoring", "bricks"),
     "solera.methods.coefficients": ("block_ratios", "pairwise_grid", "simplex_draws"),
     "solera.methods.darex": ("chosen_q", "darex_q", "output_change", "q_grid"),
@@ -103,6 +113,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "solera.methods.spec": ("HeldPasses", "MethodSpec", "Passes", "Piece", "StatisticPasses", "method"),
     "solera.models.architecture": ("Architecture",),
     "solera.params": ("Param", "Var"),
+    "solera.runs.picture": ("Picture", "on_cells"),
     "solera.seeds": ("Seed",),
     "solera.tasks.classification": ("ClassificationTask",),
     "solera.tasks.language": ("LanguageTask",),

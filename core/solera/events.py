@@ -128,6 +128,7 @@ class PointScored(Event):
         label: A name, when the point is a named model (``"base"``, ``"rotated"``).
         seconds: What it cost, wall time.
         samples: Per-sample values of each column that keeps them (float32 arrays), not shown in plain form.
+        trace: Numbers that scores between points are interpolated from (one float32 array), not shown in plain form.
     """
 
     KIND: ClassVar[str] = "point"
@@ -143,6 +144,7 @@ class PointScored(Event):
     label: str = ""
     seconds: float = 0.0
     samples: tuple[Any, ...] | None = field(default=None, compare=False, repr=False)
+    trace: Any = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,6 +164,34 @@ class Indicator(Event):
     name: str
     index: int
     value: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PictureDrawn(Event):
+    """A run's points were interpolated to a whole picture; the newest replaces those before it.
+
+    Attributes:
+        run: The run.
+        index: After how many points of the search.
+        nodes: Evaluated nodes along each coordinate.
+        axes: The coordinates of its cells, per coordinate.
+        held_out: Which points of the search the interpolation did not see, counted from 0.
+        errors: What it was wrong by at those, one row per point: relative for losses, absolute for fractions; infinite
+            where it gave a number and there was none.
+        sampled: For each column whether numbers per sample were interpolated, not the score itself.
+        values: float32 array of shape (columns, *cells), not shown in plain form; NaN where it is unknown.
+    """
+
+    KIND: ClassVar[str] = "picture"
+
+    run: str
+    index: int
+    nodes: tuple[int, ...]
+    axes: tuple[tuple[float, ...], ...]
+    held_out: tuple[int, ...]
+    errors: tuple[tuple[float, ...], ...]
+    sampled: tuple[bool, ...]
+    values: Any = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,16 +231,16 @@ class RunEnded(Event):
 EVENTS: dict[str, type[Event]] = {
     cls.KIND: cls
     for cls in (
-        JobChanged, Progress, Logged, RunStarted, PointScored, Indicator, ArtifactMade, RunEnded,
+        JobChanged, Progress, Logged, RunStarted, PointScored, Indicator, PictureDrawn, ArtifactMade, RunEnded,
     )
 }  # fmt: skip
 
 
 def to_plain(event: Event) -> dict[str, Any]:
-    """An event as JSON-ready data: ``{"event": kind, "v": version, ...fields}``; arrays of samples are left out."""
+    """An event as JSON-ready data: ``{"event": kind, "v": version, ...fields}``; arrays are left out."""
     plain: dict[str, Any] = {"event": event.KIND, "v": event.VERSION}
     for item in dataclasses.fields(event):
-        if item.name != "samples":
+        if not (item.name in ("samples", "trace") or (isinstance(event, PictureDrawn) and item.name == "values")):
             value = getattr(event, item.name)
             plain[item.name] = list(value) if isinstance(value, tuple) else value
     return plain

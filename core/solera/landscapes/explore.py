@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from solera.context import Context
 from solera.errors import InputError
-from solera.events import Indicator, Logged, Phase, PointScored
+from solera.events import Indicator, Logged, Phase, PictureDrawn, PointScored
 from solera.families.family import Family
-from solera.landscapes.explorer import Ask, Chooses, Explorer, Extent, History, Remarks, Space
+from solera.landscapes.explorer import Ask, Chooses, DrawsPictures, Explorer, Extent, History, Remarks, Space
 from solera.landscapes.landscape import Landscape
 from solera.landscapes.lanes import Lanes, Scored
 from solera.landscapes.objectives import refuse_equal_objectives
@@ -92,8 +92,12 @@ def explore(
     total = _total(explorer, extent, budget)
     if extent.slopes:
         lanes = Lanes([landscape])  # a gradient is taken in the network of the point before
+    for each in lanes.landscapes:
+        each.traced = bool(extent.picture)
     past = _Past(space, history or History.empty(space), landscape, context, extent.slopes)
     tell = _Teller(landscape.family, run, context, keep_samples or extent.partial)
+    if landscape.traced and landscape.traces.too_wide and not len(past):
+        tell.log("The tasks have too many samples to keep numbers of each; the scores themselves are interpolated.")
     volume = GrowingVolume(space, extent.initial, past.history, run, context)
     if extent.slopes:
         _mend(explorer, landscape, space, past, seed, tell)
@@ -101,14 +105,16 @@ def explore(
     while len(past) < total:
         asks, last = _next(explorer, space, past.history, total, extent, seed)
         for ask, scored in zip(asks, lanes.score(asks, context), strict=True):
-            tell.point(ask, scored, past.told, "search")
-            past.add(ask, scored.scores)
+            trace = landscape.traces.of(scored.scores) if landscape.traced else None
+            tell.point(ask, scored, past.told, "search", trace)
+            past.add(ask, scored.scores, trace)
             if ask.slope is not None:
                 past.note(len(past) - 1, tell.slope(landscape, ask, space, len(past), seed))
             volume.grow(past.history)
             tell.remark(explorer, space, past.history)
             context.progress(len(past), total, "points", explorer.name)
         refuse_equal_objectives(space, past.history)
+        tell.picture(explorer, space, past.history, seed)
         if last:
             break
     found = line_barriers(space, past.history) if landscape.family.kind == "line" else {}
@@ -196,8 +202,11 @@ class _Teller:
         self._family = family
         self._run = run
         self._keep_samples = keep_samples
+        self._pictured = 0
 
-    def point(self, ask: Ask, scored: Scored, index: int, phase: Phase) -> None:
+    def point(
+        self, ask: Ask, scored: Scored, index: int, phase: Phase, trace: NDArray[np.float32] | None = None
+    ) -> None:
         for event in scored.said:
             self.context.emit(event)
         scores = scored.scores
@@ -215,6 +224,7 @@ class _Teller:
                 label=self._family.label_at(ask.coords),
                 seconds=scored.seconds,
                 samples=tuple(score.samples for score in scores) if self._keep_samples else None,
+                trace=trace,
             )
         )
 
@@ -228,6 +238,29 @@ class _Teller:
 
     def indicator(self, name: str, index: int, value: float) -> None:
         self.context.emit(Indicator(job=self.context.job, run=self._run, name=name, index=index, value=value))
+
+    def picture(self, explorer: Explorer, space: Space, history: History, seed: Seed) -> None:
+        """Tell the explorer's newest picture, once."""
+        drawn = explorer.picture(space, history, seed) if isinstance(explorer, DrawsPictures) else None
+        if drawn is None or drawn.index == self._pictured:
+            return
+        self._pictured = drawn.index
+        rows = {tuple(at): row for row, at in reversed(list(enumerate(history.coords.tolist())))}
+        self.context.emit(
+            PictureDrawn(
+                job=self.context.job,
+                run=self._run,
+                index=drawn.index,
+                nodes=drawn.nodes,
+                axes=tuple(tuple(axis.tolist()) for axis in drawn.axes),
+                held_out=tuple(rows[tuple(at)] for at in drawn.held_out.tolist()),
+                errors=tuple(tuple(row) for row in drawn.errors.tolist()),
+                sampled=drawn.sampled,
+                values=drawn.values.astype(np.float32),
+            )
+        )
+        for column, largest in zip(space.columns, drawn.largest, strict=True):
+            self.indicator(f"held_out:{column.name}", drawn.index, float(largest))
 
     def remark(self, explorer: Explorer, space: Space, history: History, *, again: bool = False) -> None:
         """What the explorer says of the newest point; ``again`` where a run may lack its numbers."""
@@ -255,6 +288,11 @@ class _Past:
         self._coords, self._values = np.array(start.coords), np.array(start.values)
         full = np.broadcast_to(np.array(space.counts or (0,) * len(space.columns), dtype=np.int64), wanted[1])
         self._counts = np.array(full if start.counts is None else start.counts)
+        self._traces: NDArray[np.float32] | None = None
+        if landscape.traced:
+            self._traces = np.full((len(start), landscape.traces.width), np.nan, dtype=np.float32)
+            if start.traces is not None:
+                self._traces[:] = start.traces
         self._count = len(start)
         self._landscape, self._context = landscape, context
         self._wide = len(space.coords) + 1 if slopes else 0
@@ -284,21 +322,27 @@ class _Past:
     def history(self) -> History:
         n = self._count
         slopes = self.slopes[:n] if self._slopes else None
-        return History(self._coords[:n], self._values[:n], tuple(self.reported), self._paired, self._counts[:n], slopes)
+        traces = None if self._traces is None else self._traces[:n]
+        told = tuple(self.reported)
+        return History(self._coords[:n], self._values[:n], told, self._paired, self._counts[:n], slopes, traces)
 
     def _paired(self, row: int, other: int, columns: tuple[int, ...]) -> Difference:
         """Compare two points; one that is not remembered is scored again, with the same bytes."""
         a, b = (self._landscape.evaluate(self._coords[i].tolist(), self._context) for i in (row, other))
         return self._landscape.difference(a, b, columns)
 
-    def add(self, ask: Ask, scores: Sequence[Score]) -> None:
+    def add(self, ask: Ask, scores: Sequence[Score], trace: NDArray[np.float32] | None = None) -> None:
         if self._count == len(self._coords):
             more = max(self._count, 64)
             self._coords = np.vstack([self._coords, np.empty((more, self._coords.shape[1]))])
             self._values = np.vstack([self._values, np.empty((more, self._values.shape[1]))])
             self._counts = np.vstack([self._counts, np.empty((more, self._values.shape[1]), dtype=np.int64)])
             self.slopes = np.vstack([self.slopes, np.full((more, self._wide), np.nan)])
+            if self._traces is not None:
+                self._traces = np.vstack([self._traces, np.empty((more, self._traces.shape[1]), dtype=np.float32)])
         self._coords[self._count] = ask.coords
         self._values[self._count] = [score.value for score in scores]
         self._counts[self._count] = [score.count for score in scores]
+        if self._traces is not None:
+            self._traces[self._count] = np.nan if trace is None else trace
         self._count += 1

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from solera.families.coords import Coord
+from solera.landscapes.traces import Traces
+from solera.runs.picture import Picture
 from solera.seeds import Seed
 from solera.tasks.scores import Column, Difference, metric
 
@@ -32,6 +34,7 @@ class Space:
         counts: Samples scored for each column at most: the split's, or fewer in a preview. Empty if not known.
         kind: The kind of family: ``"line"``, ``"subset"``; empty if nobody says.
         no_slopes: Why no gradient can be had here; empty if one can.
+        traces: How scores follow from the traces of a history; None if its points have none.
     """
 
     coords: tuple[Coord, ...]
@@ -42,6 +45,7 @@ class Space:
     counts: tuple[int, ...] = ()
     kind: str = ""
     no_slopes: str = "nobody computes gradients here"
+    traces: Traces | None = None
 
     def minimised(self, values: ArrayLike) -> NDArray[np.float64]:
         """The objectives, turned so that smaller is better.
@@ -73,6 +77,8 @@ class Extent:
         partial: Whether points may be asked for on part of the samples (:attr:`Ask.samples`); the per-sample values are
             then kept in the run, so that what was scored once is not scored again.
         slopes: Whether it asks for gradients.
+        picture: Cells along each coordinate of the interpolated pictures it draws (see :class:`DrawsPictures`); empty
+            if it draws none. The points of its history then have traces.
     """
 
     total: int | None = None
@@ -82,6 +88,7 @@ class Extent:
     rounds: tuple[int, ...] = (1,)
     partial: bool = False
     slopes: bool = False
+    picture: tuple[int, ...] = ()
 
     def round_at(self, scored: int) -> tuple[int, int]:
         """The round that the next point belongs to: how many points come before it, and how many it has."""
@@ -141,6 +148,7 @@ class History:
         counts: Shape (n, number of columns), int64: samples behind each value; None if all points were scored on all.
         slopes: Shape (n, number of coordinates + 1), float64: the gradients that were asked for, that of the logits'
             scale last; NaN where none was. None if the explorer asks for none.
+        traces: What :attr:`Space.traces` reads, shape (n, width), float32; None if none were kept.
     """
 
     coords: NDArray[np.float64]
@@ -149,18 +157,23 @@ class History:
     paired: Paired | None = None
     counts: NDArray[np.int64] | None = None
     slopes: NDArray[np.float64] | None = None
+    traces: NDArray[np.float32] | None = None
 
     def until(self, n: int) -> History:
         """The first ``n`` points."""
         counts = None if self.counts is None else self.counts[:n]
         slopes = None if self.slopes is None else self.slopes[:n]
-        return replace(self, coords=self.coords[:n], values=self.values[:n], counts=counts, slopes=slopes)
+        traces = None if self.traces is None else self.traces[:n]
+        coords, values = self.coords[:n], self.values[:n]
+        return replace(self, coords=coords, values=values, counts=counts, slopes=slopes, traces=traces)
 
     def since(self, n: int) -> History:
         """All but the first ``n`` points; they cannot be compared pairwise any more."""
         counts = None if self.counts is None else self.counts[n:]
         slopes = None if self.slopes is None else self.slopes[n:]
-        return replace(self, coords=self.coords[n:], values=self.values[n:], counts=counts, slopes=slopes, paired=None)
+        traces = None if self.traces is None else self.traces[n:]
+        coords, values = self.coords[n:], self.values[n:]
+        return replace(self, coords=coords, values=values, counts=counts, slopes=slopes, paired=None, traces=traces)
 
     def whole(self, space: Space) -> NDArray[np.bool_]:
         """Which points have a value for every objective that rests on as many samples as any has, shape (n,).
@@ -259,5 +272,17 @@ class Explorer(Protocol):
 
         Returns:
             The points; empty when there is nothing left to ask.
+        """
+        ...
+
+
+@runtime_checkable
+class DrawsPictures(Protocol):
+    """An explorer that interpolates between the points it asked for."""
+
+    def picture(self, space: Space, history: History, seed: Seed) -> Picture | None:
+        """The finest picture that this history allows, with its held-out errors; None before the first.
+
+        Cheap where the history allows no other picture than on the last call.
         """
         ...

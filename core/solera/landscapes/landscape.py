@@ -20,7 +20,10 @@ from solera.families.family import Family
 from solera.landscapes.explorer import Slope, Space
 from solera.landscapes.portions import Portions
 from solera.landscapes.slopes import obstacle, slope_at
+from solera.landscapes.traces import TaskTraces
 from solera.seeds import Seed
+from solera.tasks.forward import ScoresLogits
+from solera.tasks.inference import network_forward
 from solera.tasks.means import mean_difference
 from solera.tasks.scores import Column, Difference, Score, Split
 from solera.tasks.task import Evaluator, Task
@@ -89,6 +92,9 @@ class Landscape:
         if not names or len(set(names)) < len(names):
             twice = sorted({name for name, split in names if names.count((name, split)) > 1})
             raise InputError(f"A landscape needs tasks that differ; got {', '.join(twice) or 'none'}.", twice=twice)
+        self.traces = TaskTraces(self.measures)
+        #: Whether scores carry what pictures are interpolated from.
+        self.traced = False
         self._materialiser = materialiser
         self._derivative = derivative
         self._memo: OrderedDict[tuple[float, ...], tuple[Score, ...]] = OrderedDict()
@@ -120,7 +126,8 @@ class Landscape:
         paired = all(measure.task.yields != "aggregate" for measure in self.measures if measure.task.name in tasks)
         why = NO_DERIVATIVE if self._derivative is None else obstacle(self._scorers(tasks))
         family = self.family
-        return Space(family.coords, self.columns, dict(family.labels), places, paired, counts, family.kind, why)
+        labels = dict(family.labels)
+        return Space(family.coords, self.columns, labels, places, paired, counts, family.kind, why, self.traces)
 
     def slope(
         self, coords: Sequence[float], slope: Slope, space: Space, seed: Seed, context: Context
@@ -216,7 +223,15 @@ class Landscape:
             self._materialiser.at(self.family.numbers(coords), self.network.flat)
             if samples or self.portions.knows(coords):
                 return self.portions.score(coords, n, self.network, context)
-            return tuple(score for measure in self.measures for score in measure.evaluator(self.network, context))
+            return tuple(score for measure in self.measures for score in self._measured(measure, context))
+
+    def _measured(self, measure: Measure, context: Context) -> tuple[Score, ...]:
+        evaluator = measure.evaluator
+        if not (self.traced and isinstance(evaluator, ScoresLogits)):
+            return evaluator(self.network, context)
+        examples = evaluator.examples()
+        forward = network_forward(self.network, examples.inputs, examples.chunk, measure.task.name)
+        return evaluator.score(forward, examples.chunk, context, traced=True)
 
     def remember(self, coords: Sequence[float], scores: tuple[Score, ...]) -> None:
         """Keep what a point scored on all samples, here or on another device."""
@@ -230,4 +245,5 @@ class Landscape:
 
 
 def _nbytes(scores: tuple[Score, ...]) -> int:
-    return sum(256 + (0 if score.samples is None else score.samples.nbytes) for score in scores)
+    kept = (held for score in scores for held in (score.samples, score.trace) if held is not None)
+    return 256 * len(scores) + sum(held.nbytes for held in kept)

@@ -7,6 +7,7 @@ refuses them.
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import time
@@ -166,6 +167,12 @@ class Table:
         """Of its elements."""
         dtype: np.dtype[Any] = self._dataset.dtype
         return dtype
+
+    @property
+    def row_bytes(self) -> int:
+        """Of one row, at least 1."""
+        size: int = self.dtype.itemsize * math.prod(self._dataset.shape[1:])
+        return max(1, size)
 
     def append(self, rows: NDArray[Any]) -> None:
         """Add rows, shape (n, ...)."""

@@ -47,6 +47,8 @@ class RunHeader:
         shape: Shape of the grid the points fill; empty if they fill none.
         keep_samples: Whether per-sample values are stored.
         labels: Named models at coordinates: ``{"base": [0.0, 0.0]}``.
+        trace: Numbers per point that pictures are interpolated from; 0 if none are stored.
+        picture: Cells along each coordinate of the interpolated pictures; empty if none are drawn.
     """
 
     id: str = field(default_factory=new_run_id)
@@ -61,6 +63,8 @@ class RunHeader:
     shape: tuple[int, ...] = ()
     keep_samples: bool = False
     labels: dict[str, Sequence[float]] = field(default_factory=dict)
+    trace: int = 0
+    picture: tuple[int, ...] = ()
 
     @property
     def coord_names(self) -> tuple[str, ...]:
@@ -81,6 +85,7 @@ class RunHeader:
         """JSON-ready, with the format's version."""
         plain = asdict(self)
         plain["coords"], plain["columns"], plain["shape"] = list(self.coords), list(self.columns), list(self.shape)
+        plain["picture"] = list(self.picture)
         plain["labels"] = {name: list(at) for name, at in self.labels.items()}
         return {"format": FORMAT, **plain}
 
@@ -99,7 +104,7 @@ class RunHeader:
             )
         known = {item.name for item in fields(RunHeader)}
         values = {key: value for key, value in plain.items() if key in known}
-        for key in ("coords", "columns", "shape"):
+        for key in ("coords", "columns", "shape", "picture"):
             values[key] = tuple(values.get(key, ()))
         try:
             return RunHeader(**values)

@@ -10,12 +10,15 @@ The root group is a plain netCDF-4 table with named dimensions, so xarray opens 
 
 The group ``solera`` holds what a table cannot: ``header`` (JSON), ``text`` (bytes that the other tables point into by
 offset and length), ``labels``, ``indicators``, ``events`` (everything else that was said, as JSON), and, when samples
-are kept, ``samples`` (one long row of float32) with ``sample_ends``, shape (point, column).
+are kept, ``samples`` (one long row of float32) with ``sample_ends``, shape (point, column). A run that interpolates has
+``trace`` (float32, one row per point, NaN for points without) and ``pictures`` (float32, columns x cells, one row per
+event of the kind ``picture``).
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -32,6 +35,7 @@ HEADER, TEXT, LABELS, INDICATORS, EVENTS = (
     f"solera/{name}" for name in ("header", "text", "labels", "indicators", "events")
 )
 SAMPLES, SAMPLE_ENDS = "solera/samples", "solera/sample_ends"
+TRACE, PICTURES = "solera/trace", "solera/pictures"
 
 TEXT_FIELDS = [("at", "i8"), ("length", "i4")]
 LABEL_ROW = np.dtype([("point", "i8"), *TEXT_FIELDS])
@@ -39,6 +43,7 @@ INDICATOR_ROW = np.dtype([("index", "i8"), ("value", "f8"), *TEXT_FIELDS])
 EVENT_ROW = np.dtype([("time", "f8"), ("kind", "S16"), *TEXT_FIELDS])
 
 _SMALL_RUN = 4096
+_TRACE_CHUNK = 2**18  # bytes
 
 
 def create_tables(file: H5File, header: RunHeader) -> None:
@@ -87,6 +92,10 @@ def _create_texts(file: H5File, header: RunHeader, *, small: bool) -> None:
     if header.stores_samples:
         file.create(SAMPLES, "f4", chunk=16384 if small else 262144)
         file.create(SAMPLE_ENDS, "i8", [len(header.columns)], chunk=256 if small else 2048)
+    if header.trace:
+        file.create(TRACE, "f4", [header.trace], chunk=max(1, _TRACE_CHUNK // (4 * header.trace)))
+    if header.picture:
+        file.create(PICTURES, "f4", [len(header.columns), math.prod(header.picture)], chunk=1)
 
 
 def point_tables(header: RunHeader) -> tuple[str, ...]:
@@ -96,12 +105,15 @@ def point_tables(header: RunHeader) -> tuple[str, ...]:
     names += [SCORE, STDERR, COUNT] * bool(header.columns)
     names += [CELL] * bool(header.shape)
     names += [SAMPLE_ENDS] * header.stores_samples
+    names += [TRACE] * bool(header.trace)
     return (*names, POINT)
 
 
 def text_tables(header: RunHeader) -> tuple[str, ...]:
     """Names of the other tables, in the order in which they must reach the disk: what is pointed into comes first."""
-    return (TEXT, *([SAMPLES] * header.stores_samples), LABELS, INDICATORS, EVENTS)
+    return (
+        TEXT, *([SAMPLES] * header.stores_samples), *([PICTURES] * bool(header.picture)), LABELS, INDICATORS, EVENTS,
+    )  # fmt: skip
 
 
 def open_tables(file: H5File, header: RunHeader) -> dict[str, Table]:

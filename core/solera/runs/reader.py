@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from solera.errors import InputError, RunError
-from solera.events import Logged
+from solera.events import Logged, PictureDrawn
 from solera.runs import _h5, layout
 from solera.runs._h5 import H5File, Table
 from solera.runs.header import RunHeader
 from solera.runs.peek import live_state
+from solera.runs.picture import Picture, on_cells
 from solera.runs.points import PHASES, Points
 
 
@@ -124,6 +125,50 @@ class RunReader:
         for row, piece in zip(found, pieces, strict=True):
             row[: piece.size] = piece
         return found
+
+    def traces(self, start: int = 0) -> NDArray[np.float32]:
+        """What pictures are interpolated from: shape (n, ``header.trace``), of the points from ``start`` on.
+
+        Raises:
+            InputError: The run kept none.
+        """
+        if not self.header.trace:
+            raise InputError(f"Run '{self.header.id}' kept no traces; an explorer that interpolates has them.")
+        with self._lock:
+            file = _h5.open_to_read(self.path)
+            try:
+                return file.table(layout.TRACE).read(start, self.count)
+            finally:
+                file.close()
+
+    def picture(self) -> Picture | None:
+        """The newest interpolated picture, as of the last refresh; None if there is none yet."""
+        drawn = [said for said in self._said if said.get("event") == PictureDrawn.KIND]
+        if not drawn or not self.header.picture:
+            return None
+        said = drawn[-1]
+        with self._lock:
+            file = _h5.open_to_read(self.path)
+            try:
+                cells = file.table(layout.PICTURES).read(len(drawn) - 1, len(drawn))[0]
+            finally:
+                file.close()
+        points = self._points.rows(self._points.phase == "search").rows(slice(0, int(said["index"])))
+        axes = tuple(np.array(axis, dtype=np.float64) for axis in said["axes"])
+        held_out = np.array(said["held_out"], dtype=np.int64)
+        values = cells.astype(np.float64).reshape(len(cells), *(len(axis) for axis in axes))
+        evaluated, rows = on_cells(axes, points.coords)
+        values[:, evaluated] = points.values[rows].T  # as they were scored, not rounded
+        return Picture(
+            int(said["index"]),
+            tuple(said["nodes"]),
+            axes,
+            values,
+            evaluated,
+            points.coords[held_out],
+            np.array(said["errors"], dtype=np.float64).reshape(len(held_out), -1),
+            tuple(said["sampled"]),
+        )
 
     @property
     def indicators(self) -> tuple[str, ...]:

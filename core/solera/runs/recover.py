@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from solera.events import PictureDrawn
 from solera.locks import FileLock
 from solera.runs import _h5, layout
 from solera.runs._h5 import Table
 from solera.runs.header import RunHeader
 
-_ROWS = 1 << 16
+_BYTES = 1 << 22
 
 
 def recover(path: str | os.PathLike[str], *, locked: bool = False) -> Path:
@@ -65,14 +66,19 @@ def _copy(old: dict[str, Table], new: dict[str, Table], header: RunHeader) -> No
         last = old[layout.SAMPLE_ENDS].read(count - 1, count) if count else np.zeros((0, 0), dtype="i8")
         ends[layout.SAMPLES] = int(last.max()) if last.size else 0
     text = len(old[layout.TEXT])
+    if header.picture:  # a picture whose event was lost would be taken for the next one
+        events = old[layout.EVENTS].read()
+        kinds = events[_whole(events, text, count)]["kind"]
+        ends[layout.PICTURES] = int(np.count_nonzero(kinds == PictureDrawn.KIND.encode()))
     for name in old:
         if name in (layout.LABELS, layout.INDICATORS, layout.EVENTS):
             rows = old[name].read()
             new[name].append(rows[_whole(rows, text, count)])
         else:
             end = ends.get(name, len(old[name]))
-            for start in range(0, end, _ROWS):
-                new[name].append(old[name].read(start, min(start + _ROWS, end)))
+            step = max(1, _BYTES // old[name].row_bytes)
+            for start in range(0, end, step):
+                new[name].append(old[name].read(start, min(start + step, end)))
 
 
 def _whole(rows: NDArray[Any], text: int, count: int) -> NDArray[np.bool_]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from solera.events import Event, Indicator, PointScored, RunStarted, to_plain
+from solera.events import Event, Indicator, PictureDrawn, PointScored, RunStarted, to_plain
 from solera.runs import layout
 from solera.runs._h5 import H5File
 from solera.runs.header import RunHeader
@@ -52,6 +52,8 @@ class Store:
         rows[layout.EVENTS] = np.array(said, dtype=layout.EVENT_ROW)
         rows[layout.TEXT] = np.frombuffer(bytes(text), dtype="u1")
         self._text_end += len(text)
+        if self.header.picture:
+            rows[layout.PICTURES] = self._picture_rows([event for event in others if isinstance(event, PictureDrawn)])
         if points:
             rows |= self._point_rows(points)
         for name, table in self._tables.items():  # dicts keep order: what is pointed into comes first
@@ -95,7 +97,17 @@ class Store:
             rows[layout.CELL] = _matrix((point.cell or (-1,) * rank for point in points), n, "i4")
         if header.stores_samples:
             rows |= self._sample_rows(points)
+        if header.trace:
+            rows[layout.TRACE] = np.full((n, header.trace), np.nan, dtype="f4")
+            for row, point in zip(rows[layout.TRACE], points, strict=True):
+                if point.trace is not None:
+                    row[:] = point.trace
         return rows
+
+    def _picture_rows(self, drawn: Sequence[PictureDrawn]) -> NDArray[Any]:
+        columns = len(self.header.columns)
+        pieces = [np.asarray(event.values, dtype="f4").reshape(1, columns, -1) for event in drawn]
+        return np.concatenate(pieces) if pieces else np.empty((0, columns, 0), dtype="f4")
 
     def _sample_rows(self, points: Sequence[PointScored]) -> dict[str, NDArray[Any]]:
         nothing = np.empty(0, dtype="f4")

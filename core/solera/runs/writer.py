@@ -194,6 +194,8 @@ class RunWriter:
             sizes.append(("grid indices", len(event.cell), len(header.shape)))
         if event.samples is not None and header.stores_samples:
             sizes.append(("rows of samples", len(event.samples), len(header.columns)))
+        if event.trace is not None and header.trace:
+            sizes.append(("numbers in its trace", len(event.trace), header.trace))
         for what, got, wanted in sizes:
             if got != wanted:
                 raise RunError(f"Point {index} of run '{header.id}' has {got} {what}; the run has {wanted}.")

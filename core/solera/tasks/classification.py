@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,8 @@ from torch import Tensor, nn
 from solera.context import Context
 from solera.errors import InputError, TaskError
 from solera.tasks.examples import Examples
-from solera.tasks.inference import logits_in_chunks, sample_buffer, warn_not_finite
+from solera.tasks.forward import Forward, in_chunks, log_odds, mean_loss
+from solera.tasks.inference import network_forward, sample_buffer, warn_not_finite
 from solera.tasks.scores import Better, Column, Score, Split, aggregate, metric
 from solera.tasks.subset import stratified
 from solera.tasks.task import Yields
@@ -135,24 +137,44 @@ class ClassificationEvaluator:
         """The samples and their labels."""
         return Examples(self._x, self._y, self._chunk)
 
+    @property
+    def trace_width(self) -> int:
+        """Log-odds and lead of every sample (see :func:`solera.tasks.forward.log_odds`)."""
+        return 2 * self.count
+
     def __call__(self, network: nn.Module, context: Context) -> tuple[Score, ...]:
         """Score a network; see :class:`solera.tasks.task.Evaluator`."""
+        return self.score(network_forward(network, self._x, self._chunk, self.columns[0].task), self._chunk, context)
+
+    def score(self, forward: Forward, chunk: int, context: Context, *, traced: bool = False) -> tuple[Score, ...]:
+        """Score logits; see :class:`solera.tasks.forward.ScoresLogits`."""
         name = self.columns[0].task
-        values = sample_buffer(2, self.count, str(self._y.device))
+        values = sample_buffer(4 if traced else 2, self.count, str(self._y.device))
         with torch.inference_mode():
-            for where, logits in logits_in_chunks(network, self._x, self._chunk, name, context):
+            for where, logits in in_chunks(forward, self.count, chunk, context):
                 self._check(logits, where, name)
                 labels, logits = self._y[where], logits.float()
                 values[0, where] = F.cross_entropy(logits, labels, reduction="none")
                 values[1, where] = (logits.argmax(dim=1) == labels).float()
+                if traced:
+                    values[2, where], values[3, where] = log_odds(logits.clone(), labels)
             bad = values[0].isnan()
             values[1].masked_fill_(bad, torch.nan)  # argmax of NaN is an index like any other
         samples = values.cpu().numpy()
         if not self._warned and np.isnan(samples[0]).any():
             self._warned = True
             warn_not_finite(int(np.isnan(samples[0]).sum()), self.count, name, context)
-        by_metric: dict[str, NDArray[np.float32]] = dict(zip(_METRICS, samples, strict=True))
-        return tuple(aggregate(column, by_metric[column.metric]) for column in self.columns)
+        by_metric: dict[str, NDArray[np.float32]] = dict(zip(_METRICS, samples[:2], strict=True))
+        first, *rest = (aggregate(column, by_metric[column.metric]) for column in self.columns)
+        return (replace(first, trace=samples[2:].reshape(-1)) if traced else first, *rest)
+
+    def values(self, traces: NDArray[np.float32]) -> NDArray[np.float64]:
+        """What scores follow from traces; see :class:`solera.tasks.forward.ScoresLogits`."""
+        odds, lead = traces[:, : self.count], traces[:, self.count :]
+        found = {"cross_entropy": mean_loss(odds)}
+        right = (lead > 0).mean(axis=1, dtype=np.float64)
+        found["accuracy"] = np.where(np.isnan(lead).any(axis=1), np.nan, right)
+        return np.stack([found[column.metric] for column in self.columns], axis=1)
 
     def _check(self, logits: Tensor, where: slice, name: str) -> None:
         if logits.ndim != 2 or logits.shape[0] != where.stop - where.start:

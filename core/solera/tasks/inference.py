@@ -10,31 +10,25 @@ from torch import Tensor, nn
 from solera.context import Context
 from solera.errors import CapacityError, TaskError
 from solera.events import Logged
+from solera.tasks.forward import Forward, in_chunks
 
 
-def logits_in_chunks(
-    network: nn.Module, inputs: Tensor, chunk: int, task: str, context: Context
-) -> Iterator[tuple[slice, Tensor]]:
-    """The network's outputs, chunk by chunk.
+def network_forward(network: nn.Module, inputs: Tensor, chunk: int, task: str) -> Forward:
+    """Logits by calling a network.
 
     Args:
         network: In evaluation mode; called with one positional argument. An output with a ``logits`` attribute (as
             Hugging Face models give) is unwrapped.
         inputs: Shape (n, ...), any dtype; on the network's device.
-        chunk: Samples per call.
+        chunk: Samples per call, for sentences.
         task: The task's name, for sentences.
-        context: Asked before each chunk whether to stop.
 
-    Yields:
-        ``(where, logits)``: the slice of samples and the output, the network's own dtype and shape.
-
-    Raises:
-        TaskError: The network cannot take such inputs, or gives no tensor.
-        CapacityError: The device has not enough memory for a chunk.
+    Returns:
+        A function that raises TaskError where the network cannot take such inputs or gives no tensor, and CapacityError
+        where the device has not enough memory for a chunk.
     """
-    for start in range(0, inputs.shape[0], chunk):
-        context.check()
-        where = slice(start, min(start + chunk, inputs.shape[0]))
+
+    def forward(where: slice) -> Tensor:
         try:
             output = network(inputs[where])
         except torch.OutOfMemoryError as error:
@@ -56,7 +50,20 @@ def logits_in_chunks(
             raise TaskError(
                 f"The network gave a {type(logits).__name__} where task '{task}' needs a tensor of logits.", task=task
             )
-        yield where, logits
+        return logits
+
+    return forward
+
+
+def logits_in_chunks(
+    network: nn.Module, inputs: Tensor, chunk: int, task: str, context: Context
+) -> Iterator[tuple[slice, Tensor]]:
+    """The network's outputs, chunk by chunk; see :func:`network_forward` for arguments and errors.
+
+    Yields:
+        ``(where, logits)``: the slice of samples and the output, the network's own dtype and shape.
+    """
+    yield from in_chunks(network_forward(network, inputs, chunk, task), inputs.shape[0], chunk, context)
 
 
 def warn_not_finite(count: int, total: int, task: str, context: Context) -> None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from solera.context import Context
 from solera.errors import InputError, TaskError
 from solera.tasks.examples import Examples
-from solera.tasks.inference import logits_in_chunks, sample_buffer, warn_not_finite
+from solera.tasks.forward import Forward, in_chunks, log_odds, mean_loss
+from solera.tasks.inference import network_forward, sample_buffer, warn_not_finite
 from solera.tasks.scores import Better, Column, Score, Split, aggregate, metric
 from solera.tasks.subset import stratified
 from solera.tasks.task import Yields
@@ -141,22 +144,44 @@ class LanguageEvaluator:
         """The windows and the tokens that follow."""
         return Examples(self._inputs, self._targets, self._chunk)
 
+    @property
+    def trace_width(self) -> int:
+        """Log-odds of every token (see :func:`solera.tasks.forward.log_odds`)."""
+        return self._targets.numel()
+
     def __call__(self, network: nn.Module, context: Context) -> tuple[Score, ...]:
         """Score a network; see :class:`solera.tasks.task.Evaluator`."""
         name = self.columns[0].task
         self._check_vocabulary(network, name)
+        return self.score(network_forward(network, self._inputs, self._chunk, name), self._chunk, context)
+
+    def score(self, forward: Forward, chunk: int, context: Context, *, traced: bool = False) -> tuple[Score, ...]:
+        """Score logits; see :class:`solera.tasks.forward.ScoresLogits`."""
+        name = self.columns[0].task
         losses = sample_buffer(1, self.count, str(self._targets.device))[0]
+        odds = torch.empty(self._targets.shape if traced else (0,), device=self._targets.device)
         with torch.inference_mode():
-            for where, logits in logits_in_chunks(network, self._inputs, self._chunk, name, context):
+            for where, logits in in_chunks(forward, self.count, chunk, context):
                 targets = self._targets[where]
                 self._check(logits, targets, name)
-                flat = F.cross_entropy(logits.float().flatten(0, 1), targets.flatten(), reduction="none")
+                rows = logits.float().flatten(0, 1)
+                flat = F.cross_entropy(rows, targets.flatten(), reduction="none")
                 losses[where] = flat.view_as(targets).mean(dim=1)
+                if traced:
+                    odds[where] = log_odds(rows.clone(), targets.flatten())[0].view_as(targets)
         samples = losses.cpu().numpy()
         if not self._warned and np.isnan(samples).any():
             self._warned = True
             warn_not_finite(int(np.isnan(samples).sum()), self.count, name, context)
-        return tuple(aggregate(column, samples, self.groups) for column in self.columns)
+        first, *rest = (aggregate(column, samples, self.groups) for column in self.columns)
+        return (replace(first, trace=odds.cpu().numpy().reshape(-1)) if traced else first, *rest)
+
+    def values(self, traces: NDArray[np.float32]) -> NDArray[np.float64]:
+        """What scores follow from traces; see :class:`solera.tasks.forward.ScoresLogits`."""
+        losses = mean_loss(traces)  # windows are equally long
+        with np.errstate(over="ignore"):
+            found = {"loss": losses, "perplexity": np.exp(losses)}
+        return np.stack([found[column.metric] for column in self.columns], axis=1)
 
     def _check_vocabulary(self, network: nn.Module, name: str) -> None:
         # An id beyond the embedding would be an IndexError on a CPU but a poisoned device on a GPU.

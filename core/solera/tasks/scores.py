@@ -108,6 +108,8 @@ class Score:
         count: Samples behind it.
         samples: Per-sample values before aggregation, float32 of shape (count,); None if only an aggregate exists.
         groups: Group of each sample (document, prompt), int64 of shape (count,); None if samples are independent.
+        trace: Numbers of each sample from which scores between points are interpolated, float32 of one axis; only on
+            a task's first score, where it was asked for (see :class:`solera.tasks.forward.ScoresLogits`).
     """
 
     column: Column
@@ -116,6 +118,7 @@ class Score:
     count: int
     samples: NDArray[np.float32] | None = None
     groups: NDArray[np.int64] | None = None
+    trace: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,6 +95,8 @@ def _open_writer(
         shape=extent.shape,
         keep_samples=experiment.keep_samples or extent.partial,
         labels={label: list(at) for label, at in family.labels.items()},
+        trace=landscape.traces.width if extent.picture else 0,
+        picture=extent.picture,
     )
     return RunWriter.create(run_path(bench.runs_folder, header.id), header)
 
@@ -145,6 +147,7 @@ def _history(earlier: RunReader, writer: RunWriter, lanes: list[tuple[Landscape,
         tuple(tuple(map(float, at)) for at in reported.coords),
         counts=searched.counts,
         slopes=_slopes(earlier, len(searched)),
+        traces=earlier.traces()[points.phase == "search"] if earlier.header.trace else None,
     )
 
 
