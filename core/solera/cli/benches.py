@@ -30,6 +30,7 @@ def register(app: typer.Typer) -> None:
     for name, help_ in _CORE.items():
         add_bench(name, help_, lambda name=name: _measured(name))  # type: ignore[misc]
     _known["merge"] = lambda: _measured("merge")
+    _known["search"] = lambda: _measured("search")
 
 
 def add_bench(name: str, help_: str, measure: Measure) -> None:
@@ -58,6 +59,30 @@ def run_merge(
     plain = report("merge", merge(say, small=small, folder=folder, only=tuple(only or ()), rounds=rounds))
     if page is not None:
         write_page(plain, page, small=small)
+    if json:
+        show_json(plain)
+    else:
+        show_figures(plain)
+
+
+@bench.command("search")
+def run_search(
+    folder: Annotated[Path | None, typer.Option(help="Where models and scores are kept for the next run.")] = None,
+    only: Annotated[list[str] | None, typer.Option(help="Only this problem; may be repeated.")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="How many searches of each kind.")] = 5,
+    gp: Annotated[bool, typer.Option("--gp/--no-gp", help="Whether Optuna's Gaussian processes take part.")] = True,
+    page: Annotated[Path | None, typer.Option(help="Write the figures there, in Markdown with a chart.")] = None,
+    json: Json = False,
+) -> None:
+    """Hypervolume against evaluations: MAP, GP, TPE, NSGA-II, NSGA-III and chance, on the demo's merges."""
+    from solera.testing.bench import report
+    from solera.testing.bench_search import rows, search
+    from solera.testing.bench_search_page import write_page
+
+    curves = search(say, folder=folder, seeds=seeds, only=tuple(only or ()), gp=gp)
+    plain = {**report("search", rows(curves)), "curves": [curve.to_plain() for curve in curves]}
+    if page is not None:
+        write_page(plain, page)
     if json:
         show_json(plain)
     else:

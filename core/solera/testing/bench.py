@@ -59,6 +59,7 @@ BENCHES: dict[str, str] = {
     "opening": "solera.testing.bench_opening:opening",
     "merge": "solera.testing.bench_merge:merge",
     "landscape": "solera.testing.bench_landscape:landscape",
+    "search": "solera.testing.bench_search:figures",
 }
 
 

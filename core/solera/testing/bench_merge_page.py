@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from solera.testing.bench_page import machine_line, svg, write_files
+
 _BAR, _GAP, _LEFT, _WIDTH = 14, 12, 130, 620
 
 
@@ -16,14 +18,11 @@ def write_page(report: dict[str, Any], page: Path, *, small: bool = False) -> No
         page: The Markdown file; the chart lies beside it, with the ending ``.svg``.
         small: Whether the models were the small ones.
     """
-    page.parent.mkdir(parents=True, exist_ok=True)
-    page.with_suffix(".svg").write_text(chart(report), encoding="utf-8")
-    page.write_text(text(report, page.with_suffix(".svg").name, small=small), encoding="utf-8")
+    write_files(page, text(report, page.with_suffix(".svg").name, small=small), chart(report))
 
 
 def text(report: dict[str, Any], chart_name: str, *, small: bool = False) -> str:
     """The page in Markdown."""
-    machine = report["machine"]
     models = "110 million" if small else "1.1 billion"
     lines = [
         "# Merging: figures",
@@ -33,8 +32,7 @@ def text(report: dict[str, Any], chart_name: str, *, small: bool = False) -> str
         "mergekit's the better of its defaults and `--lazy-unpickle --async-write`. Both run the same mergekit file. "
         "The floor is reading the inputs and writing the result, nothing else.",
         "",
-        f"{machine['processor']}, {machine['cores']} cores, load {machine['load']} at the end; solera "
-        f"{report['version']}, torch {machine['torch']}, Python {machine['python']}.",
+        machine_line(report),
         "",
         f"![Wall time by method]({chart_name})",
         "",
@@ -56,11 +54,7 @@ def chart(report: dict[str, Any]) -> str:
     cases = _cases(report)
     most = max((row["peer"] for rows in cases.values() for row in (rows["wall time"],)), default=1.0)
     height = len(cases) * (2 * _BAR + _GAP) + 2 * _GAP + 20
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{_LEFT + _WIDTH + 80}" height="{height}" '
-        'font-family="sans-serif" font-size="12">',
-        '<rect width="100%" height="100%" fill="#ffffff"/>',
-    ]
+    parts = []
     y = _GAP
     for case, rows in cases.items():
         row = rows["wall time"]
@@ -73,7 +67,7 @@ def chart(report: dict[str, Any]) -> str:
             )
         y += 2 * _BAR + _GAP
     parts.append(f'<text x="{_LEFT}" y="{y + 14}" fill="#555555">upper bar: solera; lower bar: mergekit 0.1.5</text>')
-    return "\n".join([*parts, "</svg>"]) + "\n"
+    return svg(_LEFT + _WIDTH + 80, height, parts)
 
 
 def _cases(report: dict[str, Any]) -> dict[str, dict[str, dict[str, Any]]]:

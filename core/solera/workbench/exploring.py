@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from solera.workbench.bench import Bench
 from solera.workbench.experiment import Experiment, load_experiment
-from solera.workbench.memo import experiment_key
+from solera.workbench.memo import experiment_key, scores_key
 from solera.workbench.recorded import earlier_run, recipe_facts, reused, run_file
 from solera.workbench.setting import Setting, open_setting
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from solera.landscapes.landscape import Landscape
     from solera.runs.reader import RunReader
     from solera.runs.writer import RunWriter
+
+#: Points whose per-sample values are read at once.
+_TOGETHER = 256
 
 
 def explore_job(bench: Bench, args: dict[str, Any], context: JobContext) -> dict[str, Any]:
@@ -36,7 +39,7 @@ def explore_job(bench: Bench, args: dict[str, Any], context: JobContext) -> dict
     from solera.runs.reader import RunReader
 
     experiment = load_experiment(args["experiment"])
-    device = experiment.device or context.device
+    device = context.device  # the first of those that the experiment names
     setting = open_setting(experiment, bench.inputs, context, device)
     key = experiment_key(experiment.to_plain(), setting.meaning(bench), setting.versions(bench), device)
     named = args.get("run") or context.run
@@ -53,9 +56,13 @@ def explore_job(bench: Bench, args: dict[str, Any], context: JobContext) -> dict
         )
         earlier = None
     lanes = [setting.landscapes(context, device) for device in setting.devices(context)]
+    scores = scores_key(experiment.to_plain(), setting.meaning(bench), setting.versions(bench), device)
+    told = _recall_others(bench, scores, lanes) if earlier is None and not args.get("fresh") else ""
     writer = _open_writer(bench, experiment, setting, lanes[0][0], earlier, key, context)
     bench.memo.remember(key, writer.header.id)
-    return _explore(experiment, setting, lanes, earlier, writer, context)
+    if writer.header.keep_samples:
+        bench.memo.remember(scores, writer.header.id)
+    return _explore(experiment, setting, lanes, earlier, writer, context, told)
 
 
 def _open_writer(
@@ -108,11 +115,14 @@ def _explore(
     earlier: RunReader | None,
     writer: RunWriter,
     context: JobContext,
+    told: str,
 ) -> dict[str, Any]:
     from solera.landscapes.explore import explore
     from solera.seeds import Seed
 
     with context.recording(writer):
+        if told:
+            context.log(told)
         history = _history(earlier, writer, lanes) if earlier is not None else None
         found = explore(
             [landscape for landscape, _ in lanes],
@@ -151,19 +161,33 @@ def _history(earlier: RunReader, writer: RunWriter, lanes: list[tuple[Landscape,
     )
 
 
-def recall(run: RunReader, landscapes: list[Landscape]) -> None:
-    """Tell landscapes the per-sample values of a run's points that were scored on part of the samples."""
+def _recall_others(bench: Bench, scores: str, lanes: list[tuple[Landscape, Landscape | None]]) -> str:
+    """Take over the per-sample scores of the last run over the same models, tasks and samples, whoever searched.
+
+    Returns:
+        A sentence about it; empty if there was nothing.
+    """
+    run = earlier_run(bench, scores, provenance=False)
+    if run is None or not run.header.keep_samples:
+        return ""
+    known = recall(run, [landscape for landscape, _ in lanes])
+    return f"What run {run.header.id} scored at {known} points is not scored again." if known else ""
+
+
+def recall(run: RunReader, landscapes: list[Landscape]) -> int:
+    """Tell landscapes the per-sample values of a run's searched points; how many there are."""
+    import numpy as np
+
     points = run.points()
-    full = landscapes[0].space().counts
-    rows = [
-        row
-        for row in range(len(points))
-        if points.phase[row] == "search" and tuple(points.counts[row]) != full and points.counts[row].any()
-    ]
-    for row in rows:
-        samples = [run.samples(column, [row])[0] for column in range(len(run.header.columns))]
-        for landscape in landscapes:
-            landscape.portions.remember(tuple(map(float, points.coords[row])), samples)
+    rows = np.flatnonzero((points.phase == "search") & (points.counts > 0).all(axis=1))
+    for some in np.array_split(rows, max(1, -(-len(rows) // _TOGETHER))):
+        columns = [run.samples(column, some) for column in range(len(run.header.columns))]
+        for place, row in enumerate(some):
+            counts = points.counts[row]
+            samples = [table[place, :count] for table, count in zip(columns, counts, strict=True)]
+            for landscape in landscapes:
+                landscape.portions.remember(tuple(map(float, points.coords[row])), samples)
+    return len(rows)
 
 
 def _slopes(earlier: RunReader, count: int) -> NDArray[np.float64] | None:

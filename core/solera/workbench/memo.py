@@ -31,6 +31,22 @@ def experiment_key(plain: Mapping[str, Any], inputs: Any, versions: Any, device:
     return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
 
 
+def scores_key(plain: Mapping[str, Any], inputs: Any, versions: Any, device: str) -> str:
+    """SHA-256 of everything that decides the score of a point, whoever asks for it: less than a run's numbers need.
+
+    Args:
+        plain: As for :func:`experiment_key`, and so are the others.
+        inputs: See there; with it come the coordinates and their ranges.
+        versions: See there.
+        device: See there.
+    """
+    kept = {key: plain[key] for key in ("split", "dtype", "limit", "tasks", "factory") if key in plain}
+    if plain.get("limit"):
+        kept["seed"] = plain.get("seed", 0)  # which samples a preview takes
+    told = ["scores", SEMANTICS, _torch(), device.partition(":")[0], kept, inputs, versions]
+    return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
+
+
 class Memo:
     """Key -> run, one small file each.
 

@@ -29,8 +29,14 @@ def run_file(bench: Bench, run: str) -> Path:
     return path
 
 
-def earlier_run(bench: Bench, key: str) -> RunReader | None:
-    """The run of this key, done or to be gone on with; None if there is none, or another process is writing it."""
+def earlier_run(bench: Bench, key: str, *, provenance: bool = True) -> RunReader | None:
+    """The run of this key, done or to be gone on with; None if there is none, or another process is writing it.
+
+    Args:
+        bench: What jobs share.
+        key: What the memory of runs knows it by.
+        provenance: Whether it must have been recorded under exactly this key.
+    """
     from solera.runs.reader import RunReader
 
     run = bench.memo.find(key)
@@ -40,7 +46,7 @@ def earlier_run(bench: Bench, key: str) -> RunReader | None:
         reader = RunReader(run_file(bench, run))
     except (NotFoundError, RunError):
         return None  # removed or damaged: recorded anew
-    if reader.state == "running" or reader.header.provenance.get("key") != key:
+    if reader.state == "running" or (provenance and reader.header.provenance.get("key") != key):
         return None
     return reader
 

@@ -148,10 +148,9 @@ class Setting:
         return task_versions(self.tasks, bench.project)
 
     def devices(self, context: Context) -> tuple[str, ...]:
-        """Where points are scored at once: every accelerator of the job's lanes, or the one device."""
-        lanes = getattr(context, "lanes", ())
-        several = tuple(lane for lane in lanes if lane.partition(":")[0] == self.device.partition(":")[0])
-        return several if len(several) > 1 and not self.experiment.device else (self.device,)
+        """Where points are scored at once: all devices of the job, if this setting's is one of them."""
+        shared: tuple[str, ...] = getattr(context, "devices", ())
+        return shared if self.device in shared else (self.device,)
 
     def landscapes(self, context: Context, device: str = "") -> tuple[Landscape, Landscape | None]:
         """Build the network and read the data: the landscape to search, and the one to report on (or None).

@@ -317,7 +317,9 @@ class Workbench:
         if fresh:
             args["fresh"] = True
         title = loaded.title or {"explore": "Explore", "evaluate": "Evaluate", "compare": "Compare"}[loaded.kind]
-        return self.jobs.submit(JobSpec(loaded.kind, title, args, self.lanes(loaded.device)))
+        return self.jobs.submit(
+            JobSpec(loaded.kind, title, args, self.lanes(loaded.device, share=loaded.kind == "explore"))
+        )
 
     def submit_explore(self, experiment: Experiment | Mapping[str, Any] | str | Path, *, fresh: bool = False) -> Job:
         """Queue an exploration; see :meth:`submit`."""
@@ -410,7 +412,7 @@ class Workbench:
             raise InputError(f"Run {run} is {reader.state}; there is nothing to go on with.", run=run)
         device = str(header.experiment.get("device", ""))
         args = {"experiment": header.experiment, "run": run}
-        return self.jobs.submit(JobSpec("explore", header.title, args, self.lanes(device)))
+        return self.jobs.submit(JobSpec("explore", header.title, args, self.lanes(device, share=True)))
 
     def lanes(self, device: str = "", *, share: bool = False) -> tuple[str, ...]:
         """The lanes a job on this device occupies.
@@ -426,7 +428,7 @@ class Workbench:
         if share:
             return found
         if device and len(found) > 1:
-            raise InputError(f"Several devices can share a merge alone; name one, not '{device}'.", device=device)
+            raise InputError(f"Several devices share merges and explorations; name one, not '{device}'.", device=device)
         return found[:1]
 
     def close(self, timeout: float = 10.0) -> tuple[Job, ...]:

@@ -310,7 +310,7 @@ def test_a_merge_over_several_devices_asks_for_all_their_lanes(bench, monkeypatc
     monkeypatch.setattr(bench, "settings", dataclasses.replace(bench.settings, device="cuda:1,cuda:0"))
     assert bench.lanes(share=True) == ("cuda:1", "cuda:0")
     assert bench.lanes() == ("cuda:1",)
-    with pytest.raises(InputError, match="share a merge alone"):
+    with pytest.raises(InputError, match="share merges and explorations"):
         bench.lanes("cuda:0,cuda:1")
     submitted: list[JobSpec] = []
     monkeypatch.setattr(bench.jobs, "submit", submitted.append)

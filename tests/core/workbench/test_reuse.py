@@ -1,0 +1,68 @@
+"""Scores that an earlier run has are not computed again."""
+
+import numpy as np
+import pytest
+
+from solera.runs.reader import RunReader
+from solera.tasks.classification import ClassificationEvaluator
+from solera.workbench import Workbench
+
+
+def experiment(**options):
+    return {
+        "solera": 1, "kind": "explore", "family": {"recipe": "recipes/digits-two-scales.yaml"},
+        "tasks": ["rotated", "inverted"], "report": "", "limit": 96, "seed": 3, **options,
+    }  # fmt: skip
+
+
+def ran(bench: Workbench, plain, **options) -> RunReader:
+    done = bench.jobs.wait(bench.submit(plain, **options).id, 120)
+    assert done.state == "done", done.error
+    return RunReader(done.result["path"])
+
+
+@pytest.fixture
+def scored(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Samples that a network was run on."""
+    counts: list[int] = []
+    call = ClassificationEvaluator.__call__
+
+    def counting(self, network, context):
+        counts.append(self.count)
+        return call(self, network, context)
+
+    monkeypatch.setattr(ClassificationEvaluator, "__call__", counting)
+    return counts
+
+
+def test_a_larger_budget_reuses_every_sample_that_was_scored(bench: Workbench, scored) -> None:
+    small = ran(bench, experiment(explorer={"name": "halving", "params": {"candidates": 8, "samples": 24}}))
+    assert small.points().counts[:, 0].tolist() == [24] * 8 + [48] * 4 + [96] * 2
+    assert sum(scored) == 2 * (8 * 24 + 4 * 24 + 2 * 48)
+    scored.clear()
+    large = ran(bench, experiment(explorer={"name": "halving", "params": {"candidates": 16, "samples": 24}}))
+    assert large.points().counts[:, 0].tolist() == [24] * 16 + [48] * 8 + [96] * 4
+    fresh = 2 * (16 * 24 + 8 * 24 + 4 * 48)
+    assert sum(scored) <= fresh - 2 * 8 * 24  # the first eight candidates are the same
+    assert any("is not scored again" in event.text for event in large.log())
+    scored.clear()
+    again = ran(
+        bench, experiment(explorer={"name": "halving", "params": {"candidates": 16, "samples": 24}}), fresh=True
+    )
+    assert sum(scored) == fresh
+    np.testing.assert_allclose(again.points().values, large.points().values, rtol=1e-6)
+
+
+def test_another_search_over_the_same_models_takes_over_what_was_scored(bench: Workbench, scored) -> None:
+    first = ran(bench, experiment(explorer={"name": "grid", "params": {"points": 3}}, keep_samples=True))
+    scored.clear()
+    finer = ran(bench, experiment(explorer={"name": "grid", "params": {"points": 5}}))
+    assert len(scored) == 2 * (25 - 9)
+    np.testing.assert_array_equal(finer.points().values[:9], first.points().values)
+
+
+def test_other_samples_are_another_matter(bench: Workbench, scored) -> None:
+    ran(bench, experiment(explorer={"name": "grid", "params": {"points": 3}}, keep_samples=True))
+    scored.clear()
+    ran(bench, experiment(explorer={"name": "grid", "params": {"points": 3}}, limit=64))
+    assert len(scored) == 2 * 9
