@@ -384,7 +384,17 @@ def _mergekit_methods() -> str:
     return "\n".join(rows) + "\n"
 
 
+def _families() -> str:
+    from solera.families.forms import FORMS
+
+    return "\n".join(
+        f"### `{form.name}`: {form.title}\n\n{form.summary} Through {form.count}.\n{_parameters(form.params)}"
+        for form in FORMS.values()
+    )
+
+
 PARTS: dict[str, Callable[[], str]] = {
+    "families": _families,
     "mergekit-methods": _mergekit_methods,
     "methods": _method_index,
     "other-names": _other_names,

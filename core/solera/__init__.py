@@ -10,20 +10,29 @@ if TYPE_CHECKING:
     from solera._face import Project as Project
     from solera._face import Statistic as Statistic
     from solera._face import align as align
+    from solera._face import connect as connect
+    from solera._face import curve as curve
     from solera._face import explore as explore
     from solera._face import line as line
     from solera._face import merge as merge
     from solera._face import open as open
     from solera._face import plane as plane
+    from solera._face import polyline as polyline
+    from solera._face import random_directions as random_directions
+    from solera._face import simplex as simplex
     from solera._face import stack as stack
     from solera._face import statistic as statistic
+    from solera._face import subset as subset
+    from solera._face import subspace as subspace
     from solera._face import task as task
     from solera._face import tokens as tokens
+    from solera._face import trajectory_plane as trajectory_plane
     from solera._face import var as var
 
 __all__ = [
-    "Model", "Project", "Statistic", "align", "explore", "line", "merge", "open", "plane", "runs", "stack", "statistic",
-    "task", "tokens", "var",
+    "Model", "Project", "Statistic", "align", "connect", "curve", "explore", "line", "merge", "open", "plane",
+    "polyline", "random_directions", "runs", "simplex", "stack", "statistic", "subset", "subspace", "task", "tokens",
+    "trajectory_plane", "var",
 ]  # fmt: skip
 
 

@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from solera.tasks.task import Task
 
 __all__ = [
-    "Model", "Project", "Statistic", "align", "explore", "line", "merge", "open", "plane", "stack", "statistic",
-    "task", "tokens", "var",
+    "Model", "Project", "Statistic", "align", "connect", "curve", "explore", "line", "merge", "open", "plane",
+    "polyline", "random_directions", "simplex", "stack", "statistic", "subset", "subspace", "task", "tokens",
+    "trajectory_plane", "var",
 ]  # fmt: skip
 
 _numbers = itertools.count(1)
@@ -468,7 +469,13 @@ def tokens(
 
 
 def var(
-    name: str, low: float | None = None, high: float | None = None, init: float | None = None, *, log: bool = False
+    name: str,
+    low: float | None = None,
+    high: float | None = None,
+    init: float | None = None,
+    *,
+    log: bool = False,
+    choices: Sequence[bool | float | str] = (),
 ) -> Var:
     """A free variable: a model that has one is a family.
 
@@ -478,8 +485,9 @@ def var(
         high: Upper bound.
         init: Where it stands until someone chooses.
         log: Search on a logarithmic scale.
+        choices: What it chooses among, for a parameter that is a switch, a choice or the place of an input.
     """
-    return Var(name, low, high, init, log)
+    return Var(name, low, high, init, log, tuple(choices))
 
 
 def line(a: Model, b: Model, *, margin: float = 0.0) -> Family:
@@ -489,10 +497,7 @@ def line(a: Model, b: Model, *, margin: float = 0.0) -> Family:
         InputError: They hold the same weights, or have free variables.
         MismatchError: Their tensors do not fit each other.
     """
-    from solera.families import frames
-
-    bench = _bench()
-    return frames.line(a.recipe, b.recipe, bench.checkpoints, bench.registry.methods, margin=margin)
+    return _family("line", (a, b), margin=margin)
 
 
 def plane(a: Model, b: Model, c: Model, *, margin: float = 0.2) -> Family:
@@ -502,10 +507,166 @@ def plane(a: Model, b: Model, c: Model, *, margin: float = 0.2) -> Family:
         InputError: They lie on one line, or have free variables.
         MismatchError: Their tensors do not fit each other.
     """
-    from solera.families import frames
+    return _family("plane", (a, b, c), margin=margin)
+
+
+def polyline(models: Iterable[Model], *, by: str = "index") -> Family:
+    """Straight lines from each model to the next.
+
+    Args:
+        models: Two or more, in order.
+        by: What the coordinate counts: ``"index"``, models from 0; ``"length"``, the way in weight space.
+
+    Raises:
+        InputError: There are fewer than two, or neighbours hold the same weights.
+        MismatchError: Their tensors do not fit each other.
+    """
+    return _family("polyline", models, by=by)
+
+
+def simplex(models: Iterable[Model], *, margin: float = 0.0) -> Family:
+    """All blends of models; with three of them the soup triangle.
+
+    The coordinates are the shares of all models but the first, whose share is what they leave to 1.
+
+    Args:
+        models: Two or more.
+        margin: How far a share may lie below 0.
+
+    Raises:
+        InputError: One is a blend of the others.
+        MismatchError: Their tensors do not fit each other.
+    """
+    return _family("simplex", models, margin=margin)
+
+
+def subset(models: Iterable[Model]) -> Family:
+    """Which of some models are in a soup of equal shares: a coordinate, 0 or 1, for each."""
+    return _family("subset", models)
+
+
+def random_directions(
+    model: Model,
+    dimensions: int = 2,
+    *,
+    seed: int = 0,
+    normalise: str = "filter",
+    vectors: str = "zero",
+    reach: float = 1.0,
+    frozen: str = "",
+    transposed: str = "",
+) -> Family:
+    """Random directions around a model, each filter of them as long as the model's (Li et al. 2018).
+
+    Args:
+        model: The centre.
+        dimensions: How many directions; 2 are a surface.
+        seed: Which.
+        normalise: ``"filter"``, ``"layer"``, ``"weight"`` or ``"none"``.
+        vectors: What biases and norms do: ``"zero"`` (stay), ``"weight"`` (move along themselves), ``"noise"``.
+        reach: How far to go along each direction, both ways.
+        frozen: Globs, with commas between, of tensors that stay where they are.
+        transposed: Globs of tensors whose outputs lie along the second axis.
+
+    Raises:
+        InputError: The model has free variables.
+    """
+    return _family(
+        "random_directions", (model,), dimensions=dimensions, seed=seed, normalise=normalise, vectors=vectors,
+        reach=reach, frozen=frozen, transposed=transposed,
+    )  # fmt: skip
+
+
+def trajectory_plane(models: Iterable[Model], *, margin: float = 0.2) -> Family:
+    """The plane in which a run's checkpoints spread most, through the last of them.
+
+    Args:
+        models: Three or more, in order of training.
+        margin: How far to go beyond the path, as a share of its extent.
+
+    Raises:
+        InputError: They lie on one line.
+        MismatchError: Their tensors do not fit each other.
+    """
+    return _family("trajectory", models, margin=margin)
+
+
+def curve(models: Iterable[Model], *, kind: str = "bezier") -> Family:
+    """The curve from the first model to the last; those between are its bends.
+
+    Args:
+        models: Two ends and the bends between them, in order; see ``solera connect`` for how bends are trained.
+        kind: ``"bezier"`` or ``"polyline"``.
+
+    Raises:
+        InputError: There are fewer than three, or the ends hold the same weights.
+        MismatchError: Their tensors do not fit each other.
+    """
+    return _family("curve", models, kind=kind)
+
+
+def connect(
+    a: Model, b: Model, task: Task | str, out: str | Path, *, samples: int = 0, force: bool = False, **training: Any
+) -> Family:
+    """Train the bends of a curve of low loss between two models, write them, and give the curve.
+
+    Args:
+        a: One end.
+        b: The other.
+        task: On whose training data the loss is made small.
+        out: The folder of the bend; with several bends, ``OUT-1``, ``OUT-2`` ...
+        samples: How many training examples, a fixed part; 0 is all.
+        force: Replace checkpoints that are there.
+        **training: ``kind``, ``bends``, ``epochs``, ``rate``, ``momentum``, ``decay``, ``batch``, ``seed``.
+
+    Raises:
+        InputError: A number is out of range.
+        SoleraError: It failed; of the class it failed with.
+    """
+    from solera.landscapes.bends import Training
+    from solera.recipes.plain import to_plain
+    from solera.workbench.connecting import submit_connect
 
     bench = _bench()
-    return frames.plane(a.recipe, b.recipe, c.recipe, bench.checkpoints, bench.registry.methods, margin=margin)
+    (name,) = _names(bench, task)
+    known = [key for key in training if key not in Training.__slots__]
+    if known:
+        raise InputError(f"A training has {', '.join(Training.__slots__)}; not {', '.join(known)}.")
+    plain: Any = (to_plain(a.recipe), to_plain(b.recipe))
+    folder = Path(out).expanduser().absolute()
+    job = submit_connect(bench, plain, folder, name, Training(**training), samples=samples, force=force)
+    bench.jobs.wait(job.id)
+    result = result_of(job)
+    return curve([a, *(open(bend) for bend in result["bends"]), b], kind=result["family"]["kind"])
+
+
+def subspace(
+    model: Model, dimensions: int = 10, *, law: str = "dense", seed: int = 0, reach: float = 1.0, frozen: str = ""
+) -> Family:
+    """A random subspace through a model: few coordinates that move all weights.
+
+    Args:
+        model: Where all coordinates are 0.
+        dimensions: How many coordinates.
+        law: ``"dense"``, columns of normal numbers of length 1, or ``"fastfood"``.
+        seed: Which subspace.
+        reach: Bounds of each coordinate, both ways: a distance in weight space.
+        frozen: Globs, with commas between, of tensors that stay where they are.
+
+    Raises:
+        InputError: The model has free variables.
+    """
+    params = {"dimensions": dimensions, "law": law, "seed": seed, "reach": reach, "frozen": frozen}
+    return _family("subspace", (model,), **params)
+
+
+def _family(form: str, models: Iterable[Model], **params: Any) -> Family:
+    from solera.families.forms import FORMS
+    from solera.families.graph import Source
+
+    bench = _bench()
+    recipes = [model.recipe for model in models]
+    return FORMS[form].family(recipes, Source(bench.checkpoints, bench.registry.methods), params)
 
 
 def task(kind: str, name: str = "", **params: Any) -> Task:
@@ -545,6 +706,8 @@ def explore(
     dtype: str = "",
     device: str = "",
     keep_samples: bool = False,
+    batchnorm: str = "frozen",
+    batchnorm_samples: int = 0,
     **params: Any,
 ) -> RunReader:
     """Explore a landscape and record it; waits until it is done.
@@ -564,6 +727,8 @@ def explore(
         dtype: Storage dtype the scores are for.
         device: torch device.
         keep_samples: Whether per-sample scores are stored.
+        batchnorm: ``"frozen"``, or ``"recalibrated"``: running statistics are measured anew at every point.
+        batchnorm_samples: On how many of the first task's training examples; 0 is all.
         **params: The explorer's parameters.
 
     Returns:
@@ -585,7 +750,8 @@ def explore(
         experiment = Experiment(
             title=title, family=found.to_plain(), tasks=names, split=split, report=report,  # type: ignore[arg-type]
             explorer={"name": explorer, "params": params}, budget=budget, limit=limit, seed=seed, dtype=dtype,
-            device=device, keep_samples=keep_samples, factory=_said_factory(bench, found),
+            device=device, keep_samples=keep_samples, batchnorm=batchnorm,  # type: ignore[arg-type]
+            batchnorm_samples=batchnorm_samples, factory=_said_factory(bench, found),
         )  # fmt: skip
         by_name = opened is not None and all(isinstance(item, str) for item in given)
         job = bench.submit(experiment, fresh=not by_name)

@@ -51,6 +51,8 @@ if TYPE_CHECKING:
     from solera.landscapes.traces import ValueTraces as ValueTraces
     from solera.methods import anchoring as anchoring
     from solera.methods import bricks as bricks
+    from solera.methods import curves as curves
+    from solera.methods import directions as directions
     from solera.methods.coefficients import block_ratios as block_ratios
     from solera.methods.coefficients import pairwise_grid as pairwise_grid
     from solera.methods.coefficients import simplex_draws as simplex_draws
@@ -58,6 +60,7 @@ if TYPE_CHECKING:
     from solera.methods.darex import darex_q as darex_q
     from solera.methods.darex import output_change as output_change
     from solera.methods.darex import q_grid as q_grid
+    from solera.methods.fastfood import Fastfood as Fastfood
     from solera.methods.greedy import GreedySoup as GreedySoup
     from solera.methods.greedy import greedy_soup as greedy_soup
     from solera.methods.spec import HeldPasses as HeldPasses
@@ -87,6 +90,7 @@ if TYPE_CHECKING:
     from solera.tensors import hashing as hashing
     from solera.tensors import reductions as reductions
     from solera.tensors import selection as selection
+    from solera.tensors.specs import kind_of as kind_of
 
 #: Where each public name is defined; equal to the imports above (tested).
 _HOMES: dict[str, tuple[str, ...]] = {
@@ -106,9 +110,10 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "solera.families.coords": ("Coord",),
     "solera.landscapes.interpolation": ("Interpolation", "error_kind", "errors_of"),
     "solera.landscapes.traces": ("ValueTraces",),
-    "solera.methods": ("anchoring", "bricks"),
+    "solera.methods": ("anchoring", "bricks", "curves", "directions"),
     "solera.methods.coefficients": ("block_ratios", "pairwise_grid", "simplex_draws"),
     "solera.methods.darex": ("chosen_q", "darex_q", "output_change", "q_grid"),
+    "solera.methods.fastfood": ("Fastfood",),
     "solera.methods.greedy": ("GreedySoup", "greedy_soup"),
     "solera.methods.spec": ("HeldPasses", "MethodSpec", "Passes", "Piece", "StatisticPasses", "method"),
     "solera.models.architecture": ("Architecture",),
@@ -121,6 +126,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "solera.tasks.splits": ("split_rows",),
     "solera.tasks.task": ("Evaluator", "Task"),
     "solera.tensors": ("hashing", "reductions", "selection"),
+    "solera.tensors.specs": ("kind_of",),
 }  # fmt: skip
 
 #: Homes whose names are modules: taken as a whole, ``reductions.dot(x, y)``.

@@ -128,6 +128,7 @@ class Var:
         high: Upper bound.
         init: Where it stands until someone chooses.
         log: Search on a logarithmic scale.
+        choices: What it chooses among; its number is then the place of one of them, from 0. Empty for a number.
     """
 
     name: str
@@ -135,6 +136,13 @@ class Var:
     high: float | None = None
     init: float | None = None
     log: bool = False
+    choices: tuple[Scalar, ...] = ()
+
+    def value(self, number: float) -> Scalar:
+        """What stands in its place at a number: the number, or the choice at that place (the nearest there is)."""
+        if not self.choices:
+            return number
+        return self.choices[min(max(round(number), 0), len(self.choices) - 1)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,19 +150,40 @@ class Curve:
     """A value over layers: knots spread evenly from the first layer to the last, straight lines between.
 
     A tensor that belongs to no layer takes the first knot if it comes before the layers (embeddings) and the last
-    if it comes after (final norm, head).
+    if it comes after (final norm, head). A knot may be a free variable: a curve with control points that are searched.
     """
 
-    values: tuple[float, ...]
+    values: tuple[float | Var, ...]
 
-    def at(self, fraction: float) -> float:
-        """The value at ``fraction`` (0 = first layer, 1 = last)."""
+    def at(self, fraction: float, numbers: Mapping[str, float] | None = None) -> float:
+        """The value at ``fraction`` (0 = first layer, 1 = last).
+
+        Args:
+            fraction: Where.
+            numbers: What free variables stand at; those absent take their ``init``.
+
+        Raises:
+            InputError: A variable has no number.
+        """
         if len(self.values) == 1:
-            return self.values[0]
+            return _knot(self.values[0], numbers or {})
         position = min(max(fraction, 0.0), 1.0) * (len(self.values) - 1)
         left = min(int(position), len(self.values) - 2)
         share = position - left
-        return self.values[left] * (1 - share) + self.values[left + 1] * share
+        first, second = (_knot(self.values[i], numbers or {}) for i in (left, left + 1))
+        return first * (1 - share) + second * share
+
+
+def _knot(knot: float | Var, numbers: Mapping[str, float]) -> float:
+    if not isinstance(knot, Var):
+        return knot
+    number = numbers.get(knot.name, knot.init)
+    if number is None:
+        raise InputError(
+            f"The variable '{knot.name}' of a curve has no value; give one with --set {knot.name}=VALUE.",
+            variable=knot.name,
+        )
+    return number
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +230,7 @@ def variables(value: Value) -> Iterator[Var]:
     match value:
         case Var():
             yield value
-        case PerModel(values):
+        case PerModel(values) | Curve(values):
             for item in values:
                 yield from variables(item)
         case Rules(rules, otherwise):
@@ -227,7 +256,9 @@ def substitute(value: Value, numbers: Mapping[str, float]) -> Value:
     """The value with the named variables replaced by numbers; others stay."""
     match value:
         case Var(name=name):
-            return numbers.get(name, value)
+            return value.value(numbers[name]) if name in numbers else value
+        case Curve(values):
+            return Curve(tuple(numbers.get(item.name, item) if isinstance(item, Var) else item for item in values))
         case PerModel(values):
             return PerModel(tuple(substitute(item, numbers) for item in values))
         case Rules(rules, otherwise):
@@ -277,9 +308,9 @@ def _scalar_at(value: Value, spec: ParamSpec, site: Site, numbers: Mapping[str, 
                     variable=name,
                     param=spec.name,
                 )
-            return number
+            return value.value(number)
         case Curve():
-            return value.at(site.fraction)
+            return value.at(site.fraction, numbers)
         case Rules(rules, otherwise):
             for pattern, item in rules:
                 if fnmatchcase(site.name, pattern):
@@ -297,8 +328,10 @@ def _scalar_at(value: Value, spec: ParamSpec, site: Site, numbers: Mapping[str, 
 def encode(value: Value) -> Any:
     """A value as plain data for YAML, JSON and HDF5; the inverse of :func:`decode`."""
     match value:
-        case Var(name, low, high, init, log):
+        case Var(name, low, high, init, log, choices):
             plain: dict[str, Any] = {"var": name}
+            if choices:
+                plain["choices"] = list(choices)
             for key, item in (("low", low), ("high", high), ("init", init)):
                 if item is not None:
                     plain[key] = item
@@ -306,7 +339,7 @@ def encode(value: Value) -> Any:
                 plain["log"] = True
             return plain
         case Curve(values):
-            return {"curve": list(values)}
+            return {"curve": [encode(item) for item in values]}
         case Rules(rules, otherwise):
             return {
                 "rules": [{"match": pattern, "value": encode(item)} for pattern, item in rules],
@@ -345,7 +378,7 @@ def decode(plain: Any, spec: ParamSpec, place: str, faults: list[Fault]) -> Valu
 def _decode_mapping(plain: Mapping[Any, Any], spec: ParamSpec, place: str, faults: list[Fault]) -> Value | None:
     keys = set(plain)
     for lead, allowed in (
-        ("var", {"var", "low", "high", "init", "log"}),
+        ("var", {"var", "low", "high", "init", "log", "choices"}),
         ("curve", {"curve"}),
         ("rules", {"rules", "otherwise"}),
     ):
@@ -370,8 +403,8 @@ def _decode_var(plain: Mapping[Any, Any], spec: ParamSpec, place: str, faults: l
     if not isinstance(name, str) or not name.isidentifier():
         faults.append(Fault("param.var-name", f"{place}.var", f"A variable needs a name like 'scale', not {name!r}."))
         return None
-    if spec.kind not in {"float", "int"}:
-        faults.append(Fault("param.var-kind", place, f"'{spec.name}' is no number, so it cannot be a variable."))
+    choices = _decode_choices(plain, spec, place, faults)
+    if choices is None:
         return None
     numbers: dict[str, float | None] = {}
     for key in ("low", "high", "init"):
@@ -387,7 +420,38 @@ def _decode_var(plain: Mapping[Any, Any], spec: ParamSpec, place: str, faults: l
     if low is not None and high is not None and low >= high:
         faults.append(Fault("param.var-bound", place, f"The variable '{name}' runs from {low:g} to {high:g}."))
         return None
-    return Var(name, low, high, numbers["init"], bool(plain.get("log", False)))
+    if choices and (low not in {None, 0} or high not in {None, len(choices) - 1} or plain.get("log", False)):
+        message = f"The variable '{name}' chooses among {len(choices)}; it has no other bounds and no scale."
+        faults.append(Fault("param.var-bound", place, message))
+        return None
+    return Var(name, low, high, numbers["init"], bool(plain.get("log", False)), choices)
+
+
+def _decode_choices(
+    plain: Mapping[Any, Any], spec: ParamSpec, place: str, faults: list[Fault]
+) -> tuple[Scalar, ...] | None:
+    """What a variable chooses among: what it says, else all there is; empty for a number, None for a fault."""
+    given = plain.get("choices")
+    if given is None:
+        if spec.kind in {"choice", "bool"}:
+            return spec.choices if spec.kind == "choice" else (False, True)
+        if spec.kind in {"float", "int"}:
+            return ()
+        message = f"'{spec.name}' is no number; say what the variable chooses among: choices: [...]."
+        faults.append(Fault("param.var-kind", place, message))
+        return None
+    if not isinstance(given, (list, tuple)) or len(given) < 2:
+        faults.append(Fault("param.var-choices", f"{place}.choices", f"Choices are two or more; got {given!r}."))
+        return None
+    single = replace(spec, param=replace(spec.param, per_model=False))
+    found = [_decode_scalar(item, single, f"{place}.choices[{i}]", faults) for i, item in enumerate(given)]
+    kept = tuple(item for item in found if item is not None)
+    if len(kept) < len(given):
+        return None
+    if len(set(kept)) < len(kept):
+        faults.append(Fault("param.var-choices", f"{place}.choices", "A choice is named twice."))
+        return None
+    return kept
 
 
 def _decode_curve(plain: Mapping[Any, Any], spec: ParamSpec, place: str, faults: list[Fault]) -> Value | None:
@@ -397,10 +461,20 @@ def _decode_curve(plain: Mapping[Any, Any], spec: ParamSpec, place: str, faults:
             Fault("param.curve", place, f"A curve for '{spec.name}' needs numbers, one or more; got {knots!r}.")
         )
         return None
-    values = [_decode_scalar(item, spec, f"{place}.curve[{i}]", faults) for i, item in enumerate(knots)]
-    if any(value is None for value in values):
-        return None
-    return Curve(tuple(float(value) for value in values if value is not None))
+    values: list[float | Var] = []
+    for i, item in enumerate(knots):
+        here = f"{place}.curve[{i}]"
+        inner = replace(spec, param=replace(spec.param, per_model=False))
+        found = _decode_var(item, inner, here, faults) if _is_var(item) else _decode_scalar(item, spec, here, faults)
+        if isinstance(found, Var):
+            values.append(found)
+        elif isinstance(found, (int, float)):
+            values.append(float(found))
+    return Curve(tuple(values)) if len(values) == len(knots) else None
+
+
+def _is_var(plain: Any) -> bool:
+    return isinstance(plain, Mapping) and "var" in plain
 
 
 def _decode_rules(plain: Mapping[Any, Any], spec: ParamSpec, place: str, faults: list[Fault]) -> Value | None:

@@ -27,6 +27,7 @@ class Method:
     max_inputs: int | None = None
     params: tuple[Any, ...] = ()
     needs: str = ""
+    gives: Literal["same", "delta"] = "same"
 
 
 METHODS: Any = {

@@ -88,6 +88,8 @@ class MethodCard(Protocol):
     @property
     def takes(self) -> str: ...  # noqa: D102
     @property
+    def gives(self) -> str: ...  # noqa: D102
+    @property
     def base(self) -> str: ...  # noqa: D102
     @property
     def min_inputs(self) -> int: ...  # noqa: D102
@@ -416,12 +418,14 @@ def value_text(value: Value | None) -> str:
             return str(value).replace("-", "−") if isinstance(value, int) else value
         case float():
             return figure(value)
+        case Var(choices=choices) if choices:
+            return "one of " + ", ".join(map(str, choices))
         case Var(init=init, low=low, high=high):
             if init is not None:
                 return figure(init)
             return f"{figure(low)} to {figure(high)}" if low is not None and high is not None else "free"
         case Curve(values):
-            return f"{figure(values[0])} … {figure(values[-1])}"
+            return f"{value_text(values[0])} … {value_text(values[-1])}"
         case Rules(rules, _):
             return f"{len(rules)} rule{'' if len(rules) == 1 else 's'}"
         case PerModel(values):

@@ -267,7 +267,8 @@ class StructureField(Field):
         self._value = value
         match value:
             case Curve(values):
-                text = f"curve over layers, {values[0]:g} to {values[-1]:g}"
+                ends = (f"{v.name} (free)" if isinstance(v, Var) else f"{v:g}" for v in (values[0], values[-1]))
+                text = f"curve over layers, {' to '.join(ends)}"
             case Rules(rules):
                 text = f"{len(rules)} rules by tensor name"
             case PerModel(values):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -51,7 +52,7 @@ def evaluate(
         result = submit_and_run(
             bench,
             lambda: bench.submit_evaluate(
-                _model(bench, model), task or (), split=_split(split), device=device, factory=factory
+                model_named(bench, model), task or (), split=_split(split), device=device, factory=factory
             ),
             quiet=quiet,
             json=json,
@@ -74,10 +75,34 @@ def evaluate(
 
 
 def explore(
-    experiment: Annotated[str, typer.Argument(help="An experiment file, or one of the project's by name.")] = "",
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[EXPERIMENT|MODEL ...]",
+            help="An experiment file, or one of the project's by name; with a family's flag, its models.",
+            show_default=False,
+        ),
+    ] = None,
     line: Annotated[tuple[str, str] | None, typer.Option(help="The line through two models: A B.")] = None,
     plane: Annotated[tuple[str, str, str] | None, typer.Option(help="The plane through three models: A B C.")] = None,
     recipe: Annotated[str, typer.Option(help="The free variables of a recipe.")] = "",
+    polyline: Annotated[bool, typer.Option("--polyline", help="Straight lines from each MODEL to the next.")] = False,
+    simplex: Annotated[bool, typer.Option("--simplex", help="Blends of the MODELs; of three, a triangle.")] = False,
+    subset: Annotated[bool, typer.Option("--subset", help="Which of the MODELs are in a soup.")] = False,
+    random_directions: Annotated[
+        bool, typer.Option("--random-directions", help="Random directions around the MODEL, filter by filter.")
+    ] = False,
+    trajectory: Annotated[
+        bool, typer.Option("--trajectory", help="The plane in which a run's checkpoints, the MODELs, spread most.")
+    ] = False,
+    curve: Annotated[
+        bool, typer.Option("--curve", help="The curve from the first MODEL to the last, those between its bends.")
+    ] = False,
+    subspace: Annotated[bool, typer.Option("--subspace", help="A random subspace through the MODEL.")] = False,
+    family: Annotated[
+        list[str] | None,
+        typer.Option("--family", help="A parameter of the family, NAME=VALUE; see solera families. May be repeated."),
+    ] = None,
     task: Tasks = None,
     explorer: Annotated[str, typer.Option(help="Which explorer; see solera explorers.")] = "",
     param: Annotated[list[str] | None, typer.Option("--param", "-p", help="Its parameter: NAME=VALUE.")] = None,
@@ -86,6 +111,9 @@ def explore(
     budget: Annotated[int, typer.Option(min=0, help="Most points; 0 leaves it to the explorer.")] = 0,
     limit: Annotated[int, typer.Option(min=0, help="Samples per task; 0 is all.")] = 0,
     seed: Annotated[int, typer.Option(help="Root of the randomness.")] = 0,
+    batchnorm: Annotated[
+        str, typer.Option(help="Running statistics: frozen, or recalibrated at every point on training examples.")
+    ] = "frozen",
     factory: Factory = "",
     fresh: Annotated[bool, typer.Option("--fresh", help="Record anew even if an equal run is there.")] = False,
     project: ProjectFolder = None,
@@ -96,27 +124,28 @@ def explore(
     """Explore a landscape: a family of models, tasks, an explorer."""
     from solera.cli.work import submit_and_run, workbench
 
-    families: list[dict[str, Any]] = []
-    families += [{"line": list(line)}] if line else []
-    families += [{"plane": list(plane)}] if plane else []
-    families += [{"recipe": recipe}] if recipe else []
-    if len(families) + bool(experiment) != 1:
-        raise InputError("Name one of: an experiment, --line A B, --plane A B C, --recipe FILE.")
+    flags = {
+        "polyline": polyline, "simplex": simplex, "subset": subset, "random_directions": random_directions,
+        "trajectory": trajectory, "curve": curve, "subspace": subspace,
+    }  # fmt: skip
+    chosen = _chosen({"line": line, "plane": plane, "recipe": recipe}, flags, names or [])
     with workbench(project, device=device) as bench:
         plain: Any
-        if experiment:
+        if chosen is None:
+            (experiment,) = names or [""]
             known = bench.experiments()
             plain = known.get(experiment, Path(experiment))
         else:
-            family = {
-                key: [_model(bench, item) for item in value] if isinstance(value, list) else _model(bench, value)
-                for key, value in families[0].items()
-            }
+            form, models = chosen
+            told = [model_named(bench, model) for model in models]
             plain = {
-                "solera": 1, "kind": "explore", "family": family, "tasks": list(task or bench.tasks()),
+                "solera": 1, "kind": "explore",
+                "family": {form: told[0] if form == "recipe" else told, **_params(family, "--family")},
+                "tasks": list(task or bench.tasks()),
                 "split": _split(split), "report": "" if report == "none" else _split(report),
                 "explorer": {"name": explorer or "grid", "params": _params(param)},
-                "budget": budget, "limit": limit, "seed": seed, "device": device, "factory": factory,
+                "budget": budget, "limit": limit, "seed": seed, "batchnorm": batchnorm,
+                "device": device, "factory": factory,
             }  # fmt: skip
         result = submit_and_run(bench, lambda: bench.submit(plain, fresh=fresh), quiet=quiet, json=json)
     if json:
@@ -129,13 +158,34 @@ def explore(
     )
 
 
+def _chosen(
+    valued: Mapping[str, str | tuple[str, ...] | None], flags: Mapping[str, bool], names: Sequence[str]
+) -> tuple[str, list[str]] | None:
+    """The form of the family and the models it goes through; None for an experiment.
+
+    Raises:
+        InputError: None or several are named.
+    """
+    said = {form: [value] if isinstance(value, str) else list(value) for form, value in valued.items() if value}
+    said |= {form: list(names) for form, on in flags.items() if on}
+    if not said and len(names) == 1:
+        return None
+    if len(said) != 1 or (names and not any(flags.values())):
+        options = [f"--{form.replace('_', '-')}" for form in flags]
+        raise InputError(
+            f"Name one of: an experiment, --line A B, --plane A B C, --recipe FILE, or models with one of "
+            f"{', '.join(options)}."
+        )
+    return next(iter(said.items()))
+
+
 def _columns(bench: Any, tasks: list[str] | None) -> list[str]:
     """The scores that tasks give: ``"task.metric"``."""
     found = [bench.task(name) for name in tasks or bench.tasks()]
     return [f"{task.name}.{metric}" for task in found for metric in task.metrics]
 
 
-def _model(bench: Any, model: str) -> Any:
+def model_named(bench: Any, model: str) -> Any:
     """What a person names on the command line: an entry of the library before a path; paths from where they stand."""
     if bench.project is not None and not Path(model).exists() and not model.startswith("library:"):
         bench.project.library.get(model)
@@ -151,7 +201,7 @@ def _split(text: str) -> str:
     return text
 
 
-def _params(items: list[str] | None) -> dict[str, Any]:
+def _params(items: list[str] | None, option: str = "--param") -> dict[str, Any]:
     """``NAME=VALUE`` options; values as JSON where they are, else text."""
     import json
 
@@ -159,7 +209,7 @@ def _params(items: list[str] | None) -> dict[str, Any]:
     for item in items or []:
         name, equals, text = item.partition("=")
         if not equals:
-            raise InputError(f"--param takes NAME=VALUE, not '{item}'.", option=item)
+            raise InputError(f"{option} takes NAME=VALUE, not '{item}'.", option=item)
         try:
             found[name] = json.loads(text)
         except ValueError:

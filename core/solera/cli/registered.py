@@ -1,8 +1,8 @@
-"""``solera methods``, ``formats``, ``tasks``, ``explorers``, ``views``: what is registered, without importing it."""
+"""``solera methods``, ``families``, ``tasks``, ``explorers``, ``views``: what is registered, without importing it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,6 +11,7 @@ from solera.cli.screen import Json, show, show_json, show_table
 
 if TYPE_CHECKING:
     from solera.extend.manifest import Contribution, Kind
+    from solera.params import ParamSpec
 
 #: Command -> kind and what it lists.
 LISTS: dict[str, tuple[Kind, str]] = {
@@ -29,6 +30,30 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     for command, (kind, help_) in LISTS.items():
         app.command(command, help=help_, rich_help_panel="What is there")(_lister(kind))
+    app.command("families", rich_help_panel="What is there")(families)
+
+
+def families(name: Name = "", json: Json = False) -> None:
+    """The families of models, with their parameters."""
+    from solera.errors import InputError
+    from solera.families.forms import FORMS
+    from solera.params import json_schema
+
+    if name and name not in FORMS:
+        raise InputError(f"No family is called '{name}'; known: {', '.join(FORMS)}.", name=name)
+    forms = [FORMS[name]] if name else list(FORMS.values())
+    if json:
+        plain = [
+            {"name": form.name, "title": form.title, "summary": form.summary, "models": [form.least, form.most],
+             "params": [spec.to_plain() for spec in form.params], "schema": json_schema(form.params)}
+            for form in forms
+        ]  # fmt: skip
+        show_json(plain[0] if name else plain)
+    elif name:
+        show(f"{name}: {forms[0].title}\n{forms[0].summary}\nthrough {forms[0].count}")
+        _show_params(forms[0].params)
+    else:
+        show_table(("name", "models", "what it is"), ((form.name, form.models, form.summary) for form in forms))
 
 
 def _lister(kind: Kind) -> Callable[..., None]:
@@ -99,15 +124,20 @@ def _show_one(item: Contribution) -> None:
         show(form_words(item))
     for other, how in item.also.items():
         show(f"also {other}: {how}")
-    if item.params:
-        show()
-        rows = []
-        for spec in item.params:
-            low, high = spec.param.low, spec.param.high
-            bounds = f"{'' if low is None else f'{low:g}'} .. {'' if high is None else f'{high:g}'}"
-            span = ", ".join(spec.choices) or ("" if low is None and high is None else bounds)
-            default = "required" if spec.required else "" if spec.default is None else str(spec.default)
-            rows.append((spec.name, spec.kind, default, span, spec.param.help))
-        show_table(("parameter", "kind", "default", "range", "what it does"), rows)
+    _show_params(item.params)
     for key, value in item.accepts.items():
         show(f"accepts {key}: {value}")
+
+
+def _show_params(params: Sequence[ParamSpec]) -> None:
+    if not params:
+        return
+    show()
+    rows = []
+    for spec in params:
+        low, high = spec.param.low, spec.param.high
+        bounds = f"{'' if low is None else f'{low:g}'} .. {'' if high is None else f'{high:g}'}"
+        span = ", ".join(spec.choices) or ("" if low is None and high is None else bounds)
+        default = "required" if spec.required else "" if spec.default is None else str(spec.default)
+        rows.append((spec.name, spec.kind, default, span, spec.param.help))
+    show_table(("parameter", "kind", "default", "range", "what it does"), rows)

@@ -35,6 +35,11 @@ class MethodFacts(Protocol):
         ...
 
     @property
+    def gives(self) -> str:
+        """``"same"`` as it takes, or ``"delta"``."""
+        ...
+
+    @property
     def base(self) -> str:
         """``"required"``, ``"optional"`` or ``"none"``."""
         ...
@@ -125,6 +130,8 @@ class Wiring:
             case MethodNode(method=method, base=base, inputs=inputs):
                 facts = self._methods.get(method)
                 takes = facts.takes if facts else "any"
+                if facts and facts.gives == "delta":
+                    return "delta"
                 if base or takes == "weights":
                     return "weights"
                 fed = {self._results.get(name, "any") for name in inputs if name}

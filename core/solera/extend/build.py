@@ -61,6 +61,8 @@ def declared_method(loaded: Any) -> dict[str, Any]:
         return {}
     counts = [loaded.min_inputs] if loaded.max_inputs is None else [loaded.min_inputs, loaded.max_inputs]
     facts = {"takes": loaded.takes, "base": loaded.base, "inputs": counts}
+    if loaded.gives != "same":
+        facts["gives"] = loaded.gives
     told = {
         "paper": loaded.paper, "ordered": loaded.ordered, "needs": loaded.needs,
         "promise": "" if loaded.promise == "bytes" else loaded.promise, "also": dict(loaded.also),

@@ -26,7 +26,7 @@ _OBJECT = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*
 _PLUGIN_KEYS = {"name", "version", "api", "summary", "contributions"}
 _CONTRIBUTION_KEYS = {"kind", "name", "title", "object", "summary", "params", "accepts", "method"}
 _ACCEPTS_KEYS = {"kinds", "coords", "columns_min"}
-_METHOD_KEYS = {"takes", "base", "inputs", "paper", "ordered", "needs", "promise", "also"}
+_METHOD_KEYS = {"takes", "gives", "base", "inputs", "paper", "ordered", "needs", "promise", "also"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +41,9 @@ class Contribution:
         summary: One sentence.
         params: Its parameters, equal to the object's signature (``solera plugin build`` writes them).
         accepts: For a view, which runs it shows: ``kinds``, ``coords`` (numbers of coordinates), ``columns_min``.
-        method: For a method, what a canvas must know before it is imported: ``takes``, ``base``, ``inputs`` (fewest
-            and, if there is a limit, most), ``paper``, ``ordered``, ``needs``, ``also``; equal to its declaration
-            (``solera plugin build`` writes it).
+        method: For a method, what a canvas must know before it is imported: ``takes``, ``gives``, ``base``, ``inputs``
+            (fewest and, if there is a limit, most), ``paper``, ``ordered``, ``needs``, ``also``; equal to its
+            declaration (``solera plugin build`` writes it).
     """
 
     kind: Kind
@@ -59,6 +59,11 @@ class Contribution:
     def takes(self) -> str:
         """For a method: ``"weights"``, ``"delta"`` or ``"any"``."""
         return str(self.method.get("takes", "any"))
+
+    @property
+    def gives(self) -> str:
+        """For a method: ``"same"`` as it takes, or ``"delta"``."""
+        return str(self.method.get("gives", "same"))
 
     @property
     def base(self) -> str:

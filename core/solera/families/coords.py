@@ -88,6 +88,15 @@ class Coord:
             return math.exp(math.log(self.low) * (1 - share) + math.log(self.high) * share)
         return self.low * (1 - share) + self.high * share
 
+    def snap(self, value: float) -> float:
+        """The nearest value of its kind; halves go to the even number. Real ones stay, also outside the bounds."""
+        return value if self.kind == "real" else float(round(value))
+
+    def said(self, value: float) -> str:
+        """A value as a person reads it: the choice's own name, else the number."""
+        place = round(value)
+        return self.choices[place] if 0 <= place < len(self.choices) else f"{value:g}"
+
     def to_plain(self) -> dict[str, Any]:
         """JSON-ready, as run headers keep it."""
         plain: dict[str, Any] = {

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from solera.errors import Fault, FaultsError, InputError
 from solera.families.coords import Coord
 from solera.families.geometry import Geometry
+from solera.families.region import Region
 from solera.recipes.nodes import Recipe
 from solera.recipes.plain import from_plain as recipe_from_plain
 from solera.recipes.plain import to_plain as recipe_to_plain
@@ -17,10 +18,28 @@ from solera.recipes.plain import to_plain as recipe_to_plain
 if TYPE_CHECKING:
     from solera.methods.spec import MethodSpec
 
-FamilyKind = Literal["recipe", "line", "plane"]
+FamilyKind = Literal[
+    "recipe", "line", "polyline", "plane", "simplex", "subset", "directions", "trajectory", "curve", "subspace"
+]
 
 #: Version of the plain form.
 FAMILY_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """A model on a path that a picture draws over the family.
+
+    Attributes:
+        label: What it is called.
+        at: The point of the family nearest to it.
+        off: How far it is from that point, as a share of its distance from the path's last model; 0 if it lies there,
+            and for the last model itself.
+    """
+
+    label: str
+    at: tuple[float, ...]
+    off: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +52,9 @@ class Family:
         kind: How it was made.
         labels: Named models at coordinates.
         geometry: True distances, where there are any.
+        region: Which points within the bounds belong to it; None is all of them.
+        path: Models in order, such as those of a training run. They need not be points of the family.
+        facts: What was found when it was made, for a person and for pictures, JSON-ready: explained variance, a seed.
 
     Raises:
         InputError: Coordinates and variables are not the same.
@@ -43,6 +65,9 @@ class Family:
     kind: FamilyKind = "recipe"
     labels: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     geometry: Geometry | None = None
+    region: Region | None = None
+    path: tuple[Stop, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         free, named = {var.name for var in self.recipe.variables}, [coord.name for coord in self.coords]
@@ -55,17 +80,19 @@ class Family:
             )
 
     def numbers(self, coords: Sequence[float]) -> dict[str, float]:
-        """Coordinates as values of the recipe's variables.
+        """Coordinates as values of the recipe's variables; those that are not real are taken to their nearest value.
 
         Raises:
-            InputError: There are more or fewer than the family has, or one is not finite.
+            InputError: There are more or fewer than the family has, one is not finite, or a subset chooses nothing.
         """
         if len(coords) != len(self.coords) or not all(math.isfinite(value) for value in coords):
             names = ", ".join(coord.name for coord in self.coords)
             raise InputError(
                 f"A point of this family is {len(self.coords)} finite numbers ({names}); got {list(coords)}."
             )
-        return {coord.name: float(value) for coord, value in zip(self.coords, coords, strict=True)}
+        if self.region is not None and self.region.kind == "subset" and not self.region.contains(coords):
+            raise InputError(f"A point of this family takes one model or more; got {list(coords)}.")
+        return {coord.name: coord.snap(float(value)) for coord, value in zip(self.coords, coords, strict=True)}
 
     def recipe_at(self, coords: Sequence[float]) -> Recipe:
         """The recipe of one point, without free variables.
@@ -96,7 +123,7 @@ class Family:
 
     def to_plain(self) -> dict[str, Any]:
         """JSON-ready; sources of checkpoints stay as the recipe has them."""
-        return {
+        plain: dict[str, Any] = {
             "version": FAMILY_VERSION,
             "kind": self.kind,
             "recipe": recipe_to_plain(self.recipe),
@@ -104,6 +131,11 @@ class Family:
             "labels": {label: list(at) for label, at in self.labels.items()},
             "geometry": self.geometry.to_plain() if self.geometry else None,
         }
+        if self.region:
+            plain["region"] = self.region.to_plain()
+        if self.path:
+            plain["path"] = [{"label": stop.label, "at": list(stop.at), "off": stop.off} for stop in self.path]
+        return {**plain, "facts": dict(self.facts)} if self.facts else plain
 
     @staticmethod
     def from_plain(plain: Mapping[str, Any], methods: Mapping[str, MethodSpec]) -> Family:
@@ -127,4 +159,10 @@ class Family:
             kind=plain["kind"],
             labels={str(label): tuple(map(float, at)) for label, at in plain.get("labels", {}).items()},
             geometry=Geometry.from_plain(plain["geometry"]) if plain.get("geometry") else None,
+            region=Region.from_plain(plain["region"]) if plain.get("region") else None,
+            path=tuple(
+                Stop(str(stop["label"]), tuple(map(float, stop["at"])), float(stop.get("off", 0.0)))
+                for stop in plain.get("path", ())
+            ),
+            facts=dict(plain.get("facts", {})),
         )

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from solera.errors import MismatchError, NumericError
@@ -90,6 +92,35 @@ def inner_products(
     if height < 1e-6 * vv:  # too much cancels: measure what is left directly
         height = sum(dot(rest, rest) for rest in (v - k * u for u, v in _differences(models)))
     return Products(uu, uv, height)
+
+
+def gram(
+    recipe: Recipe, ends: Sequence[str], checkpoints: Mapping[str, Checkpoint], methods: Mapping[str, MethodSpec]
+) -> NDArray[np.float64]:
+    """The inner products of all differences from the first model, each model read once.
+
+    Args:
+        recipe: The nodes of all models.
+        ends: Ids of two nodes or more, the origin first.
+        checkpoints: By node id.
+        methods: The registered methods.
+
+    Returns:
+        Shape (len(ends) - 1, len(ends) - 1), float64, symmetric; the order of sums does not depend on threads.
+
+    Raises:
+        MismatchError: The models have different tensors.
+        NumericError: A weight is NaN or infinite.
+    """
+    models = [_weights(recipe, end, checkpoints, methods) for end in ends]
+    for model in models[1:]:
+        _check_same(models[0], model)
+    found = np.zeros((len(ends) - 1, len(ends) - 1))
+    for differences in _differences(models):
+        for i, u in enumerate(differences):
+            for j in range(i + 1):
+                found[i, j] += dot(u, differences[j])
+    return np.asarray(found + np.tril(found, -1).T)
 
 
 def _differences(models: Sequence[_Weights]) -> Iterator[list[Tensor]]:

@@ -12,6 +12,7 @@ from solera.context import Context
 from solera.errors import InputError
 from solera.events import Indicator, Logged, Phase, PictureDrawn, PointScored
 from solera.families.family import Family
+from solera.landscapes.along import curve_summaries
 from solera.landscapes.explorer import Ask, Chooses, DrawsPictures, Explorer, Extent, History, Remarks, Space
 from solera.landscapes.landscape import Landscape
 from solera.landscapes.lanes import Lanes, Scored
@@ -117,7 +118,10 @@ def explore(
         tell.picture(explorer, space, past.history, seed)
         if last:
             break
-    found = line_barriers(space, past.history) if landscape.family.kind == "line" else {}
+    found = line_barriers(space, past.history) if landscape.family.kind in {"line", "curve"} else {}
+    for column, along_it in curve_summaries(landscape.family, space, past.history).items():
+        for name, value in (("max", along_it.most), ("mean", along_it.mean), ("integral", along_it.integral)):
+            tell.indicator(f"along:{name}:{column}", len(past), value)
     for column, by_name in found.items():
         for name, barrier in by_name.items():
             tell.indicator(f"barrier:{name}:{column}", len(past), barrier.height)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from solera.families.coords import Coord
+from solera.families.region import Region
 from solera.landscapes.traces import Traces
 from solera.runs.picture import Picture
 from solera.seeds import Seed
@@ -35,6 +36,8 @@ class Space:
         kind: The kind of family: ``"line"``, ``"subset"``; empty if nobody says.
         no_slopes: Why no gradient can be had here; empty if one can.
         traces: How scores follow from the traces of a history; None if its points have none.
+        region: Which points within the ranges are points of the family; None is all of them. What kind of number each
+            coordinate is, the coordinate itself says.
     """
 
     coords: tuple[Coord, ...]
@@ -46,6 +49,7 @@ class Space:
     kind: str = ""
     no_slopes: str = "nobody computes gradients here"
     traces: Traces | None = None
+    region: Region | None = None
 
     def minimised(self, values: ArrayLike) -> NDArray[np.float64]:
         """The objectives, turned so that smaller is better.

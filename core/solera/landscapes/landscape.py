@@ -126,8 +126,10 @@ class Landscape:
         paired = all(measure.task.yields != "aggregate" for measure in self.measures if measure.task.name in tasks)
         why = NO_DERIVATIVE if self._derivative is None else obstacle(self._scorers(tasks))
         family = self.family
-        labels = dict(family.labels)
-        return Space(family.coords, self.columns, labels, places, paired, counts, family.kind, why, self.traces)
+        labels, region = dict(family.labels), family.region
+        return Space(
+            family.coords, self.columns, labels, places, paired, counts, family.kind, why, self.traces, region
+        )  # fmt: skip
 
     def slope(
         self, coords: Sequence[float], slope: Slope, space: Space, seed: Seed, context: Context

@@ -17,6 +17,7 @@ from solera.params import ParamSpec, specs_from_signature
 Granularity = Literal["element", "block", "tensor", "model"]
 Over = Literal["tensor", "model"]
 Space = Literal["weights", "delta", "any"]
+Gives = Literal["same", "delta"]
 Promise = Literal["bytes", "tolerance", "none"]
 
 
@@ -116,6 +117,8 @@ class MethodSpec:
             own; None where a statistic has nothing for this tensor.
         params: The declared parameters.
         takes: ``"weights"``, ``"delta"``, or ``"any"`` (a formula that is right for both).
+        gives: ``"same"``: what it takes. ``"delta"``: a difference of weights, though it takes weights: a direction
+            from the model it is handed.
         base: ``"required"``: needs a base in the Weights form. ``"optional"``. ``"none"``: takes no base.
         granularity: ``"element"``: may be fed any contiguous chunk; ``"block"``: any run of whole slices along the
             first axis (rows of a matrix; a vector is fed whole); ``"tensor"`` and ``"model"``: needs whole tensors. Or
@@ -146,6 +149,7 @@ class MethodSpec:
     function: MethodFunction
     params: tuple[ParamSpec, ...]
     takes: Space = "weights"
+    gives: Gives = "same"
     base: Literal["required", "optional", "none"] = "none"
     granularity: Granularity | Callable[[Mapping[str, Any]], Granularity] = "tensor"
     min_inputs: int = 1
@@ -201,6 +205,7 @@ def method(
     *,
     title: str = "",
     takes: Space = "weights",
+    gives: Gives = "same",
     base: Literal["required", "optional", "none"] = "none",
     granularity: Granularity | Callable[[Mapping[str, Any]], Granularity] = "tensor",
     inputs: tuple[int, int | None] = (1, None),
@@ -237,8 +242,9 @@ def method(
         specs = specs_from_signature(function, skip=ARGUMENTS)
         return MethodSpec(
             name=name, title=title or name.replace("_", " ").capitalize(), function=function, params=specs, takes=takes,
-            base=base, granularity=granularity, min_inputs=inputs[0], max_inputs=inputs[1], prepare=prepare,
-            prepare_when=prepare_when, prepare_over=prepare_over, affine=affine, version=version, promise=promise,
+            gives=gives, base=base, granularity=granularity, min_inputs=inputs[0], max_inputs=inputs[1],
+            prepare=prepare, prepare_when=prepare_when, prepare_over=prepare_over, affine=affine, version=version,
+            promise=promise,
             paper=paper, url=url, summary=summary, float64=float64, ordered=ordered, also=dict(also or {}),
             needs=needs,
         )  # fmt: skip

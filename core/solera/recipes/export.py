@@ -152,6 +152,8 @@ def _sum(terms: tuple[Term, ...], names: Mapping[str, str]) -> str:
 
 def _literal(value: Value) -> str:
     match value:
+        case Var(choices=choices) if choices:
+            return repr(encode(value))
         case Var(name, low, high, init, log):
             given = {"low": low, "high": high, "init": init}
             words = [repr(name), *(f"{key}={item!r}" for key, item in given.items() if item is not None)]

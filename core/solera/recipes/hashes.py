@@ -114,6 +114,8 @@ def _value(value: Value | None) -> Any:
 
 def _bare(plain: Any) -> Any:
     match plain:
+        case {"var": name, "choices": choices}:
+            return {"var": name, "choices": [str(item) for item in choices]}
         case {"var": name}:
             return {"var": name}
         case dict():

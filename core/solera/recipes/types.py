@@ -177,6 +177,8 @@ def _method_type(
         )
     if len(faults) > before or not kinds or None in kinds or (node.base and node.base not in found):
         return None
+    if spec.gives == "delta":
+        return "delta"
     if node.base or spec.takes == "weights":
         return "weights"
     return kinds[0]

@@ -17,7 +17,7 @@ from solera.execution.memory import materialise
 from solera.methods.spec import ARGUMENTS, MethodSpec, Piece
 from solera.methods.statistics import STATISTICS
 from solera.params import PerModel
-from solera.recipes.nodes import CheckpointNode, MethodNode, Recipe, StatisticNode
+from solera.recipes.nodes import CheckpointNode, MethodNode, Recipe, StatisticNode, SumNode, Term
 from solera.tensors.hashing import normal
 from solera.testing.conformance_statistics import tiny_importance, tiny_statistic
 
@@ -217,6 +217,9 @@ def _run(method: MethodSpec, models: list[dict[str, Tensor]]) -> dict[str, Tenso
         checkpoints[name] = MemoryCheckpoint.from_state_dict(tiny_statistic(method.needs, SHAPES, i), name)
     merged = MethodNode("merged", method.name, tuple(inputs), base, given, statistics=tuple(needed))
     recipe = Recipe((*nodes, *measured, merged), "merged")
+    if method.gives == "delta":
+        moved = SumNode("moved", (Term(inputs[0]), Term("merged")))
+        recipe = Recipe((*recipe.nodes, moved), "moved")
     return materialise(recipe, checkpoints, {method.name: method}, context=QuietContext())
 
 

@@ -144,6 +144,8 @@ ADAPTERS: dict[str, tuple[str, ...]] = {
     "map_bayesian": ("solera.testing.golden_map:run_bayesian",),
     "map_nsga3": ("solera.testing.golden_map:run_nsga3",),
     "map_surrogate": ("solera.testing.golden_map:run_surrogate",),
+    "landscape": ("solera.testing.golden_landscapes:run_landscape",),
+    "intrinsic_dim": ("solera.testing.golden_landscapes:run_intrinsic_dim",),
     "symmetry": ("solera.testing.golden_alignment:run_symmetry",),
 }
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from solera.errors import Fault, FaultsError, NotFoundError
+from solera.families.forms import check_form
 from solera.recipes.emit import emit
 from solera.tasks.scores import SPLITS, Split
 from solera.tensors.specs import FLOATING
@@ -19,6 +20,7 @@ from solera.tensors.specs import FLOATING
 EXPERIMENT_VERSION = 1
 
 ExperimentKind = Literal["explore", "evaluate", "compare"]
+BatchNormMode = Literal["frozen", "recalibrated"]
 
 _MAX_BYTES = 4 << 20
 
@@ -30,10 +32,9 @@ class Experiment:
     Attributes:
         kind: ``"explore"`` a family; ``"evaluate"`` one model; ``"compare"`` several.
         title: A line for a person.
-        family: For ``"explore"``: ``Family.to_plain()``, or one of the short forms ``{"line": [A, B]}``,
-            ``{"plane": [A, B, C]}``, ``{"recipe": R}``, with ``"margin"`` and ``"bounds": {name: [low, high]}`` beside
-            it. A, B, C are checkpoints (a path, ``library:NAME``), recipe files, or recipes in plain form; R is one of
-            the latter two.
+        family: For ``"explore"``: ``Family.to_plain()``, or a short form of :data:`solera.families.forms.FORMS`,
+            ``{"line": [A, B]}``, with its parameters and ``"bounds": {name: [low, high]}`` beside it. A, B, C are
+            checkpoints (a path, ``library:NAME``), recipe files, or recipes in plain form.
         entries: For the others, the rows: ``{"name", "checkpoint" or "recipe"}``, with ``"single": true`` for a model
             that merging starts from and ``"tune": {variable: [values]}`` for what is chosen on ``split``.
         metric: For ``"compare"``: what is tuned for and averaged; the first of the first task if empty.
@@ -47,6 +48,9 @@ class Experiment:
         dtype: Storage dtype the scores are for; empty takes the recipe's.
         limit: Samples per task (a preview); 0 is all.
         keep_samples: Whether per-sample scores are stored, for paired comparisons.
+        batchnorm: ``"frozen"``: running statistics are those of the family's recipe. ``"recalibrated"``: they are
+            measured anew at every point, on the first task's training examples.
+        batchnorm_samples: How many of those examples, a fixed stratified part; 0 is all.
         device: torch device; empty takes the settings'.
         factory: ``"package.module:function"`` that makes the network; empty goes by the checkpoints' config.
     """
@@ -66,6 +70,8 @@ class Experiment:
     dtype: str = ""
     limit: int = 0
     keep_samples: bool = False
+    batchnorm: BatchNormMode = "frozen"
+    batchnorm_samples: int = 0
     device: str = ""
     factory: str = ""
 
@@ -179,11 +185,15 @@ def _value(key: str, value: Any, faults: list[Fault]) -> Any:
             if isinstance(value, Mapping):
                 return {str(name): item for name, item in value.items()}
             wanted = "a mapping"
-        case "budget" | "seed" | "limit":
+        case "budget" | "seed" | "limit" | "batchnorm_samples":
             whole = isinstance(value, int) and not isinstance(value, bool)
             if whole and (value >= 0 or key == "seed"):
                 return value
             wanted = "a whole number" if key == "seed" else "a whole number, 0 or more"
+        case "batchnorm":
+            if value in get_args(BatchNormMode):
+                return value
+            wanted = f"one of {', '.join(get_args(BatchNormMode))}"
         case "keep_samples":
             if isinstance(value, bool):
                 return value
@@ -248,26 +258,10 @@ def _check_entries(experiment: Experiment, faults: list[Fault]) -> None:
 def _check_family(family: Mapping[str, Any], faults: list[Fault]) -> None:
     if "version" in family:  # the full form checks itself when it is read
         return
-    forms = [key for key in ("line", "plane", "recipe") if key in family]
-    if len(forms) != 1:
-        message = "A family is one of {line: [A, B]}, {plane: [A, B, C]} and {recipe: R}."
-        faults.append(Fault("experiment.family", "family", message))
-        return
-    for key in family:
-        if key not in (forms[0], "bounds", "margin"):
-            faults.append(
-                Fault("experiment.unknown-key", f"family.{key}", f"'{key}' is not known beside '{forms[0]}'.")
-            )
-    count = {"line": 2, "plane": 3}.get(forms[0])
-    ends = family[forms[0]]
-    if count and (not isinstance(ends, (list, tuple)) or len(ends) != count):
-        faults.append(Fault("experiment.family", f"family.{forms[0]}", f"A {forms[0]} goes through {count} models."))
+    check_form(family, faults)
     bounds = family.get("bounds", {})
     if not isinstance(bounds, Mapping) or not all(_is_range(item) for item in bounds.values()):
         faults.append(Fault("experiment.bounds", "family.bounds", "Bounds are {name: [low, high]}."))
-    margin = family.get("margin", 0.0)
-    if isinstance(margin, bool) or not isinstance(margin, (int, float)) or not 0 <= margin < math.inf:
-        faults.append(Fault("experiment.margin", "family.margin", f"A margin is 0 or more, not {margin!r}."))
 
 
 def _is_range(item: Any) -> bool:

@@ -27,6 +27,7 @@ HANDLERS = {
     "align": "solera.workbench.alignment:align_job",
     "zip": "solera.workbench.zipping:zip_job",
     "rescale": "solera.workbench.rescaling:rescale_job",
+    "connect": "solera.workbench.connecting:connect_job",
 }
 
 #: Kinds that may run in a process of their own; see :mod:`solera.workbench.apart`.

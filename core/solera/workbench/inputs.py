@@ -358,28 +358,24 @@ class Inputs:
         return replace(algebra.add(model, change), name=f"{model.name}+{change.output}")
 
     def family(self, plain: Mapping[str, Any], folder: Path | None = None) -> Family:
-        """A family from its full form, or from ``{"line": ...}``, ``{"plane": ...}``, ``{"recipe": ...}``.
+        """A family from its full form, or a short one of :data:`solera.families.forms.FORMS`: ``{"line": [A, B]}``.
 
         Raises:
-            FaultsError: It is none, or its recipe has faults.
-            InputError: Its models span no line or plane.
+            FaultsError: It is none, its parameters do not fit, or its recipe has faults.
+            InputError: Its models make no such family.
         """
         from solera.families.family import Family
-        from solera.families.frames import MARGIN, line, plane
-        from solera.families.variables import recipe_family
+        from solera.families.forms import BESIDE, form_of, models_of
+        from solera.families.graph import Source
 
         methods = self.registry.methods
         if "version" in plain:
             full = Family.from_plain(plain, methods)
             return replace(full, recipe=self.anchored(full.recipe, folder or self.folder))
-        if "line" in plain:
-            a, b = (self.recipe(model, folder) for model in plain["line"])
-            family = line(a, b, self.checkpoints, methods, margin=float(plain.get("margin", 0.0)))
-        elif "plane" in plain:
-            a, b, c = (self.recipe(model, folder) for model in plain["plane"])
-            family = plane(a, b, c, self.checkpoints, methods, margin=float(plain.get("margin", MARGIN)))
-        else:
-            family = recipe_family(self.recipe(plain["recipe"], folder), methods)
+        form = form_of(plain)
+        models = [self.recipe(model, folder) for model in models_of(form, plain[form.name])]
+        given = {key: value for key, value in plain.items() if key not in (form.name, *BESIDE)}
+        family = form.family(models, Source(self.checkpoints, methods), given)
         bounds = plain.get("bounds", {})
         return family.between({name: (float(low), float(high)) for name, (low, high) in bounds.items()})
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from solera.errors import FaultsError
 from solera.params import Value, Var
-from solera.recipes.nodes import Node, Recipe, SumNode, Term
+from solera.recipes.nodes import Node, Recipe, StatisticNode, SumNode, Term
 from solera.recipes.types import infer_types
 from solera.workbench.inputs import Inputs
 from solera.workbench.setting import make_network, make_task
@@ -70,7 +70,9 @@ class Live:
 
         context = context or QuietContext(self._device)
         # A preview may differ by rounding; without a limit the score is that of the weights as they would be saved.
-        opened, found = freed(recipe, self._inputs.registry.methods) if limit else (recipe, {})
+        # Statistics are of weights that are fixed.
+        movable = limit and not any(isinstance(node, StatisticNode) for node in recipe.nodes)
+        opened, found = freed(recipe, self._inputs.registry.methods) if movable else (recipe, {})
         standing = {var.name: var.init for var in recipe.variables if var.init is not None}
         ready = self._make_ready(opened, tasks, limit, split, context)
         with ready.lock, torch.inference_mode():

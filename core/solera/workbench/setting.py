@@ -20,8 +20,11 @@ if TYPE_CHECKING:
     from solera.families.family import Family
     from solera.landscapes.explorer import Explorer
     from solera.landscapes.landscape import Landscape
+    from solera.landscapes.landscape import Materialiser as AnyMaterialiser
     from solera.models.network import Network
     from solera.projects.project import Project
+    from solera.tasks.examples import Examples
+    from solera.tasks.scores import Split
     from solera.tasks.task import Task
     from solera.workbench.bench import Bench
 
@@ -172,7 +175,9 @@ class Setting:
         context.progress(0, None, "", "preparing the family")
         methods = self.inputs.registry.methods
         checkpoints = self.inputs.checkpoints(recipe)
-        materialiser = Materialiser(recipe, checkpoints, methods, network.layout, device, context)
+        materialiser = self._recalibrated(
+            Materialiser(recipe, checkpoints, methods, network.layout, device, context), network, device, context
+        )
 
         def on(split: Any) -> Landscape:
             context.check()
@@ -189,6 +194,22 @@ class Setting:
         except InputError:
             derivative = None
         return on(experiment.split), on(experiment.report) if experiment.report else None
+
+    def _recalibrated(self, inner: AnyMaterialiser, network: Network, device: str, context: Context) -> AnyMaterialiser:
+        """With BatchNorm statistics measured anew at every point, where the experiment wants that.
+
+        Raises:
+            TaskError: The first task does not hand out its examples.
+        """
+        if self.experiment.batchnorm == "frozen":
+            return inner
+        from solera.landscapes.recalibrated import Recalibrated
+        from solera.statistics.recalibration import Recalibration
+
+        context.progress(0, None, "", "preparing the examples for BatchNorm")
+        count, seed = self.experiment.batchnorm_samples, self.experiment.seed
+        examples = training_examples(self.tasks[0], device, count, seed, "BatchNorm statistics are measured on")
+        return Recalibrated(inner, network, Recalibration(examples), context)
 
 
 def open_setting(experiment: Experiment, inputs: Inputs, context: Context, device: str) -> Setting:
@@ -209,6 +230,34 @@ def open_setting(experiment: Experiment, inputs: Inputs, context: Context, devic
     explorer = make_explorer(experiment, inputs.registry)
     context.progress(0, None, "", "reading the checkpoints")
     return Setting(experiment, inputs, device, family, tasks, explorer, inputs.fingerprints(family.recipe, context))
+
+
+def training_examples(
+    task: Task, device: str, samples: int, seed: int, purpose: str, split: Split = "train"
+) -> Examples:
+    """The examples of a task themselves.
+
+    Args:
+        task: Whose.
+        device: Where they shall be.
+        samples: How many, a fixed stratified part; 0 is all.
+        seed: Of the part.
+        purpose: For a sentence: ``"BatchNorm statistics are measured on"``.
+        split: Which of its data.
+
+    Raises:
+        TaskError: Its data are missing, or it hands out no examples.
+    """
+    from solera.tasks.examples import GivesExamples
+
+    evaluator = task.prepare(split, device=device, limit=samples or None, seed=seed)
+    if not isinstance(evaluator, GivesExamples):
+        raise TaskError(
+            f"The task '{task.name}' does not hand out its examples, which {purpose}; its evaluator needs a method "
+            "examples().",
+            task=task.name,
+        )
+    return evaluator.examples()
 
 
 def task_versions(tasks: Sequence[Task], project: Project | None) -> list[list[Any]]:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from solera.checkpoints.checkpoint import Checkpoint
 from solera.checkpoints.tensor_ref import TensorRef
-from solera.errors import FaultsError, InputError, TaskError
+from solera.errors import FaultsError, InputError
 from solera.methods.statistics import STATISTICS
 from solera.recipes.hashes import semantic_hash, textual_hash
 from solera.recipes.nodes import Recipe, StatisticNode
@@ -31,7 +31,7 @@ from solera.workbench import paces
 from solera.workbench.bench import Bench
 from solera.workbench.inputs import Inputs
 from solera.workbench.rates import Expected
-from solera.workbench.setting import config_of, make_network, make_task, task_versions
+from solera.workbench.setting import config_of, make_network, make_task, task_versions, training_examples
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -310,17 +310,9 @@ def _network(model: Recipe, inputs: Inputs, context: Context, device: str) -> Ne
 
 
 def _examples(node: StatisticNode, inputs: Inputs, device: str) -> Examples:
-    from solera.tasks.examples import GivesExamples
-
-    task = make_task(node.task, inputs)
-    evaluator = task.prepare(node.split, device=device, limit=node.samples or None, seed=node.seed)  # type: ignore[arg-type]
-    if not isinstance(evaluator, GivesExamples):
-        raise TaskError(
-            f"The task '{node.task}' does not hand out its examples, which the statistic '{node.id}' is computed on; "
-            "its evaluator needs a method examples().",
-            task=node.task,
-        )
-    return evaluator.examples()
+    purpose = f"the statistic '{node.id}' is computed on"
+    task, split = make_task(node.task, inputs), node.split
+    return training_examples(task, device, node.samples, node.seed, purpose, split)  # type: ignore[arg-type]
 
 
 def _digest(examples: Examples) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Annotated
 
 import numpy as np
@@ -39,11 +40,15 @@ class Grid:
     ) -> None:
         self._points = points
         self._shape = _parsed(shape)
-        self._cells: dict[tuple[int, ...], NDArray[np.intp]] = {}
+        self._cells: dict[Hashable, NDArray[np.intp]] = {}
 
     def plan(self, space: Space) -> Extent:
-        """As many points as the grid has."""
+        """As many points as the grid has; along a coordinate that is not real, no more than it has values."""
         shape = self._shape or (self._points,) * len(space.coords)
+        shape = (
+            tuple(min(size, len(coord.values) or size) for size, coord in zip(shape, space.coords, strict=False))
+            + shape[len(space.coords) :]
+        )
         if len(shape) != len(space.coords):
             names = ", ".join(coord.name for coord in space.coords)
             raise InputError(
@@ -55,19 +60,30 @@ class Grid:
             raise InputError(
                 f"A grid of {'x'.join(map(str, shape))} has {total:,} points; at most {_MOST:,} are scored."
             )
-        return Extent(total, shape, rounds=(_ROUND,))
+        return Extent(total if space.region is None else len(self._inside(space, shape)), shape, rounds=(_ROUND,))
 
     def ask(self, space: Space, history: History, n: int, seed: Seed) -> list[Ask]:
-        """The next points in nested order."""
+        """The next points in nested order, those outside the family's region left out."""
         shape = self.plan(space).shape
-        if shape not in self._cells:
-            self._cells[shape] = nested_cells(shape)
         asks = []
-        for cell in self._cells[shape][len(history) : len(history) + n]:
+        for cell in self._inside(space, shape)[len(history) : len(history) + n]:
             index = tuple(map(int, cell))
-            shares = (i / (size - 1) for i, size in zip(index, shape, strict=True))
-            asks.append(Ask(tuple(c.at(share) for c, share in zip(space.coords, shares, strict=True)), index))
+            asks.append(Ask(_at(space, shape, index), index))
         return asks
+
+    def _inside(self, space: Space, shape: tuple[int, ...]) -> NDArray[np.intp]:
+        key = (shape, space.region, space.coords)
+        if key not in self._cells:
+            cells = nested_cells(shape)
+            if space.region is not None:
+                cells = cells[[space.region.contains(_at(space, shape, tuple(cell))) for cell in cells]]
+            self._cells[key] = cells
+        return self._cells[key]
+
+
+def _at(space: Space, shape: tuple[int, ...], cell: tuple[int, ...]) -> tuple[float, ...]:
+    shares = (i / (size - 1) for i, size in zip(cell, shape, strict=True))
+    return tuple(coord.at(float(share)) for coord, share in zip(space.coords, shares, strict=True))
 
 
 def nested_cells(shape: tuple[int, ...]) -> NDArray[np.intp]:

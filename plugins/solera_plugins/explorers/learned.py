@@ -71,7 +71,8 @@ class LearnedSoup:
         Raises:
             InputError: The family has no shares, or no gradient can be had.
         """
-        if space.kind not in _KINDS or any(coord.low > 0 or coord.high < 1 for coord in space.coords):
+        parts = all(coord.low <= 0 and coord.high >= 1 and coord.kind == "real" for coord in space.coords)
+        if space.kind not in _KINDS or not parts:
             raise InputError(
                 f"'{self.name}' learns the shares of an average: it takes a family {{shares: [A, B, C]}}, by model, "
                 f"layer or tensor, not one of the kind '{space.kind or 'unknown'}'."

@@ -16,6 +16,7 @@ class Card:
     name: str
     title: str
     takes: str = "weights"
+    gives: str = "same"
     base: str = "none"
     min_inputs: int = 1
     max_inputs: int | None = None

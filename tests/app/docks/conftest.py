@@ -16,6 +16,7 @@ class Method:
     params: tuple[ParamSpec, ...] = ()
     summary: str = "What it does."
     takes: str = "delta"
+    gives: str = "same"
     base: str = "optional"
     max_inputs: int | None = None
     needs: str = ""

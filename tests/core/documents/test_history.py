@@ -151,7 +151,7 @@ def test_interpolation_weights_must_total_one() -> None:
 class Facts:
     def __init__(self, takes: str, base: str, max_inputs: int | None = None) -> None:
         self.title, self.takes, self.base, self.max_inputs = takes.title(), takes, base, max_inputs
-        self.needs = ""
+        self.needs, self.gives = "", "same"
 
 
 METHODS = {"ties": Facts("delta", "optional"), "linear": Facts("weights", "none"), "slerp": Facts("weights", "none", 2)}

@@ -17,6 +17,7 @@ from solera.recipes.nodes import CheckpointNode, MethodNode, Recipe, StatisticNo
 class Facts:
     title: str = "Fisher"
     takes: str = "weights"
+    gives: str = "same"
     base: str = "none"
     max_inputs: int | None = None
     needs: str = "fisher"

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from solera.api import Ask, Column, History, InputError, Seed, Space
 from solera.families.coords import Coord
+from solera.families.region import Region
 from solera_plugins.explorers.grid import Grid, nested_cells
 
 
@@ -76,3 +77,14 @@ def test_shapes_that_do_not_fit_are_sentences(shape):
 def test_a_grid_beyond_reason_is_refused():
     with pytest.raises(InputError, match="1,002,001 points"):
         Grid(points=1001).plan(PLANE)
+
+
+def test_a_grid_stays_in_the_region_and_takes_each_value_of_a_whole_coordinate_once():
+    columns = (Column("task", "loss", "selection"),)
+    triangle = Space((Coord("b", 0, 1), Coord("c", 0, 1)), columns, {}, (0,), region=Region("simplex"))
+    asks = walk(Grid(points=7), triangle, 4)
+    assert len(asks) == Grid(points=7).plan(triangle).total == 7 * 8 // 2
+    assert all(sum(ask.coords) <= 1 + 1e-9 for ask in asks)
+    soups = Space(tuple(Coord(name, 0, 1, kind="whole") for name in "abc"), columns, {}, (0,), region=Region("subset"))
+    asks = walk(Grid(points=21), soups, 3)
+    assert {ask.coords for ask in asks} == {(float(i & 1), float(i >> 1 & 1), float(i >> 2)) for i in range(1, 8)}

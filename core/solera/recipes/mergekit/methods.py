@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from solera.params import Curve, PerModel, Rules, Scalar, Value
+from solera.params import Curve, PerModel, Rules, Scalar, Value, Var
 
 Scope = Literal["shared", "input", "non_base"]
 Kind = Literal["float", "int", "bool"]
@@ -93,7 +93,7 @@ def mapped(value: Value, change: Callable[[Scalar], Scalar]) -> Value:
     """A value with every plain one in it changed; of a curve its knots."""
     match value:
         case Curve(values):
-            return Curve(tuple(float(change(item)) for item in values))
+            return Curve(tuple(item if isinstance(item, Var) else float(change(item)) for item in values))
         case Rules(rules, otherwise):
             return Rules(tuple((glob, mapped(item, change)) for glob, item in rules), mapped(otherwise, change))
         case PerModel(values):
