@@ -98,6 +98,12 @@ def explore(
     curve: Annotated[
         bool, typer.Option("--curve", help="The curve from the first MODEL to the last, those between its bends.")
     ] = False,
+    shares: Annotated[bool, typer.Option("--shares", help="Averages of the MODELs whose shares are free.")] = False,
+    blocks: Annotated[bool, typer.Option("--blocks", help="Two MODELs with a ratio for each block of layers.")] = False,
+    genome: Annotated[
+        bool, typer.Option("--genome", help="Merges of the MODELs, the base first, with values for each layer.")
+    ] = False,
+    stack: Annotated[bool, typer.Option("--stack", help="Chosen layers of the MODELs, one after another.")] = False,
     subspace: Annotated[bool, typer.Option("--subspace", help="A random subspace through the MODEL.")] = False,
     family: Annotated[
         list[str] | None,
@@ -108,9 +114,17 @@ def explore(
     param: Annotated[list[str] | None, typer.Option("--param", "-p", help="Its parameter: NAME=VALUE.")] = None,
     split: Annotated[str, typer.Option(help="What is chosen on.")] = "selection",
     report: Annotated[str, typer.Option(help="What chosen points are scored on; 'none' leaves that out.")] = "report",
-    budget: Annotated[int, typer.Option(min=0, help="Most points; 0 leaves it to the explorer.")] = 0,
-    limit: Annotated[int, typer.Option(min=0, help="Samples per task; 0 is all.")] = 0,
-    seed: Annotated[int, typer.Option(help="Root of the randomness.")] = 0,
+    budget: Annotated[int | None, typer.Option(min=0, help="Most points; 0 leaves it to the explorer.")] = None,
+    limit: Annotated[int | None, typer.Option(min=0, help="Samples per task, a preview; 0 is all.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Root of the randomness.")] = None,
+    change: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Change an entry of the experiment: explorer.params.points=40; may be repeated."),
+    ] = None,
+    time_limit: Annotated[
+        str, typer.Option(help="Stop after 90s, 5m or 1h, so that it can be gone on with; empty is never.")
+    ] = "",
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the stopped run; refuse to begin one.")] = False,
     batchnorm: Annotated[
         str, typer.Option(help="Running statistics: frozen, or recalibrated at every point on training examples.")
     ] = "frozen",
@@ -123,18 +137,24 @@ def explore(
 ) -> None:
     """Explore a landscape: a family of models, tasks, an explorer."""
     from solera.cli.work import submit_and_run, workbench
+    from solera.workbench.experiment import load_experiment
+    from solera.workbench.overrides import overridden, read_seconds
 
     flags = {
         "polyline": polyline, "simplex": simplex, "subset": subset, "random_directions": random_directions,
-        "trajectory": trajectory, "curve": curve, "subspace": subspace,
+        "trajectory": trajectory, "curve": curve, "subspace": subspace, "shares": shares, "blocks": blocks,
+        "genome": genome, "stack": stack,
     }  # fmt: skip
+    seconds = read_seconds(time_limit) if time_limit else 0.0
+    given = {"budget": budget, "limit": limit, "seed": seed}
+    changes = [*(change or ()), *(f"{key}={value}" for key, value in given.items() if value is not None)]
     chosen = _chosen({"line": line, "plane": plane, "recipe": recipe}, flags, names or [])
     with workbench(project, device=device) as bench:
         plain: Any
         if chosen is None:
             (experiment,) = names or [""]
             known = bench.experiments()
-            plain = known.get(experiment, Path(experiment))
+            plain = load_experiment(known.get(experiment, Path(experiment))).to_plain()
         else:
             form, models = chosen
             told = [model_named(bench, model) for model in models]
@@ -144,10 +164,15 @@ def explore(
                 "tasks": list(task or bench.tasks()),
                 "split": _split(split), "report": "" if report == "none" else _split(report),
                 "explorer": {"name": explorer or "grid", "params": _params(param)},
-                "budget": budget, "limit": limit, "seed": seed, "batchnorm": batchnorm,
-                "device": device, "factory": factory,
+                "batchnorm": batchnorm, "device": device, "factory": factory,
             }  # fmt: skip
-        result = submit_and_run(bench, lambda: bench.submit(plain, fresh=fresh), quiet=quiet, json=json)
+        plain = overridden(plain, changes)
+        result = submit_and_run(
+            bench,
+            lambda: bench.submit(plain, fresh=fresh, time_limit=seconds, resume=resume),
+            quiet=quiet,
+            json=json,
+        )
     if json:
         show_line("result", result)
         return

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from solera.methods.spec import MethodSpec
 
 FamilyKind = Literal[
-    "recipe", "line", "polyline", "plane", "simplex", "subset", "directions", "trajectory", "curve", "subspace"
-]
+    "recipe", "line", "polyline", "plane", "simplex", "subset", "directions", "trajectory", "curve", "subspace",
+    "shares", "blocks", "genome", "stack",
+]  # fmt: skip
 
 #: Version of the plain form.
 FAMILY_VERSION = 1
@@ -153,6 +154,10 @@ class Family:
         recipe = recipe_from_plain(plain.get("recipe"), methods, faults)
         if faults:
             raise FaultsError("family", faults)
+        if plain["kind"] == "stack":
+            from solera.families.stacks import read_stack
+
+            return read_stack(plain, recipe)
         return Family(
             recipe=recipe,
             coords=tuple(Coord.from_plain(coord) for coord in plain["coords"]),

@@ -12,7 +12,17 @@ from functools import cached_property
 from typing import Any
 
 from solera.errors import Fault, FaultsError, InputError
-from solera.families import curves, directions, frames, simplices, trajectories
+from solera.families import (
+    blocks,
+    curves,
+    directions,
+    frames,
+    genomes,
+    shares,
+    simplices,
+    stacks,
+    trajectories,
+)
 from solera.families.family import Family
 from solera.families.graph import Source
 from solera.families.variables import recipe_family
@@ -115,6 +125,10 @@ FORMS: dict[str, Form] = {
         Form("random_directions", "Random directions", directions.random_directions, 1, 1, "A"),
         Form("trajectory", "Trajectory plane", trajectories.trajectory, 3, None, "A B C ..."),
         Form("curve", "Curve with bends", curves.curve, 3, None, "A BEND ... B"),
+        Form("shares", "Shares of an average", shares.shares, 2, None, "A B ..."),
+        Form("blocks", "Ratios by blocks of layers", blocks.blocks, 2, 2, "BEFORE AFTER"),
+        Form("genome", "Genome of a merge", genomes.genome, 2, None, "BASE A B ..."),
+        Form("stack", "Stack of layers", stacks.stack, 1, None, "A B ..."),
         Form("subspace", "Random subspace", directions.subspace, 1, 1, "A"),
     )
 }

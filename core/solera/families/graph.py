@@ -36,6 +36,10 @@ class Source:
         """The checkpoints of some nodes, by id."""
         return self.checkpoints(Recipe(tuple(nodes))) if callable(self.checkpoints) else self.checkpoints
 
+    def names(self, graph: Graph) -> list[str]:
+        """The names of the tensors of a graph's models, which are those of any checkpoint in it."""
+        return list(next(iter(self.opened(graph.recipe.nodes).values())))
+
 
 class Graph:
     """Models side by side, and nodes added to them under ids that are still free.
@@ -77,7 +81,11 @@ class Graph:
 
     def method(self, wanted: str, method: str, inputs: Sequence[str], **params: Value) -> str:
         """Append a method on nodes; returns its id."""
-        return self._append(wanted, lambda id_: MethodNode(id_, method, tuple(inputs), "", params))
+        return self.based(wanted, method, inputs, "", params)
+
+    def based(self, wanted: str, method: str, inputs: Sequence[str], base: str, params: Mapping[str, Value]) -> str:
+        """Append a method on nodes with a base; returns its id."""
+        return self._append(wanted, lambda id_: MethodNode(id_, method, tuple(inputs), base, params))
 
     def blend(self, origin: str, axes: Sequence[tuple[str, Coord]], name: str) -> Recipe:
         """The recipe ``origin + sum of coordinate * direction``, standing at the origin until someone chooses."""
@@ -92,6 +100,21 @@ class Graph:
         id_ = unused(wanted, [node.id for node in self._nodes])
         self._nodes.append(make(id_))
         return id_
+
+
+def several(models: Sequence[Recipe]) -> Graph:
+    """Two models or more side by side, each once.
+
+    Raises:
+        InputError: There are fewer, or one is there twice.
+    """
+    graph = Graph(models)
+    if len(graph.ends) < 2:
+        raise InputError(f"This family blends two models or more; got {len(graph.ends)}.")
+    twice = sorted({label for label, end in zip(graph.labels, graph.ends, strict=True) if graph.ends.count(end) > 1})
+    if twice:
+        raise InputError(f"{' and '.join(twice)} are one and the same model; name each once.", models=twice)
+    return graph
 
 
 def _labels(recipes: Sequence[Recipe], ends: Sequence[str], names: Sequence[str]) -> list[str]:

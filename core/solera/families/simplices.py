@@ -18,7 +18,7 @@ from solera.errors import InputError
 from solera.families.coords import Coord
 from solera.families.family import Family
 from solera.families.geometry import Geometry
-from solera.families.graph import Graph, Source
+from solera.families.graph import Graph, Source, several
 from solera.families.region import Region
 from solera.params import Param, PerModel, Var
 from solera.recipes.nodes import Recipe
@@ -50,7 +50,7 @@ def simplex(
         MismatchError: Their tensors do not fit each other.
         NumericError: A weight is NaN or infinite.
     """
-    graph = _some(models)
+    graph = several(models)
     products = _measured(graph, source)
     first, *others = graph.labels
     coords = tuple(
@@ -78,7 +78,7 @@ def subset(models: Sequence[Recipe], source: Source) -> Family:
     Raises:
         InputError: There are fewer than two.
     """
-    graph = _some(models)
+    graph = several(models)
     coords = tuple(
         Coord(f"takes_{id_}", 0.0, 1.0, f"takes {label}", kind="whole")
         for id_, label in zip(graph.ends, graph.labels, strict=True)
@@ -89,16 +89,6 @@ def subset(models: Sequence[Recipe], source: Source) -> Family:
     count = len(coords)
     labels = {label: tuple(float(i == j) for j in range(count)) for i, label in enumerate(graph.labels)}
     return Family(recipe, coords, "subset", {**labels, UNIFORM: (1.0,) * count}, region=Region("subset"))
-
-
-def _some(models: Sequence[Recipe]) -> Graph:
-    graph = Graph(models)
-    if len(graph.ends) < 2:
-        raise InputError(f"This family blends two models or more; got {len(graph.ends)}.")
-    twice = sorted({label for label, end in zip(graph.labels, graph.ends, strict=True) if graph.ends.count(end) > 1})
-    if twice:
-        raise InputError(f"{' and '.join(twice)} are one and the same model; name each once.", models=twice)
-    return graph
 
 
 def _measured(graph: Graph, source: Source) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:

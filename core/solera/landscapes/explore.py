@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solera.context import Context
-from solera.errors import InputError
+from solera.errors import InputError, Interrupted
 from solera.events import Indicator, Logged, Phase, PictureDrawn, PointScored
 from solera.families.family import Family
 from solera.landscapes.along import curve_summaries
@@ -53,6 +54,7 @@ def explore(
     keep_samples: bool = False,
     budget: int | None = None,
     objectives: Sequence[str] = (),
+    until: float | None = None,
 ) -> Exploration:
     """Explore a landscape to its end.
 
@@ -78,10 +80,12 @@ def explore(
         keep_samples: Whether events carry per-sample values.
         budget: Most points to search; None leaves it to the explorer.
         objectives: See :meth:`Landscape.space`.
+        until: The reading of ``time.monotonic`` after which it stops, resumably, at the next point; None is never.
 
     Raises:
         InputError: The explorer cannot explore this landscape, or would never end.
         Cancelled: The context says stop; what was emitted is complete.
+        Interrupted: The time is up.
     """
     lanes = Lanes([landscape] if isinstance(landscape, Landscape) else landscape)
     again = Lanes([report] if isinstance(report, Landscape) else report) if report else None
@@ -114,6 +118,8 @@ def explore(
             volume.grow(past.history)
             tell.remark(explorer, space, past.history)
             context.progress(len(past), total, "points", explorer.name)
+            if until is not None and time.monotonic() >= until:
+                raise Interrupted(f"The time is up after {len(past)} points; the run can be gone on with.")
         refuse_equal_objectives(space, past.history)
         tell.picture(explorer, space, past.history, seed)
         if last:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from typing import TYPE_CHECKING, Any
 
+from solera.errors import NotFoundError
 from solera.workbench.bench import Bench
 from solera.workbench.experiment import Experiment, load_experiment
 from solera.workbench.memo import experiment_key, scores_key
@@ -30,14 +32,22 @@ def explore_job(bench: Bench, args: dict[str, Any], context: JobContext) -> dict
 
     Args:
         bench: What jobs share.
-        args: ``{"experiment": plain}``; with ``"run"``, go on with that run; with ``"fresh": true``, record anew.
+        args: ``{"experiment": plain}``; with ``"run"``, go on with that run; with ``"fresh": true``, record anew; with
+            ``"resume": true``, go on with the stopped run of this experiment; with ``"time_limit"``, stop after so many
+            seconds.
         context: The job's.
 
     Returns:
         ``{"run", "path", "summary", "reused"}``.
+
+    Raises:
+        NotFoundError: It is to be gone on with, and no run of it was stopped.
+        Interrupted: Its time is up.
     """
     from solera.runs.reader import RunReader
 
+    limit = float(args.get("time_limit") or 0.0)
+    until = time.monotonic() + limit if limit else None
     experiment = load_experiment(args["experiment"])
     device = context.device  # the first of those that the experiment names
     setting = open_setting(experiment, bench.inputs, context, device)
@@ -46,6 +56,10 @@ def explore_job(bench: Bench, args: dict[str, Any], context: JobContext) -> dict
     earlier = RunReader(run_file(bench, named)) if named else None
     if earlier is None and not args.get("fresh"):
         earlier = earlier_run(bench, key)
+    if earlier is None and args.get("resume"):
+        raise NotFoundError(
+            "No run of this experiment was stopped, so there is none to go on with; leave out 'resume'."
+        )
     if earlier is not None and earlier.state == "done":
         return reused(earlier, context)
     if earlier is not None and earlier.header.provenance.get("key") != key:
@@ -62,7 +76,7 @@ def explore_job(bench: Bench, args: dict[str, Any], context: JobContext) -> dict
     bench.memo.remember(key, writer.header.id)
     if writer.header.keep_samples:
         bench.memo.remember(scores, writer.header.id)
-    return _explore(experiment, setting, lanes, earlier, writer, context, told)
+    return _explore(experiment, setting, lanes, earlier, writer, context, told, until)
 
 
 def _open_writer(
@@ -116,6 +130,7 @@ def _explore(
     writer: RunWriter,
     context: JobContext,
     told: str,
+    until: float | None,
 ) -> dict[str, Any]:
     from solera.landscapes.explore import explore
     from solera.seeds import Seed
@@ -135,6 +150,7 @@ def _explore(
             keep_samples=experiment.keep_samples,
             budget=experiment.budget or None,
             objectives=experiment.objectives,
+            until=until,
         )
         writer.summary = found.summary
     return {"run": writer.header.id, "path": str(writer.path), "summary": found.summary, "reused": False}

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from solera.extend.registry import Contributions, Registry
     from solera.families.family import Family
     from solera.landscapes.explorer import Explorer
-    from solera.landscapes.landscape import Landscape
+    from solera.landscapes.landscape import Landscape, Measure
     from solera.landscapes.landscape import Materialiser as AnyMaterialiser
     from solera.models.network import Network
     from solera.projects.project import Project
@@ -75,7 +75,7 @@ def make_task(name: str, inputs: Inputs) -> Task:
     return task
 
 
-def make_explorer(experiment: Experiment, registry: Registry) -> Explorer:
+def make_explorer(experiment: Experiment, registry: Registry, project: Project | None = None) -> Explorer:
     """The explorer an experiment names.
 
     Raises:
@@ -87,7 +87,11 @@ def make_explorer(experiment: Experiment, registry: Registry) -> Explorer:
         message = f"No explorer is called '{name}'; known: {', '.join(registry.explorers)}."
         raise FaultsError("experiment", [Fault("experiment.explorer", "explorer.name", message)])
     cls = registry.explorers[name]
-    params = plain_params(experiment.explorer_params, specs_of(registry.explorers, name), f"explorer {name}")
+    specs = specs_of(registry.explorers, name)
+    params = plain_params(experiment.explorer_params, specs, f"explorer {name}")
+    for spec in specs:
+        if spec.kind == "path" and project is not None and isinstance(params.get(spec.name), str) and params[spec.name]:
+            params[spec.name] = str(project.resolve(params[spec.name]))
     explorer: Explorer = cls(**params)
     return explorer
 
@@ -141,10 +145,14 @@ class Setting:
 
     def meaning(self, bench: Bench) -> Any:
         """What decides network and weights of every point: config, semantic hash and coordinates, JSON-ready."""
+        from solera.families.stacks import StackFamily
+
         recipe = self.family.recipe
         coords = [coord.to_plain() for coord in self.family.coords]
         hashed = semantic_hash(recipe, bench.registry.methods, self.fingerprints)
-        return [hashed, coords, config_of(recipe, self.inputs)]
+        configs = [checkpoint.config for checkpoint in self.inputs.checkpoints(recipe).values()]
+        network = configs[0] if isinstance(self.family, StackFamily) else config_of(recipe, self.inputs)
+        return [hashed, coords, network]
 
     def versions(self, bench: Bench) -> Any:
         """What decides the scores of given weights, JSON-ready."""
@@ -168,9 +176,18 @@ class Setting:
         """
         from solera.execution.memory import Materialiser
         from solera.families.derivative import Derivative, Parts
-        from solera.landscapes.landscape import Landscape, Measure
+        from solera.families.stacks import StackFamily
+        from solera.landscapes.landscape import Landscape
+        from solera.workbench.stacking import stack_landscapes
 
         experiment, recipe, device = self.experiment, self.family.recipe, device or self.device
+        if isinstance(self.family, StackFamily):
+            splits = [split for split in (experiment.split, experiment.report) if split]
+            found = stack_landscapes(
+                self.family, self.inputs, lambda split: self._measures(split, device, context), splits,
+                device=device, factory=experiment.factory, context=context,
+            )  # fmt: skip
+            return found[0], found[1] if len(found) > 1 else None
         network = make_network(recipe, self.inputs, device, experiment.factory)
         context.progress(0, None, "", "preparing the family")
         methods = self.inputs.registry.methods
@@ -180,13 +197,7 @@ class Setting:
         )
 
         def on(split: Any) -> Landscape:
-            context.check()
-            context.progress(0, None, "", f"preparing the {split} data")
-            limit = experiment.limit or None
-            measures = [
-                Measure(task, split, task.prepare(split, device=device, limit=limit, seed=experiment.seed))
-                for task in self.tasks
-            ]
+            measures = self._measures(split, device, context)
             return Landscape(self.family, network, materialiser, measures, derivative)
 
         try:
@@ -211,6 +222,15 @@ class Setting:
         examples = training_examples(self.tasks[0], device, count, seed, "BatchNorm statistics are measured on")
         return Recalibrated(inner, network, Recalibration(examples), context)
 
+    def _measures(self, split: Any, device: str, context: Context) -> list[Measure]:
+        """The tasks made ready on a split."""
+        from solera.landscapes.landscape import Measure
+
+        context.check()
+        context.progress(0, None, "", f"preparing the {split} data")
+        limit, seed = self.experiment.limit or None, self.experiment.seed
+        return [Measure(task, split, task.prepare(split, device=device, limit=limit, seed=seed)) for task in self.tasks]
+
 
 def open_setting(experiment: Experiment, inputs: Inputs, context: Context, device: str) -> Setting:
     """Open, check and fingerprint what an exploration needs.
@@ -227,7 +247,7 @@ def open_setting(experiment: Experiment, inputs: Inputs, context: Context, devic
     if faults:
         raise FaultsError(f"recipe {family.recipe.name or family.recipe.output}", faults)
     tasks = tuple(make_task(name, inputs) for name in experiment.tasks)
-    explorer = make_explorer(experiment, inputs.registry)
+    explorer = make_explorer(experiment, inputs.registry, inputs.project)
     context.progress(0, None, "", "reading the checkpoints")
     return Setting(experiment, inputs, device, family, tasks, explorer, inputs.fingerprints(family.recipe, context))
 

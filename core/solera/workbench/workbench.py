@@ -302,20 +302,31 @@ class Workbench:
         title = f"Extract {where.name} from {model.name or model.output}"
         return self.jobs.submit(JobSpec("extract", title, args, self.lanes(device)))
 
-    def submit(self, experiment: Experiment | Mapping[str, Any] | str | Path, *, fresh: bool = False) -> Job:
+    def submit(
+        self, experiment: Experiment | Mapping[str, Any] | str | Path, *, fresh: bool = False, time_limit: float = 0.0,
+        resume: bool = False,
+    ) -> Job:  # fmt: skip
         """Queue an experiment of any kind.
 
         Args:
             experiment: Itself, its plain form, or its file.
             fresh: Record anew even if an equal run is there.
+            time_limit: Seconds after which an exploration stops as interrupted, to be gone on with; 0 is never.
+            resume: Go on with the stopped run of this exploration, and refuse to begin one.
 
         Raises:
             FaultsError: It is faulty.
+            InputError: A time limit or a resumption is asked of what is no exploration, or the latter of a fresh one.
         """
         loaded = experiment if isinstance(experiment, Experiment) else load_experiment(experiment)
         args: dict[str, Any] = {"experiment": loaded.to_plain()}
-        if fresh:
-            args["fresh"] = True
+        if (time_limit or resume) and loaded.kind != "explore":
+            raise InputError(f"Only explorations have a time limit and are gone on with; this is '{loaded.kind}'.")
+        if resume and fresh:
+            raise InputError("A run is either gone on with or recorded anew; leave out one of the two.")
+        args |= {
+            key: value for key, value in (("fresh", fresh), ("time_limit", time_limit), ("resume", resume)) if value
+        }
         title = loaded.title or {"explore": "Explore", "evaluate": "Evaluate", "compare": "Compare"}[loaded.kind]
         return self.jobs.submit(
             JobSpec(loaded.kind, title, args, self.lanes(loaded.device, share=loaded.kind == "explore"))
