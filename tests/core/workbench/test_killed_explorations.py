@@ -73,7 +73,7 @@ class Counted:
     def __call__(self, network, context):
         Counted.calls += 1
         if "DIE_AFTER" in os.environ:
-            time.sleep(0.05)
+            time.sleep(0.2)
             if Counted.calls > int(os.environ["DIE_AFTER"]):
                 os.kill(os.getpid(), signal.SIGKILL)
         return self._evaluator(network, context)
@@ -125,7 +125,7 @@ def place(tmp_path_factory):
     (folder / "deadly.py").write_text(BENCH)
     (folder / "run.py").write_text(RUN)
     sys.path.insert(0, str(folder))
-    import deadly
+    import deadly  # type: ignore[import-not-found]
 
     deadly.write(folder)
     yield folder
@@ -143,7 +143,7 @@ def experiment(name, place):
 
 
 def whole(place, runs, plain, **options):
-    import deadly
+    import deadly  # type: ignore[import-not-found]
 
     with Workbench(registry=Registry.discover(), runs_folder=runs) as bench:
         bench.inputs.tasks.update(deadly.tasks())
