@@ -6,7 +6,8 @@ models), so both give the same bits: all arithmetic between nodes is float32, el
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -36,7 +37,7 @@ from solera.recipes.order import by_id, ordered, reachable, reference, suggestio
 from solera.recipes.types import infer_types
 from solera.recipes.views import has_views, open_views
 
-#: ``load(checkpoint id, tensor name, start, stop)`` -> float32, flat, contiguous; not to be changed.
+#: ``load(checkpoint id, tensor name, start, stop)`` -> float32, flat, contiguous; the caller's until the next call.
 Load = Callable[[str, str, int, int], Tensor]
 
 
@@ -51,6 +52,7 @@ class Step:
         spec: Its method, if it is one.
         varies: Whether it depends on a free variable.
         frees: Ids of values nobody needs after this step.
+        sole: Ids of loaded values nobody needs but this step, and it once: they may be overwritten.
     """
 
     node: Node
@@ -59,6 +61,7 @@ class Step:
     spec: MethodSpec | None = None
     varies: bool = False
     frees: tuple[str, ...] = ()
+    sole: frozenset[str] = frozenset()
     _alike: dict[str, tuple[object, dict[str, Any]]] = field(default_factory=dict, compare=False, repr=False)
     """The latest parameters that are the same at every tensor, and for what numbers: most are."""
 
@@ -135,22 +138,23 @@ class Step:
 
     def run(
         self, values: Mapping[str, Tensor], piece: Piece, resolved: Any, state: Any = None,
-        statistics: Sequence[Tensor | None] = (),
+        statistics: Sequence[Tensor | None] = (), overwrite: Collection[str] = (),
     ) -> Tensor:  # fmt: skip
         """The node's value from its inputs' values.
 
         Args:
-            values: float32 tensors of one shape by node id; not changed.
+            values: float32 tensors of one shape by node id; not changed, but for those of ``overwrite``.
             piece: Which part of the model this is.
             resolved: From :meth:`resolved`, at this tensor.
             state: What the method's ``prepare`` returned.
             statistics: Those of the inputs at this piece.
+            overwrite: Ids of values whose memory may be used.
         """
         if isinstance(self.node, SumNode):
             return add_up([values[term.node] for term in self.node.terms], resolved)
         assert isinstance(self.node, MethodNode)
         assert self.spec is not None
-        inputs = self.method_inputs(values)
+        inputs = self.method_inputs(values, overwrite)
         shaped = [s.view(inputs[0].shape) if s is not None and self.by_element else s for s in statistics]
         extras = {"state": state, "piece": piece, "statistics": shaped}
         arguments = {key: extras[key] for key in self.spec.arguments}
@@ -164,17 +168,27 @@ class Step:
                 method=self.spec.name, tensor=piece.name,
             )  # fmt: skip
         result = result.float()
-        return values[self.node.base] + result if self.node.base else result
+        if not self.node.base:
+            return result
+        base = values[self.node.base]
+        return base.add_(result) if self.node.base in overwrite else base + result
 
-    def method_inputs(self, values: Mapping[str, Tensor]) -> list[Tensor]:
-        """What the method function is handed: the inputs, or with a base their differences from it."""
+    def method_inputs(self, values: Mapping[str, Tensor], overwrite: Collection[str] = ()) -> list[Tensor]:
+        """What the method function is handed: the inputs, or with a base their differences from it.
+
+        Args:
+            values: By node id.
+            overwrite: Ids of values whose memory may be used.
+        """
         assert isinstance(self.node, MethodNode)
         assert self.spec is not None
         base = values[self.node.base] if self.node.base else None
-        inputs = [
-            values[name] - base if base is not None and type_ == "weights" else values[name]
-            for name, type_ in zip(self.node.inputs, self.input_types, strict=True)
-        ]
+        inputs = []
+        for name, type_ in zip(self.node.inputs, self.input_types, strict=True):
+            value = values[name]
+            if base is not None and type_ == "weights":
+                value = value.sub_(base) if name in overwrite else value - base
+            inputs.append(value)
         return [tensor.double() for tensor in inputs] if self.spec.float64 else inputs
 
 
@@ -328,7 +342,8 @@ class Place:
         self, step: Step, ancestors: Sequence[Step], load: Load, start: int, stop: int, shape: tuple[int, ...] | None
     ) -> list[Tensor]:
         """What a method node is handed at one piece, given the steps it depends on."""
-        return step.method_inputs(self._values(ancestors, load, start, stop, shape, free=False))
+        values = self._values(ancestors, load, start, stop, shape, free=False)
+        return step.method_inputs(values, step.sole - {step.node.base} if isinstance(step.node, MethodNode) else ())
 
     def _values(
         self, steps: Sequence[Step], load: Load, start: int, stop: int, shape: tuple[int, ...] | None, *, free: bool
@@ -341,7 +356,8 @@ class Place:
                 values[step.id] = tensor if shape is None else tensor.view(shape)
             else:
                 measured = self._program.measured(step, load, piece, stop)
-                values[step.id] = step.run(values, piece, self._at(step), self._states.get(step.id), measured)
+                state = self._states.get(step.id)
+                values[step.id] = step.run(values, piece, self._at(step), state, measured, step.sole)
             for id_ in step.frees if free else ():
                 del values[id_]
         return values
@@ -385,6 +401,7 @@ def compile_recipe(
     from_output = Recipe((nodes[flat.output], *flat.nodes), flat.output)
     order = _computed(ordered(from_output), flat.output)
     varying: set[str] = set()
+    sole = _sole(order)
     steps: list[Step] = []
     for i, node in enumerate(order):
         if any(True for value in node_values(node) for _ in variables(value)) or varying & set(operands(node)):
@@ -393,11 +410,19 @@ def compile_recipe(
         frees = tuple(name for name in dict.fromkeys(operands(node)) if name not in later)
         spec = methods[node.method] if isinstance(node, MethodNode) else None
         inputs = node.inputs if isinstance(node, MethodNode) else ()
-        steps.append(Step(node, types[node.id], tuple(types[name] for name in inputs), spec, node.id in varying, frees))
+        in_types = tuple(types[name] for name in inputs)
+        steps.append(Step(node, types[node.id], in_types, spec, node.id in varying, frees, sole[node.id]))
     used = {node.method: methods[node.method] for node in recipe.nodes if isinstance(node, MethodNode)}
     names = {name for step in steps if isinstance(step.node, MethodNode) for name in step.node.statistics}
     statistics = {id_: checkpoints[id_] for id_ in checkpoints if id_ in names}
     return Program(recipe, tuple(steps), reference(flat), values, views, used, statistics)
+
+
+def _sole(order: Sequence[Node]) -> dict[str, frozenset[str]]:
+    """By node id, the loaded values that no node needs but this one, and it once."""
+    uses = Counter(name for node in order for name in operands(node))
+    loaded = {node.id for node in order if isinstance(node, CheckpointNode)}
+    return {node.id: frozenset(name for name in operands(node) if name in loaded and uses[name] == 1) for node in order}
 
 
 def _computed(order: Sequence[Node], output: str) -> list[Node]:

@@ -21,8 +21,8 @@ Allow = Callable[[NumericError], None]
 class Reader:
     """Gives pieces of tensors as flat float32 in main memory.
 
-    Thread rule: any thread; each thread has buffers of its own. What it returned is valid until the same thread asks
-    for the same checkpoint again.
+    Thread rule: any thread; each thread has buffers of its own. What it returned is the caller's, to overwrite too,
+    until the same thread asks for the same checkpoint again.
 
     Args:
         checkpoints: By node id.
@@ -58,7 +58,7 @@ class Reader:
         if ref.dtype == "float32":
             ref.read_into(wide.view(torch.uint8), start, stop)
         else:
-            narrow = self._buffer(id_, ref.dtype, count)
+            narrow = self._buffer("", ref.dtype, count)
             ref.read_into(narrow.view(torch.uint8), start, stop)
             wide.copy_(narrow)
             if ref.dtype == "float64":

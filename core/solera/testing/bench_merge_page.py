@@ -29,7 +29,8 @@ def text(report: dict[str, Any], chart_name: str, *, small: bool = False) -> str
         "",
         f"Written by `solera bench merge --page`. Models of {models} parameters in bfloat16 (a base and three tunes), "
         "files in the page cache, fingerprints known, from the command to its end; ours the best of several runs, "
-        "mergekit's the better of its defaults and `--lazy-unpickle --async-write`. Both run the same mergekit file. "
+        "mergekit's with `--lazy-unpickle --async-write`, or its defaults where they are better (tried where a run "
+        "takes less than a minute). Both run the same mergekit file. "
         "The floor is reading the inputs and writing the result, nothing else.",
         "",
         machine_line(report),

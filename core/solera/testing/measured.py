@@ -11,7 +11,7 @@ from pathlib import Path
 
 from solera.errors import InputError
 
-#: Seconds between looks at the memory: each look holds the process up for some milliseconds.
+#: Seconds between looks at the memory.
 _LOOK_SECONDS = 0.05
 
 
@@ -33,7 +33,7 @@ def measure(command: Sequence[str], *, memory: bool = False, environment: Mappin
 
     Args:
         command: The program and its arguments.
-        memory: Look at its memory now and then, which slows it a little; where /proc tells.
+        memory: Look at its memory now and then, where /proc tells.
         environment: Beside this process's own.
 
     Raises:
@@ -60,7 +60,7 @@ def measure(command: Sequence[str], *, memory: bool = False, environment: Mappin
 
 def _anonymous(pid: int) -> int:
     try:
-        with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as lines:
-            return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Anonymous:")), 0)
+        with open(f"/proc/{pid}/status", encoding="ascii") as lines:
+            return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("RssAnon:")), 0)
     except OSError:
         return 0

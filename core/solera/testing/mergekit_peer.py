@@ -17,8 +17,8 @@ from solera.testing.measured import Measured, measure
 
 VERSION = "0.1.5"
 
-#: Its defaults, and the options that make it faster.
-OPTIONS: tuple[tuple[str, ...], ...] = ((), ("--lazy-unpickle", "--async-write"))
+#: Sets of its options: those that make it faster, and its defaults.
+OPTIONS: tuple[tuple[str, ...], ...] = (("--lazy-unpickle", "--async-write"), ())
 
 #: Names a Python that has mergekit already.
 VARIABLE = "SOLERA_MERGEKIT_PYTHON"
