@@ -14,6 +14,7 @@ from solera.api import HeldPasses, InputError, Param, Passes, Piece, bricks, met
 from solera_plugins.merging.combining import Majority, agreeing, decided, weighted
 from solera_plugins.merging.sums import weighted_sum
 from solera_plugins.merging.trimming import (
+    WHOLE,
     Compat,
     Cut,
     Elect,
@@ -63,7 +64,7 @@ def survey(
     if rescale != "none" and scope == "model":
         raise InputError("TIES rescales tensors trimmed on their own: set scope to 'tensor', or rescale to 'none'.")
     if share == "deviation":
-        cuts = deviation_cuts(passes, deviations)
+        cuts = deviation_cuts(passes, deviations) or [WHOLE] * len(density)  # nothing was streamed
     else:
         cuts = find_cuts(passes, density, compat, share)
     factors = [1.0] * len(cuts)

@@ -10,8 +10,9 @@ from PySide6.QtWidgets import QApplication, QComboBox, QLabel, QPushButton
 from solera.documents.commands import AddNodes, Command, SetCoefficient, SetParam, SetRecipe, SetSink
 from solera.documents.document import Document, SaveNode, TaskNode
 from solera.documents.history import History
-from solera.params import Curve, PerModel, Var
+from solera.params import Curve, Param, ParamSpec, PerModel, Var
 from solera.recipes.nodes import CheckpointNode, MethodNode, Recipe, SumNode, Term
+from solera_app.docks.fields import spin
 from solera_app.docks.inspector import Inspector
 from solera_app.theme import themes
 
@@ -261,3 +262,26 @@ def test_a_name_too_long_for_the_dock_keeps_its_ends(qtbot: Any) -> None:
     label = next(label for label in inspector.findChildren(QLabel) if label.text() == name)
     qtbot.waitUntil(lambda: label.toolTip() == name)
     assert inspector.point.width() <= 272
+
+
+@pytest.mark.parametrize(
+    ("typed", "value", "shown"), [("1e-8", 1e-8, "1e-08"), ("0.00025", 0.00025, "0.00025"), ("2", 2.0, "2.00")]
+)
+def test_tiny_numbers_are_shown_and_typed(qtbot: Any, typed: str, value: float, shown: str) -> None:
+    box = spin(ParamSpec("floor", "float", 1e-6, param=Param(0.0, 10.0)))
+    qtbot.addWidget(box)
+    box.setValue(1e-6)
+    assert box.text() == "1e-06"
+    box.lineEdit().selectAll()
+    QTest.keyClicks(box, typed)
+    QTest.keyClick(box, Qt.Key.Key_Return)
+    assert (box.value(), box.text()) == (value, shown)
+
+
+def test_what_is_no_number_cannot_be_typed(qtbot: Any) -> None:
+    box = spin(ParamSpec("floor", "float", 1e-6, param=Param(0.0, 10.0)))
+    qtbot.addWidget(box)
+    box.lineEdit().selectAll()
+    QTest.keyClicks(box, "x1.y5")
+    QTest.keyClick(box, Qt.Key.Key_Return)
+    assert box.value() == 1.5

@@ -188,6 +188,8 @@ def test_inputs_are_left_alone_and_empty_tensors_are_fine():
         assert spec.function(given_, **params).shape == (5, 7)
         assert all(torch.equal(x, y) for x, y in zip(before, given_, strict=True))
         assert spec.function([torch.zeros(0, 3), torch.zeros(0, 3)], **params).shape == (0, 3)
+    by_deviation = ties.function([torch.zeros(0, 3)] * 2, density=(0.5, 0.5), weight=(1.0, 1.0), share="deviation")
+    assert by_deviation.shape == (0, 3)
 
 
 def test_slerp_guards():
