@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -19,10 +20,14 @@ from solera.landscapes.landscape import Landscape
 from solera.landscapes.lanes import Lanes, Scored
 from solera.landscapes.objectives import refuse_equal_objectives
 from solera.landscapes.pareto import membership
+from solera.landscapes.resampling import front_shares
 from solera.landscapes.summary import chosen_points, line_barriers, summary_line
 from solera.landscapes.volume import GrowingVolume
 from solera.seeds import Seed
 from solera.tasks.scores import Difference, Score
+
+#: Resamples of the report that a front's uncertainty is told from.
+_RESAMPLES = 200
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,7 +70,9 @@ def explore(
     With two objectives or more and an explorer that has initial points, ``"hypervolume"`` is told after each point. Its
     reference is fixed once (``"reference:<column>"``): for each objective the worst of the initial points plus a tenth
     of their range; points scored on part of the samples do not count. On a line with both ends scored,
-    ``"barrier:<name>:<column>"`` is told at the end of the search.
+    ``"barrier:<name>:<column>"`` is told at the end of the search. Of each point that was scored again
+    ``"front-share"`` says, with the point's number as its index, in what share of resamples of the report's samples (by
+    document or prompt, the same for all points) it is on the front.
 
     Args:
         landscape: What is searched; several of the same family and tasks score the points of a round at once. How many
@@ -135,6 +142,11 @@ def explore(
     reported = _report(again, chosen, past, tell) if again is not None else ()
     if reported and len(space.objectives) > 1:
         tell.log(_noise(reported, space))
+        scores = [[row[column] for column in space.objectives] for row in reported]
+        shares = front_shares(scores, seed.child("front"), _RESAMPLES)
+        for k, share in enumerate(shares.tolist()):
+            if not math.isnan(share):
+                tell.indicator("front-share", len(past) + k, share)
     summary = summary_line(space, past.history, volume.value, found)
     return Exploration(past.history, chosen, reported, summary)
 

@@ -98,6 +98,10 @@ def test_named_models_the_best_and_the_front_are_scored_again_once_each(build, c
     assert [score.column.split for score in result.reported[0]] == ["report"] * 4
     (text,) = [event.text for event in context.events if isinstance(event, Logged)]
     assert f"of {len(report)} chosen points are on the front beyond noise" in text
+    shares = indicators(context, "front-share")
+    assert [index for index, _ in shares] == list(range(9, 9 + len(report)))
+    assert all(0 <= share <= 1 for _, share in shares)
+    assert sum(share for _, share in shares) >= 1  # some point is on the front of every resample
 
 
 def test_the_hypervolume_grows_against_a_reference_fixed_from_the_first_points(build, context):
