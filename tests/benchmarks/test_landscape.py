@@ -6,27 +6,38 @@ import json
 import pytest
 
 from solera.errors import InputError
-from solera.testing import bench_landscape
-from solera.testing.bench import Row, run_bench
+from solera.landscapes import calibration
+from solera.testing import bench_landscape, landscape_subjects
+from solera.testing.bench import Row, report, run_bench
+from solera.testing.bench_landscape_page import write_page
 
 needs_peer = pytest.mark.skipif(importlib.util.find_spec("loss_landscapes") is None, reason="needs the extra bench")
 
 
 @needs_peer
-def test_a_small_slice_gives_whole_rows(monkeypatch):
+def test_a_small_slice_gives_whole_rows(monkeypatch, tmp_path):
     monkeypatch.setattr(bench_landscape, "SLICE", 2)
     monkeypatch.setattr(bench_landscape, "TRIALS", 1)
+    monkeypatch.setattr(bench_landscape, "PICTURES", {"MLP": {5: (None, None, None)}})
+    monkeypatch.setattr(calibration, "WORTH", 1e9)
+    monkeypatch.setattr(landscape_subjects, "EPOCHS", 2)
     said: list[str] = []
-    found = json.loads(json.dumps(run_bench("landscape", said.append)))
+    rows = bench_landscape.landscape(said.append, only=("MLP",), cells=9)
+    found = json.loads(json.dumps(report("landscape", rows)))
     assert set(found) == {"bench", "version", "machine", "rows"}
-    time, error = found["rows"]
+    by_metric = {row["metric"]: row for row in found["rows"]}
+    time, error = by_metric["CPU time"], by_metric["largest relative error of the loss against float64"]
     assert time["ours"] > 0
     assert time["ratio"] == pytest.approx(time["ours"] / time["peer"])
     assert time["floor"] > 0
     assert time["met"] == (time["ratio"] <= 1.0)
     assert error["ours"] < error["target"] == 2e-5
     assert error["met"]
-    assert len(said) == 2
+    assert by_metric["largest relative error of the loss, 9 cells"]["ours"] < 10
+    page = tmp_path / "page.md"
+    write_page(found, page)
+    assert "| MLP, 51x51 plane, 1797 samples | CPU time |" in page.read_text()
+    assert page.with_suffix(".svg").read_text().startswith("<svg")
 
 
 def test_a_missing_peer_is_named(monkeypatch):

@@ -20,7 +20,6 @@ _known: dict[str, Measure] = {}
 
 _CORE = {
     "opening": "Opening 100 shards, and solera --help.",
-    "landscape": "A 51 x 51 surface, beside loss-landscapes.",
 }
 
 
@@ -29,8 +28,8 @@ def register(app: typer.Typer) -> None:
     app.add_typer(bench, name="bench", rich_help_panel="Trust")
     for name, help_ in _CORE.items():
         add_bench(name, help_, lambda name=name: _measured(name))  # type: ignore[misc]
-    _known["merge"] = lambda: _measured("merge")
-    _known["search"] = lambda: _measured("search")
+    for name in ("merge", "search", "landscape"):
+        _known[name] = lambda name=name: _measured(name)  # type: ignore[misc]
 
 
 def add_bench(name: str, help_: str, measure: Measure) -> None:
@@ -81,6 +80,27 @@ def run_search(
 
     curves = search(say, folder=folder, seeds=seeds, only=tuple(only or ()), gp=gp)
     plain = {**report("search", rows(curves)), "curves": [curve.to_plain() for curve in curves]}
+    if page is not None:
+        write_page(plain, page)
+    if json:
+        show_json(plain)
+    else:
+        show_figures(plain)
+
+
+@bench.command("landscape")
+def run_landscape(
+    only: Annotated[list[str] | None, typer.Option(help="Only this network; may be repeated.")] = None,
+    cells: Annotated[int, typer.Option(min=1, help="Cells of the exact grid that pictures are held against.")] = 2601,
+    page: Annotated[Path | None, typer.Option(help="Write the figures there, in Markdown with a chart.")] = None,
+    json: Json = False,
+) -> None:
+    """Loss surfaces, exact and from few points, beside loss-landscapes."""
+    from solera.testing.bench import report
+    from solera.testing.bench_landscape import landscape
+    from solera.testing.bench_landscape_page import write_page
+
+    plain = report("landscape", landscape(say, only=tuple(only or ()), cells=cells))
     if page is not None:
         write_page(plain, page)
     if json:

@@ -21,9 +21,9 @@ from solera.landscapes.explorer import Slope, Space
 from solera.landscapes.portions import Portions
 from solera.landscapes.slopes import obstacle, slope_at
 from solera.landscapes.traces import TaskTraces
+from solera.landscapes.ways import Engine, Way, make_engine
 from solera.seeds import Seed
 from solera.tasks.forward import ScoresLogits
-from solera.tasks.inference import network_forward
 from solera.tasks.means import mean_difference
 from solera.tasks.scores import Column, Difference, Score, Split
 from solera.tasks.task import Evaluator, Task
@@ -93,6 +93,9 @@ class Landscape:
             twice = sorted({name for name, split in names if names.count((name, split)) > 1})
             raise InputError(f"A landscape needs tasks that differ; got {', '.join(twice) or 'none'}.", twice=twice)
         self.traces = TaskTraces(self.measures)
+        #: How points are evaluated; see :meth:`use`.
+        self.way = Way()
+        self._engine: Engine = make_engine(self.way, network)
         #: Whether scores carry what pictures are interpolated from.
         self.traced = False
         self._materialiser = materialiser
@@ -225,15 +228,41 @@ class Landscape:
             self._materialiser.at(self.family.numbers(coords), self.network.flat)
             if samples or self.portions.knows(coords):
                 return self.portions.score(coords, n, self.network, context)
+            self._engine.refresh()
             return tuple(score for measure in self.measures for score in self._measured(measure, context))
 
     def _measured(self, measure: Measure, context: Context) -> tuple[Score, ...]:
         evaluator = measure.evaluator
-        if not (self.traced and isinstance(evaluator, ScoresLogits)):
+        if not isinstance(evaluator, ScoresLogits) or (self.way.path == "plain" and not self.way.chunk + self.traced):
             return evaluator(self.network, context)
-        examples = evaluator.examples()
-        forward = network_forward(self.network, examples.inputs, examples.chunk, measure.task.name)
-        return evaluator.score(forward, examples.chunk, context, traced=True)
+        forward, chunk = self._engine.forward(evaluator.examples(), measure.task.name)
+        return evaluator.score(forward, chunk, context, traced=self.traced)
+
+    def use(self, way: Way, *, again: bool = False) -> None:
+        """Evaluate points in another way from now on; what was remembered of the way before is forgotten.
+
+        Args:
+            way: How.
+            again: Only forget: the way is in use already.
+
+        Raises:
+            InputError: It cannot be had for this network or on this machine.
+        """
+        if not again:
+            self._engine, self.way = make_engine(way, self.network), way
+        self._memo.clear()
+        self._memo_bytes = 0
+
+    def score_anew(self, coords: Sequence[float], context: Context) -> tuple[Score, ...]:
+        """The scores of one point, neither remembered nor looked up.
+
+        Raises:
+            NumericError: Its weights cannot be stored.
+        """
+        with torch.inference_mode():
+            self._materialiser.at(self.family.numbers(coords), self.network.flat)
+            self._engine.refresh()
+            return tuple(score for measure in self.measures for score in self._measured(measure, context))
 
     def remember(self, coords: Sequence[float], scores: tuple[Score, ...]) -> None:
         """Keep what a point scored on all samples, here or on another device."""

@@ -70,6 +70,7 @@ def explore_job(bench: Bench, args: dict[str, Any], context: JobContext) -> dict
         )
         earlier = None
     lanes = [setting.landscapes(context, device) for device in setting.devices(context)]
+    _choose_way(experiment, setting, [landscape for landscape, _ in lanes], earlier, context)
     scores = scores_key(experiment.to_plain(), setting.meaning(bench), setting.versions(bench), device)
     told = _recall_others(bench, scores, lanes) if earlier is None and not args.get("fresh") else ""
     writer = _open_writer(bench, experiment, setting, lanes[0][0], earlier, key, context)
@@ -77,6 +78,39 @@ def explore_job(bench: Bench, args: dict[str, Any], context: JobContext) -> dict
     if writer.header.keep_samples:
         bench.memo.remember(scores, writer.header.id)
     return _explore(experiment, setting, lanes, earlier, writer, context, told, until)
+
+
+def _choose_way(
+    experiment: Experiment,
+    setting: Setting,
+    landscapes: list[Landscape],
+    earlier: RunReader | None,
+    context: JobContext,
+) -> None:
+    """Evaluate points as the run did before, or as is fastest here."""
+    from solera.errors import InputError
+    from solera.landscapes.calibration import calibrate
+    from solera.landscapes.ways import Way
+
+    if earlier is not None:
+        way = Way.from_plain(earlier.header.provenance.get("evaluator", {}))
+        if way.threads not in (0, context.threads):
+            now = context.threads
+            context.log(f"The run was begun with {way.threads} threads; with {now} scores may differ by rounding.")
+        try:
+            for landscape in landscapes:
+                landscape.use(way)
+        except InputError as error:
+            context.log(f"Its way of evaluating points is not to be had: {error} Scores agree to 2e-5.", "warning")
+        return
+    context.progress(0, None, "", "finding the fastest way to evaluate points")
+    extent = setting.explorer.plan(landscapes[0].space(experiment.objectives))
+    limits = [limit for limit in (extent.total, experiment.budget or None) if limit is not None]
+    found = calibrate(landscapes[0], min(limits, default=0), context)
+    for landscape in landscapes[1:]:
+        landscape.use(found.way)
+    if len(found.said) > 1:
+        context.log(f"Points are evaluated {found.way.path}, of {'; '.join(found.said)} a point.")
 
 
 def _open_writer(
@@ -110,6 +144,7 @@ def _open_writer(
             threads=context.threads,
             seed=experiment.seed,
             tasks=landscape.describe(),
+            evaluator=landscape.way.to_plain(),
             **recipe_facts(bench, family.recipe, setting.fingerprints),
         ),
         planned=min(limits, default=None),
