@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from solera.execution.program import Program, Step
+from solera.execution.program import Program
+from solera.execution.step import Step
 from solera.params import variables
 from solera.recipes.nodes import CheckpointNode, MethodNode, StackNode, SumNode, TokensNode, operands
 

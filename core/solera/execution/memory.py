@@ -17,9 +17,10 @@ from solera.errors import MismatchError
 from solera.execution.affinity import affine_in_variables
 from solera.execution.cuts import coarsest, pieces
 from solera.execution.prepare import PIECE, look, prepare
-from solera.execution.program import Program, Step, add_up, compile_recipe
+from solera.execution.program import Program, compile_recipe
 from solera.execution.reading import check_result, store
 from solera.execution.staged_reader import reader_on
+from solera.execution.step import Step, add_up
 from solera.execution.targets import Target, find_ref, find_targets
 from solera.methods.spec import MethodSpec, Piece
 from solera.params import Site

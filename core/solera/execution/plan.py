@@ -12,8 +12,9 @@ from solera.errors import CapacityError
 from solera.execution.cuts import slice_of
 from solera.execution.devices import Device
 from solera.execution.prepare import PIECE
-from solera.execution.program import Program, Step, compile_recipe
+from solera.execution.program import Program, compile_recipe
 from solera.execution.staging import LEAST_WINDOW, SLOTS, WINDOW
+from solera.execution.step import Step
 from solera.execution.targets import Target, find_ref, find_targets
 from solera.methods.spec import MethodSpec
 from solera.recipes.nodes import CheckpointNode, MethodNode, Recipe

@@ -12,8 +12,9 @@ from torch import Tensor
 from solera.context import Context
 from solera.errors import SoleraError
 from solera.execution.cuts import coarsest, pieces
-from solera.execution.program import Place, Program, Step
+from solera.execution.program import Place, Program
 from solera.execution.reading import Reader
+from solera.execution.step import Step
 from solera.execution.targets import Target
 from solera.methods.spec import Piece
 

@@ -17,7 +17,8 @@ from solera.errors import InputError, PluginError
 from solera.execution import prepare as prepare_module
 from solera.execution.memory import materialise
 from solera.execution.plan import piece_bytes, plan
-from solera.execution.program import add_up, compile_recipe
+from solera.execution.program import compile_recipe
+from solera.execution.step import add_up
 from solera.execution.stream import execute
 from solera.methods.spec import Piece, method
 from solera.params import Curve, Param, PerModel, Rules, Var
