@@ -100,7 +100,7 @@ def _try(explorer: Any, space: Space, extent: Extent) -> list[str]:
     if extent.slopes:
         history = replace(history, slopes=np.empty((0, len(space.coords) + 1)))
     most = _FEW if space.kind else _POINTS
-    limit = min(most, extent.total or most)
+    limit, ended = min(most, extent.total or most), False
     while len(history) < limit:
         n = min(extent.round_at(len(history))[1], limit - len(history))
         asks = one.ask(space, history, n, seed)
@@ -112,10 +112,11 @@ def _try(explorer: Any, space: Space, extent: Extent) -> list[str]:
             return complaints
         history = _grown(space, history, asks)
         complaints += _word_complaints(one, explorer(), space, history)
-        if len(asks) < n:
+        ended = len(asks) < n
+        if ended:
             break
     if extent.total is not None and extent.total <= most:
-        if len(history) != extent.total:
+        if len(history) != extent.total and not (ended and len(history) < extent.total):
             complaints.append(f"It planned {extent.total} points and asked for {len(history)}.")
         elif one.ask(space, history, 1, seed):
             complaints.append("It asks for more points than it planned.")
