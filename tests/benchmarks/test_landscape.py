@@ -17,6 +17,7 @@ needs_peer = pytest.mark.skipif(importlib.util.find_spec("loss_landscapes") is N
 @needs_peer
 def test_a_small_slice_gives_whole_rows(monkeypatch, tmp_path):
     monkeypatch.setattr(bench_landscape, "SLICE", 2)
+    monkeypatch.setattr(bench_landscape, "SLICES", {})
     monkeypatch.setattr(bench_landscape, "TRIALS", 1)
     monkeypatch.setattr(bench_landscape, "PICTURES", {"MLP": {5: (None, None, None)}})
     monkeypatch.setattr(calibration, "WORTH", 1e9)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 #: Below this many seconds of evaluation nothing is tried.
 WORTH = 20.0
 #: At most this share of the evaluation is spent on trying; a compiler is tried where it can win back its time.
-SHARE, COMPILING = 0.05, 30.0
+SHARE, COMPILING = 0.05, 60.0
 #: A way must be this much faster than the plain one to be taken.
 GAIN = 0.97
 #: Ways agree to this, relative to the score.
