@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import torch
@@ -21,7 +21,7 @@ def mean_divisors(
     passes: StatisticPasses, *, density: Sequence[float], eta: float, compat: Literal["none", "authors"], **_: Any
 ) -> list[float]:
     """The mean over layers of each model's divisor: what tensors that have none of their own take."""
-    means = dict(passes.statistics())
+    means = {name: _lasting(each) for name, each in passes.statistics()}
     found: list[list[float]] = [[] for _ in density]
     for name, deltas in _whole(passes, means):
         for i, (delta, mean) in enumerate(zip(deltas, means[name], strict=True)):
@@ -30,7 +30,12 @@ def mean_divisors(
     return [sum(each) / len(each) if each else share for each, share in zip(found, density, strict=True)]
 
 
-def _whole(passes: StatisticPasses, means: dict[str, Sequence[Tensor | None]]) -> Iterator[tuple[str, list[Tensor]]]:
+def _lasting(tensors: Sequence[Tensor | None]) -> list[Tensor | None]:
+    """Copies: what a stream yields is valid until its next step."""
+    return [None if tensor is None else tensor.clone() for tensor in tensors]
+
+
+def _whole(passes: StatisticPasses, means: Mapping[str, Sequence[Tensor | None]]) -> Iterator[tuple[str, list[Tensor]]]:
     """The tensors that have a mean, put together from their pieces."""
     last, pieces = "", list[list[Tensor]]()
     for name, tensors in passes:
@@ -63,6 +68,7 @@ def _divisor(delta: Tensor, mean: Tensor, density: float, eta: float, compat: Li
     granularity="tensor",
     needs="mean",
     prepare=mean_divisors,
+    version=2,
     paper="Deng et al. 2025, DARE the extreme: revisiting delta-parameter pruning for fine-tuned models",
     url="https://arxiv.org/abs/2410.09344",
 )

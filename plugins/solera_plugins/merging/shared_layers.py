@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import groupby
@@ -41,19 +41,14 @@ def prepare(passes: Passes, *, names: str, group: int, take: str, **_: object) -
     """Average the tensors of each group of blocks, or keep those of its first."""
     totals: dict[tuple[str, int], Tensor] = {}
     counts: dict[tuple[str, int], int] = {}
-    for name, tensor in _whole(passes):
+    for name, pieces in groupby(passes, key=itemgetter(0)):
         at = place(name, names, group)
         if at is None or (take == "first" and at in totals):
             continue
+        tensor = torch.cat([tensors[0].reshape(-1).clone() for _, tensors in pieces])  # a piece lasts until the next
         totals[at] = totals[at] + tensor if at in totals else tensor.double()
         counts[at] = counts.get(at, 0) + 1
     return Shared({at: (total / counts[at]).float() for at, total in totals.items()})
-
-
-def _whole(passes: Passes) -> Iterator[tuple[str, Tensor]]:
-    """The tensors of the first input, flat, in order."""
-    for name, pieces in groupby(passes, key=itemgetter(0)):
-        yield name, torch.cat([tensors[0].reshape(-1) for _, tensors in pieces])
 
 
 def granularity(params: Mapping[str, Any]) -> Literal["element", "tensor"]:
@@ -68,6 +63,7 @@ def granularity(params: Mapping[str, Any]) -> Literal["element", "tensor"]:
     granularity=granularity,
     inputs=(1, 1),
     prepare=prepare,
+    version=2,
     promise="tolerance",
     paper="Liu et al. 2024, FoldGPT: simple and effective large language model compression scheme",
     url="https://arxiv.org/abs/2407.00928",
@@ -117,7 +113,7 @@ def shared_layers(
     if state is None or at is None or at not in state.tensors:
         return tensors[0] * 1.0
     tensor, start = tensors[0], piece.start if piece is not None else 0
-    shared = state.tensors[at][start : start + tensor.numel()].view(tensor.shape)
+    shared = state.tensors[at][start : start + tensor.numel()].to(tensor.device).view(tensor.shape)
     if not rank or tensor.dim() != 2:
         return shared * 1.0
     u, s, v = bricks.truncated_svd(tensor - shared, rank)

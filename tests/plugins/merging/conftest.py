@@ -1,4 +1,4 @@
-"""What the tests of methods share: their defaults, and models as streams of pieces."""
+"""What the tests of methods share: their defaults, and whole models merged."""
 
 from __future__ import annotations
 
@@ -13,28 +13,9 @@ from solera.methods.spec import Piece
 from solera.recipes.checks import check
 from solera.recipes.nodes import CheckpointNode, MethodNode, Recipe, StatisticNode
 from solera.testing.conformance_statistics import tiny_statistic
+from solera.testing.fading import FadingPasses
 
 METHODS = Registry.discover().methods
-
-
-class Stream:
-    """Whole models (name -> tensor) as ``prepare`` sees them: pieces of so many elements."""
-
-    def __init__(self, models, size):
-        self.models, self.size = models, size
-
-    @property
-    def numel(self):
-        return sum(tensor.numel() for tensor in self.models[0].values())
-
-    def sample(self):
-        return []
-
-    def __iter__(self):
-        for name in sorted(self.models[0]):
-            flats = [model[name].reshape(-1) for model in self.models]
-            for start in range(0, flats[0].numel(), self.size):
-                yield name, [flat[start : start + self.size] for flat in flats]
 
 
 class Runner:
@@ -58,7 +39,9 @@ class Runner:
         """On whole models of several tensors, with the first pass if the parameters ask for it."""
         params = self.params(len(models), **given)
         deep = [{n: t.double() for n, t in model.items()} for model in models] if self.spec.float64 else models
-        state = self.spec.prepare(Stream(deep, size), **params) if self.spec.needs_prepare(params, "model") else None
+        state = (
+            self.spec.prepare(FadingPasses(deep, size), **params) if self.spec.needs_prepare(params, "model") else None
+        )
         return {
             name: self([model[name] for model in models], piece=Piece(name), state=state, **given) for name in models[0]
         }

@@ -11,7 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
+from solera.execution.prepare import PIECE
+from solera.methods.spec import Piece
 from solera_plugins.merging.half_reset import category, choose
+from solera_plugins.merging.shared_layers import Shared, shared_layers
 
 LLAMA = [f"self_attn.{letter}_proj.weight" for letter in "qkvo"]
 LLAMA += [f"mlp.{name}_proj.weight" for name in ("gate", "up", "down")]
@@ -113,6 +116,23 @@ def test_a_group_may_take_its_first_block_and_each_matrix_keep_a_change_of_low_r
         assert int((torch.linalg.svdvals(change) > 1e-5).sum()) == min(rank, 5)
     assert errors == sorted(errors, reverse=True)
     assert errors[-1] < 1e-9
+
+
+@pytest.mark.parametrize("take", ["mean", "first"])
+def test_long_tensors_are_shared_whole(whole, take):
+    model = {f"h.{i}.mlp.up": torch.randn(2 * PIECE + 3) for i in range(2)}
+    made = whole("shared_layers", [model], {"take": take})
+    first, second = model.values()
+    for tensor in made.values():
+        torch.testing.assert_close(tensor, first if take == "first" else (first + second) / 2, rtol=1e-6, atol=1e-6)
+
+
+def test_what_is_shared_goes_to_the_device_of_the_tensor():
+    """Several devices compute, but the first pass ran on one of them."""
+    state = Shared({("h.*.mlp.up", 0): torch.ones(6)})
+    tensor = torch.empty(2, 3, device="meta")
+    made = shared_layers.function([tensor], names="mlp.*", group=0, rank=0, state=state, piece=Piece("h.0.mlp.up"))
+    assert (made.device, made.shape) == (tensor.device, tensor.shape)
 
 
 GOLDENS = Path(__file__).parents[2] / "golden" / "data" / "methods" / "ama"

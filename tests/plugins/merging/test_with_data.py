@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from solera.api import NumericError, Piece
+from solera.testing.fading import FadingPasses
 from solera_plugins.merging.batchnorm import batchnorm
 from solera_plugins.merging.darex import darex, mean_divisors
 from solera_plugins.merging.fisher import fisher, norms
@@ -18,25 +19,9 @@ from solera_plugins.merging.regmean import regmean
 f32 = torch.float32
 
 
-class _Told:
-    """Passes over statistics and tensors that are held in memory."""
-
-    def __init__(self, tensors, measured, piece=7):
-        self.tensors, self.measured, self.piece = tensors, measured, piece
-
-    def __iter__(self):
-        for name in self.tensors[0]:
-            flats = [model[name].reshape(-1) for model in self.tensors]
-            for start in range(0, flats[0].numel(), self.piece):
-                yield name, [flat[start : start + self.piece] for flat in flats]
-
-    def statistics(self):
-        for name in self.tensors[0]:
-            yield name, [statistic.get(name) for statistic in self.measured]
-
-
 def told(tensors, measured) -> Any:
-    return _Told(tensors, measured)
+    """Passes over statistics and tensors, in pieces of seven."""
+    return FadingPasses(tensors, 7, measured)
 
 
 def draw(count, shape=(5, 4), seed=0):
