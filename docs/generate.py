@@ -191,6 +191,35 @@ def _cost(spec: Any) -> Iterator[str]:
     }[spec.promise]
 
 
+def _probe_sections() -> str:
+    """A section for each probe: what it says of itself, what it takes, what it finds, its parameters."""
+    from solera.extend.loading import load_object
+
+    sections = []
+    for plugin, item in _contributed("probe"):
+        spec: Any = load_object(item.object)
+        body, sections_of = _sections(inspect.getdoc(spec.function) or "")
+        rows = [(f"`{each.name}`", each.title or each.name.replace("_", " "), each.unit) for each in spec.measures]
+        source = f"[{spec.paper}]({spec.url})." if spec.paper and spec.url else f"{spec.paper}." if spec.paper else ""
+        parts = [
+            f"## `{item.name}`: {item.title}", item.summary, body, "  \n".join(_probe_facts(spec, plugin)),
+            table(("measure", "title", "unit"), rows).strip(), _parameters(item.params).strip(),
+            re.sub(r"\n(?!- )", " ", sections_of.get("Pitfalls", "")), source,
+        ]  # fmt: skip
+        sections.append("\n\n".join(part for part in parts if part))
+    return "\n\n".join(sections) + "\n"
+
+
+def _probe_facts(spec: Any, plugin: str) -> Iterator[str]:
+    fewest, most = spec.models
+    count = f"{fewest} or more" if most is None else f"{fewest}" if most == fewest else f"{fewest} to {most}"
+    base = {"required": "and their base", "optional": "and, if there is one, their base", "none": ""}[spec.base]
+    needs = {"weights": "weights alone, streamed", "task": "networks on a task's examples"}[spec.needs]
+    yield f"Takes {count} model{'' if count == '1' else 's'} {base}".strip() + f"; needs {needs}."
+    yield f"Result: `{spec.kind}`, along {', '.join(f'`{axis.name}`' for axis in spec.axes)}."
+    yield f"From the plugin `{plugin}`."
+
+
 def _method_index() -> str:
     rows = [
         (f"[`{item.name}`](methods/{item.name}.md)", item.title, item.summary) for _, item in _contributed("method")
@@ -400,6 +429,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "other-names": _other_names,
     "tasks": lambda: _detailed("task", head="###"),
     "explorers": lambda: _detailed("explorer"),
+    "probes": _probe_sections,
     "views": lambda: _detailed("view", _view_facts).replace("\nIt has no parameters.\n", ""),
     "formats": lambda: _list("format"),
     "adapters": _adapters,

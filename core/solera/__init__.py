@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from solera._face import open as open
     from solera._face import plane as plane
     from solera._face import polyline as polyline
+    from solera._face import probe as probe
     from solera._face import random_directions as random_directions
     from solera._face import simplex as simplex
     from solera._face import stack as stack
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Model", "Project", "Statistic", "align", "connect", "curve", "explore", "line", "merge", "open", "plane",
-    "polyline", "random_directions", "runs", "simplex", "stack", "statistic", "subset", "subspace", "task", "tokens",
-    "trajectory_plane", "var",
+    "polyline", "probe", "random_directions", "runs", "simplex", "stack", "statistic", "subset", "subspace", "task",
+    "tokens", "trajectory_plane", "var",
 ]  # fmt: skip
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import atexit
 import itertools
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,10 +29,11 @@ if TYPE_CHECKING:
     from solera.checkpoints.checkpoint import Checkpoint
     from solera.tasks.scores import Score
     from solera.tasks.task import Task
+    from solera.workbench.experiment import Experiment
 
 __all__ = [
     "Model", "Project", "Statistic", "align", "connect", "curve", "explore", "line", "merge", "open", "plane",
-    "polyline", "random_directions", "simplex", "stack", "statistic", "subset", "subspace", "task", "tokens",
+    "polyline", "probe", "random_directions", "simplex", "stack", "statistic", "subset", "subspace", "task", "tokens",
     "trajectory_plane", "var",
 ]  # fmt: skip
 
@@ -741,34 +743,99 @@ def explore(
     from solera.workbench.experiment import Experiment
 
     found = family.family() if isinstance(family, Model) else family
-    opened = project if isinstance(project, Project) or project is None else Project.open(project, lock=False)
-    folder = None if opened else Path(out).expanduser().absolute()
-    with Workbench(opened, registry=_bench().registry, runs_folder=folder, records=False) as bench:
-        bench.inputs.share(_bench().inputs)
+    with _recording(project, out) as bench:
         given = [tasks] if isinstance(tasks, str) or not isinstance(tasks, Sequence) else list(tasks)
         names = _names(bench, given)
         experiment = Experiment(
             title=title, family=found.to_plain(), tasks=names, split=split, report=report,  # type: ignore[arg-type]
             explorer={"name": explorer, "params": params}, budget=budget, limit=limit, seed=seed, dtype=dtype,
             device=device, keep_samples=keep_samples, batchnorm=batchnorm,  # type: ignore[arg-type]
-            batchnorm_samples=batchnorm_samples, factory=_said_factory(bench, found),
+            batchnorm_samples=batchnorm_samples, factory=_said_factory(bench, found.recipe),
         )  # fmt: skip
-        by_name = opened is not None and all(isinstance(item, str) for item in given)
-        job = bench.submit(experiment, fresh=not by_name)
-        try:
-            bench.jobs.wait(job.id)
-        except KeyboardInterrupt:
-            bench.jobs.interrupt()
-            bench.jobs.wait(job.id, 10.0)
-            raise
-        return RunReader(result_of(job)["path"])
+        by_name = project is not None and all(isinstance(item, str) for item in given)
+        return _recorded(bench, experiment, fresh=not by_name)
 
 
-def _said_factory(bench: Workbench, family: Family) -> str:
-    """The factory a script gave for the family's models, if text can say it: whoever resumes the run needs it."""
+def probe(
+    name: str,
+    models: Model | Sequence[Model],
+    task: Task | str = "",
+    *,
+    base: Model | None = None,
+    project: Project | str | Path | None = None,
+    out: str | Path = "runs",
+    title: str = "",
+    split: str = "train",
+    limit: int = 0,
+    seed: int = 0,
+    device: str = "",
+    **params: Any,
+) -> RunReader:
+    """Measure something other than scores of one or several models and record it; waits until it is done.
+
+    ``run.result()`` gives what was found as arrays.
+
+    Args:
+        name: The probe; see ``solera probes``.
+        models: What is measured, without free variables.
+        task: Whose examples are used, for a probe that needs networks on data.
+        base: What they were made from, for a probe that takes one.
+        project: Where the run is recorded and tasks are looked up; an open project or its folder.
+        out: Without a project, the folder for the run file.
+        title: A line for a person.
+        split: Which of the task's data.
+        limit: How many samples; 0 is all.
+        seed: Root of what is drawn.
+        device: torch device.
+        **params: The probe's parameters.
+
+    Returns:
+        The finished run.
+
+    Raises:
+        SoleraError: It failed; of the class it failed with.
+        KeyboardInterrupt: What was found until then is stored, and an equal call goes on with it in a project.
+    """
+    from solera.workbench.probing import named, probe_plain
+
+    given = [models] if isinstance(models, Model) else list(models)
+    with _recording(project, out) as bench:
+        (known,) = _names(bench, task) if task else ("",)
+        plain = probe_plain(
+            name, named([model.name for model in given], [model.recipe for model in given]),
+            base=(base.name, base.recipe) if base else None, task=known, params=params, title=title, split=split,
+            limit=limit, seed=seed, device=device, factory=_said_factory(bench, given[0].recipe) if given else "",
+        )  # fmt: skip
+        return _recorded(bench, plain, fresh=project is None or not isinstance(task, str))
+
+
+@contextmanager
+def _recording(project: Project | str | Path | None, out: str | Path) -> Iterator[Workbench]:
+    """A workbench that records into a project or a folder and knows what the script knows."""
+    opened = project if isinstance(project, Project) or project is None else Project.open(project, lock=False)
+    folder = None if opened else Path(out).expanduser().absolute()
+    with Workbench(opened, registry=_bench().registry, runs_folder=folder, records=False) as bench:
+        bench.inputs.share(_bench().inputs)
+        yield bench
+
+
+def _recorded(bench: Workbench, experiment: Experiment | Mapping[str, Any], *, fresh: bool) -> RunReader:
+    """Submit an experiment and wait for its run."""
+    job = bench.submit(experiment, fresh=fresh)
+    try:
+        bench.jobs.wait(job.id)
+    except KeyboardInterrupt:
+        bench.jobs.interrupt()
+        bench.jobs.wait(job.id, 10.0)
+        raise
+    return RunReader(result_of(job)["path"])
+
+
+def _said_factory(bench: Workbench, recipe: Recipe) -> str:
+    """The factory a script gave for a recipe's models, if text can say it: whoever resumes the run needs it."""
     from solera.recipes.order import reference
 
-    node = family.recipe.node(reference(family.recipe))
+    node = recipe.node(reference(recipe))
     factory = bench.inputs.factory_of(node.source) if isinstance(node, CheckpointNode) else ""
     return factory if isinstance(factory, str) else ""
 

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from solera.landscapes import pareto as pareto
     from solera.landscapes import quadratic as quadratic
     from solera.landscapes import surrogate as surrogate
+    from solera.landscapes.barriers import barriers as barriers
     from solera.landscapes.explorer import Ask as Ask
     from solera.landscapes.explorer import Chooses as Chooses
     from solera.landscapes.explorer import Explorer as Explorer
@@ -70,10 +71,27 @@ if TYPE_CHECKING:
     from solera.methods.spec import StatisticPasses as StatisticPasses
     from solera.methods.spec import method as method
     from solera.models.architecture import Architecture as Architecture
+    from solera.models.network import Network as Network
     from solera.params import Param as Param
     from solera.params import Var as Var
+    from solera.probes.names import chosen as chosen
+    from solera.probes.names import weights_of as weights_of
+    from solera.probes.objective import NetworkObjective as NetworkObjective
+    from solera.probes.objective import Objective as Objective
+    from solera.probes.representation import module_names as module_names
+    from solera.probes.spec import ProbeSpec as ProbeSpec
+    from solera.probes.spec import probe as probe
+    from solera.probes.subject import Probed as Probed
+    from solera.probes.subject import Subject as Subject
+    from solera.probes.weights import Weights as Weights
     from solera.runs.picture import Picture as Picture
     from solera.runs.picture import on_cells as on_cells
+    from solera.runs.results import Axis as Axis
+    from solera.runs.results import Estimate as Estimate
+    from solera.runs.results import Finding as Finding
+    from solera.runs.results import Measure as Measure
+    from solera.runs.results import Result as Result
+    from solera.runs.results import Row as Row
     from solera.seeds import Seed as Seed
     from solera.tasks.classification import ClassificationTask as ClassificationTask
     from solera.tasks.language import LanguageTask as LanguageTask
@@ -103,11 +121,12 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "solera.execution.writer": ("write_checkpoint",),
     "solera.extend.example": ("Example", "ExampleFolder"),
     "solera.extend.manifest": ("API_VERSION",),
+    "solera.families.coords": ("Coord",),
     "solera.landscapes": ("front_search", "genetic", "map_published", "pareto", "quadratic", "surrogate"),
+    "solera.landscapes.barriers": ("barriers",),
     "solera.landscapes.explorer": (
         "Ask", "Chooses", "Explorer", "Extent", "History", "Remark", "Remarks", "Slope", "Space",
     ),
-    "solera.families.coords": ("Coord",),
     "solera.landscapes.interpolation": ("Interpolation", "error_kind", "errors_of"),
     "solera.landscapes.traces": ("ValueTraces",),
     "solera.methods": ("anchoring", "bricks", "curves", "directions"),
@@ -117,12 +136,20 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "solera.methods.greedy": ("GreedySoup", "greedy_soup"),
     "solera.methods.spec": ("HeldPasses", "MethodSpec", "Passes", "Piece", "StatisticPasses", "method"),
     "solera.models.architecture": ("Architecture",),
+    "solera.models.network": ("Network",),
     "solera.params": ("Param", "Var"),
+    "solera.probes.names": ("chosen", "weights_of"),
+    "solera.probes.objective": ("NetworkObjective", "Objective"),
+    "solera.probes.representation": ("module_names",),
+    "solera.probes.spec": ("ProbeSpec", "probe"),
+    "solera.probes.subject": ("Probed", "Subject"),
+    "solera.probes.weights": ("Weights",),
     "solera.runs.picture": ("Picture", "on_cells"),
+    "solera.runs.results": ("Axis", "Estimate", "Finding", "Measure", "Result", "Row"),
     "solera.seeds": ("Seed",),
     "solera.tasks.classification": ("ClassificationTask",),
     "solera.tasks.language": ("LanguageTask",),
-    "solera.tasks.scores": ("METRICS", "Column", "Metric", "Score", "Split", "aggregate", "difference"),
+    "solera.tasks.scores": ("Column", "METRICS", "Metric", "Score", "Split", "aggregate", "difference"),
     "solera.tasks.splits": ("split_rows",),
     "solera.tasks.task": ("Evaluator", "Task"),
     "solera.tensors": ("hashing", "reductions", "selection"),

@@ -39,7 +39,7 @@ class JobChanged(Event):
     """A job has a new state.
 
     Attributes:
-        kind: What sort of job: ``"merge"``, ``"explore"``, ``"evaluate"``, ``"compare"``, ``"demo"`` ...
+        kind: What sort of job: ``"merge"``, ``"explore"``, ``"evaluate"``, ``"compare"``, ``"probe"``, ``"demo"`` ...
         title: A line for a person.
         state: The state it is in now.
         run: Id of the run it records, if any.
@@ -195,6 +195,23 @@ class PictureDrawn(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PartKept(Event):
+    """Numbers on the way to a result, that take long to make: a run that goes on takes them from here.
+
+    Attributes:
+        run: The run.
+        name: Unique in it.
+        values: The numbers.
+    """
+
+    KIND: ClassVar[str] = "part"
+
+    run: str
+    name: str
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ArtifactMade(Event):
     """Something was written that a person will want.
 
@@ -231,7 +248,8 @@ class RunEnded(Event):
 EVENTS: dict[str, type[Event]] = {
     cls.KIND: cls
     for cls in (
-        JobChanged, Progress, Logged, RunStarted, PointScored, Indicator, PictureDrawn, ArtifactMade, RunEnded,
+        JobChanged, Progress, Logged, RunStarted, PointScored, Indicator, PictureDrawn, PartKept, ArtifactMade,
+        RunEnded,
     )
 }  # fmt: skip
 

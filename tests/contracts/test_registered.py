@@ -17,6 +17,7 @@ IDS = [f"{item.kind}-{item.name}" for _, item in CONTRIBUTIONS]
 def test_there_is_what_the_first_slice_promises() -> None:
     assert {"linear", "task_arithmetic", "ties", "slerp"} <= set(REGISTRY.methods)
     assert {"grid", "pareto"} <= set(REGISTRY.explorers)
+    assert {"hessian_eigenvalues", "hessian_trace", "hessian_density"} <= set(REGISTRY.probes)
     assert {"classification", "language", "digits", "prose_code"} <= set(REGISTRY.tasks)
     assert {"curve", "surface", "pareto", "table"} <= set(REGISTRY.views)
     assert {"safetensors", "torch"} <= set(REGISTRY.formats)
@@ -40,7 +41,7 @@ def test_a_plugin_is_built_and_conforms(plugin: Plugin) -> None:
 def test_a_contribution_says_what_it_is(plugin: Plugin, item) -> None:
     assert item.summary.endswith("."), "a summary is a sentence"
     assert item.title
-    if item.kind in {"method", "explorer", "task"}:
+    if item.kind in {"method", "explorer", "probe", "task"}:
         for spec in item.params:
             assert spec.param.help, f"'{spec.name}' has no help"
             assert ParamSpec.from_plain(spec.to_plain()) == spec

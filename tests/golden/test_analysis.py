@@ -4,12 +4,23 @@ import importlib
 import json
 import sys
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from solera.extend.registry import Registry
 from solera.testing.golden_analysis import ADAPTERS, KINDS, AnalysisCase, Findings
 from solera.testing.goldens import Unsupported, verify
+
+DATA = Path(__file__).parent / "data" / "analysis"
+
+
+@pytest.mark.parametrize("kind", sorted(path.name for path in DATA.iterdir()))
+def test_every_case_passes(kind):
+    results = {result.case: result for result in verify(DATA / kind, {}, probes=Registry.discover().probes)}
+    assert set(results) == {f"{kind}/{file.stem}" for file in (DATA / kind).glob("*.json")}
+    assert {case: result.note for case, result in results.items() if result.outcome != "passed"} == {}
 
 
 def test_every_adapter_is_there():

@@ -22,6 +22,7 @@ _KINDS = {
     "compare": "Comparison",
     "evaluate": "Evaluation",
     "merge": "Merge",
+    "probe": "Probe",
     "demo": "Example",
 }
 _STATES = {"running": "", "cancelled": "Stopped"}

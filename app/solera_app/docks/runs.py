@@ -26,7 +26,7 @@ class Info(Protocol):
 
     @property
     def kind(self) -> str:
-        """``"explore"``, ``"merge"``, ``"evaluate"``, ``"compare"``."""
+        """``"explore"``, ``"merge"``, ``"evaluate"``, ``"compare"``, ``"probe"``."""
         ...
 
     @property
@@ -60,7 +60,7 @@ class Info(Protocol):
         ...
 
 
-_ICONS = {"explore": "contours", "merge": "merge", "evaluate": "task", "compare": "compare"}
+_ICONS = {"explore": "contours", "merge": "merge", "evaluate": "task", "compare": "compare", "probe": "probe"}
 
 
 class RunsDock(QWidget):

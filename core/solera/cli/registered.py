@@ -1,4 +1,4 @@
-"""``solera methods``, ``families``, ``tasks``, ``explorers``, ``views``: what is registered, without importing it."""
+"""``solera methods``, ``families``, ``tasks``, ``probes`` and so on: what is registered, without importing it."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ LISTS: dict[str, tuple[Kind, str]] = {
     "formats": ("format", "The checkpoint formats that can be read."),
     "tasks": ("task", "The kinds of task, with their parameters."),
     "explorers": ("explorer", "The explorers, with their parameters."),
+    "probes": ("probe", "The probes, with what they take and their parameters."),
     "views": ("view", "The views, and which runs they show."),
     "architectures": ("architecture", "The network architectures that can be built."),
 }
@@ -125,8 +126,8 @@ def _show_one(item: Contribution) -> None:
     for other, how in item.also.items():
         show(f"also {other}: {how}")
     _show_params(item.params)
-    for key, value in item.accepts.items():
-        show(f"accepts {key}: {value}")
+    for key, value in {**item.accepts, **item.probe}.items():
+        show(f"{'' if key in item.probe else 'accepts '}{key}: {value}")
 
 
 def _show_params(params: Sequence[ParamSpec]) -> None:

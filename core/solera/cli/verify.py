@@ -31,7 +31,7 @@ def verify(
     settings = load_settings()
     registry = Registry.discover(settings.all_plugin_folders, disabled=settings.disabled_plugins)
     results = []
-    for result in run_cases(folder, registry.methods):
+    for result in run_cases(folder, registry.methods, probes=registry.probes):
         results.append(result)
         if not json and result.outcome in {"passed", "failed"}:
             show("  ".join(part for part in (result.outcome, result.case, _errors(result), result.note) if part))

@@ -108,9 +108,9 @@ def submit_and_run(bench: Workbench, submit: Any, *, quiet: bool = False, json: 
 
 
 def _how_to_go_on(bench: Workbench, job: Job) -> str:
-    if job.spec.kind == "explore" and job.run and bench.project is not None:
+    if job.spec.kind in {"explore", "probe"} and job.run and bench.project is not None:
         return (
-            f"Stopped. What was scored is stored; go on with: solera runs resume {job.run} "
+            f"Stopped. What was found is stored; go on with: solera runs resume {job.run} "
             f"--project {bench.project.folder}"
         )
     return "Stopped. The same command goes on where it can, and starts again where it cannot."

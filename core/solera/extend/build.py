@@ -14,9 +14,10 @@ from solera.extend.loading import Failure, call_safely, load_object
 from solera.extend.manifest import MANIFEST, Contribution, Manifest, read_manifest
 from solera.methods.spec import MethodSpec
 from solera.params import ParamSpec, specs_from_signature
+from solera.probes.spec import ProbeSpec
 
 #: Kinds whose objects declare parameters.
-_WITH_PARAMS = frozenset({"method", "task", "explorer", "example"})
+_WITH_PARAMS = frozenset({"method", "task", "explorer", "probe", "example"})
 
 
 def plugin_folder(path: Path) -> Path:
@@ -50,7 +51,7 @@ def declared_params(item: Contribution, loaded: Any) -> tuple[ParamSpec, ...]:
     """
     if item.kind not in _WITH_PARAMS:
         return ()
-    if isinstance(loaded, MethodSpec):
+    if isinstance(loaded, (MethodSpec, ProbeSpec)):
         return loaded.params
     return specs_from_signature(loaded, skip=("context",))
 
@@ -68,6 +69,16 @@ def declared_method(loaded: Any) -> dict[str, Any]:
         "promise": "" if loaded.promise == "bytes" else loaded.promise, "also": dict(loaded.also),
     }  # fmt: skip
     return facts | {key: value for key, value in told.items() if value}
+
+
+def declared_probe(loaded: Any) -> dict[str, Any]:
+    """What a form must know of a probe before it is imported; nothing for other objects."""
+    if not isinstance(loaded, ProbeSpec):
+        return {}
+    fewest, most = loaded.models
+    counts = [fewest] if most is None else [fewest, most]
+    facts: dict[str, Any] = {"result": loaded.kind, "needs": loaded.needs, "models": counts, "base": loaded.base}
+    return facts | ({"paper": loaded.paper} if loaded.paper else {})
 
 
 def build(path: Path, *, write: bool = True) -> tuple[Manifest, bool]:
@@ -113,7 +124,7 @@ def _built(item: Contribution, root: Path) -> Contribution:
             contribution=item.name,
             traceback=params.traceback,
         )
-    return dataclasses.replace(item, params=params, method=declared_method(loaded))
+    return dataclasses.replace(item, params=params, method=declared_method(loaded), probe=declared_probe(loaded))
 
 
 def _head(text: str) -> str:

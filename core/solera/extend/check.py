@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from solera.errors import Fault, FaultsError
-from solera.extend.build import declared_method, declared_params, import_root, plugin_folder
+from solera.extend.build import declared_method, declared_params, declared_probe, import_root, plugin_folder
 from solera.extend.loading import Failure, call_safely, load_object
 from solera.extend.manifest import API_VERSION, MANIFEST, Contribution, read_manifest
 
@@ -55,10 +55,12 @@ def _check_declaration(item: Contribution, loaded: Any, place: str) -> list[Faul
     if isinstance(params, Failure):
         return [Fault("plugin.signature", place, params.reason, (), {"traceback": params.traceback})]
     faults = []
-    if params != item.params or (item.kind == "method" and declared_method(loaded) != dict(item.method)):
+    facts = {"method": (declared_method(loaded), item.method), "probe": (declared_probe(loaded), item.probe)}
+    said, written = facts.get(item.kind, ({}, {}))
+    if params != item.params or said != dict(written):
         message = f"{MANIFEST} differs from the signature of {item.object}."
         faults.append(Fault("plugin.params", place, message, ("solera plugin build",)))
     name = getattr(loaded, "name", item.name)
-    if item.kind == "method" and name != item.name:
+    if item.kind in facts and name != item.name:
         faults.append(Fault("plugin.name", place, f"The object calls itself '{name}'."))
     return faults

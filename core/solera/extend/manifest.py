@@ -18,15 +18,16 @@ API_VERSION = "0"
 #: The file a plugin folder is known by.
 MANIFEST = "plugin.toml"
 
-Kind = Literal["method", "task", "explorer", "view", "format", "architecture", "example", "command"]
+Kind = Literal["method", "task", "explorer", "probe", "view", "format", "architecture", "example", "command"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]*")
 _OBJECT = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _PLUGIN_KEYS = {"name", "version", "api", "summary", "contributions"}
-_CONTRIBUTION_KEYS = {"kind", "name", "title", "object", "summary", "params", "accepts", "method"}
+_CONTRIBUTION_KEYS = {"kind", "name", "title", "object", "summary", "params", "accepts", "method", "probe"}
 _ACCEPTS_KEYS = {"kinds", "coords", "columns_min"}
 _METHOD_KEYS = {"takes", "gives", "base", "inputs", "paper", "ordered", "needs", "promise", "also"}
+_PROBE_KEYS = {"result", "needs", "models", "base", "paper"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,8 @@ class Contribution:
         method: For a method, what a canvas must know before it is imported: ``takes``, ``gives``, ``base``, ``inputs``
             (fewest and, if there is a limit, most), ``paper``, ``ordered``, ``needs``, ``also``; equal to its
             declaration (``solera plugin build`` writes it).
+        probe: For a probe, what a form must know before it is imported: ``result`` (its kind), ``needs``, ``models``
+            (fewest and, if there is a limit, most), ``base``, ``paper``; equal to its declaration.
     """
 
     kind: Kind
@@ -54,6 +57,7 @@ class Contribution:
     params: tuple[ParamSpec, ...] = ()
     accepts: Mapping[str, Any] = field(default_factory=dict)
     method: Mapping[str, Any] = field(default_factory=dict)
+    probe: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def takes(self) -> str:
@@ -116,6 +120,8 @@ class Contribution:
             plain["accepts"] = dict(self.accepts)
         if self.method:
             plain["method"] = dict(self.method)
+        if self.probe:
+            plain["probe"] = dict(self.probe)
         if self.params:
             plain["params"] = [spec.to_plain() for spec in self.params]
         return plain
@@ -225,16 +231,18 @@ def _contribution(entry: Any, place: str, faults: list[Fault]) -> Contribution |
     params = _params(entry.get("params", []), f"{place}.params", faults)
     accepts = _table(entry, "accepts", _ACCEPTS_KEYS, place, faults)
     method = _table(entry, "method", _METHOD_KEYS, place, faults)
-    counts = method.get("inputs", [1])
-    if not isinstance(counts, list) or not 1 <= len(counts) <= 2 or not all(isinstance(n, int) for n in counts):
-        faults.append(Fault("manifest.inputs", f"{place}.method.inputs", "'inputs' is [fewest] or [fewest, most]."))
+    probe = _table(entry, "probe", _PROBE_KEYS, place, faults)
+    for where, counts in (("method.inputs", method.get("inputs", [1])), ("probe.models", probe.get("models", [1]))):
+        if not isinstance(counts, list) or not 1 <= len(counts) <= 2 or not all(isinstance(n, int) for n in counts):
+            message = f"'{where.partition('.')[2]}' is [fewest] or [fewest, most]."
+            faults.append(Fault("manifest.inputs", f"{place}.{where}", message))
     also = method.get("also", {})
     if not isinstance(also, Mapping) or not all(isinstance(how, str) for how in also.values()):
         faults.append(Fault("manifest.also", f"{place}.method.also", "'also' is a table of names and texts."))
     if len(faults) > before:
         return None
     fallback = name.replace("_", " ").replace("-", " ").capitalize()
-    return Contribution(kind, name, title or fallback, target, summary, params, accepts, method)  # type: ignore[arg-type]
+    return Contribution(kind, name, title or fallback, target, summary, params, accepts, method, probe)  # type: ignore[arg-type]
 
 
 def _table(entry: Mapping[str, Any], key: str, known: set[str], place: str, faults: list[Fault]) -> dict[str, Any]:

@@ -163,13 +163,14 @@ class Registry:
     Attributes:
         plugins: Every plugin found, whatever its state, in the order of discovery.
         faults: What is wrong between plugins (one name twice); each plugin's own are in ``found.faults``.
-        methods, tasks, explorers, views, formats, architectures, examples, commands: Contributions by kind.
+        methods, tasks, explorers, probes, views, formats, architectures, examples, commands: Contributions by kind.
     """
 
     def __init__(self, found: Iterable[Found], *, disabled: Iterable[str] = (), safe_mode: bool = False) -> None:
         self.methods = Contributions("method")
         self.tasks = Contributions("task")
         self.explorers = Contributions("explorer")
+        self.probes = Contributions("probe")
         self.views = Contributions("view")
         self.formats = Contributions("format")
         self.architectures = Contributions("architecture")
@@ -206,8 +207,8 @@ class Registry:
 
     def _shelves(self) -> tuple[Contributions, ...]:
         return (
-            self.methods, self.tasks, self.explorers, self.views, self.formats, self.architectures, self.examples,
-            self.commands,
+            self.methods, self.tasks, self.explorers, self.probes, self.views, self.formats, self.architectures,
+            self.examples, self.commands,
         )  # fmt: skip
 
     def _offer(self, plugin: Plugin) -> None:

@@ -33,11 +33,15 @@ class Network(nn.Module):
         module: The module itself.
         layout: Which part of ``flat`` is which tensor.
         flat: Shape (layout.numel,), float32. Writing here changes the network.
+        frozen: Names of the parameters that the module given does not train; none if it trains none at all.
     """
 
     def __init__(self, module: nn.Module, device: str = "cpu", layout: FlatLayout | None = None) -> None:
         super().__init__()
         self.layout = layout or FlatLayout.of(module)
+        trained = {name: each.requires_grad for name, each in module.named_parameters(remove_duplicate=False)}
+        # A module without any gradients is one made for inference, not one that froze all it has.
+        self.frozen = frozenset(name for name, gradient in trained.items() if not gradient and any(trained.values()))
         module = module.float().to(device).eval().requires_grad_(False)
         flat = torch.empty(self.layout.numel, dtype=torch.float32, device=device)
         for names in (module.named_parameters(), module.named_buffers()):

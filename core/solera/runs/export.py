@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +55,8 @@ def to_xarray(run: RunReader) -> xarray.Dataset:
 def to_csv(run: RunReader, path: Path) -> Path:
     """One line per point: coordinates, then value, error and sample count of each column. Unknown numbers are empty.
 
+    Places along a labelled axis are told by their labels.
+
     Raises:
         OutputError: The file cannot be written.
     """
@@ -66,13 +69,19 @@ def to_csv(run: RunReader, path: Path) -> Path:
             lines = csv.writer(file)
             lines.writerow([*titles, "seconds"])
             for i in range(len(points)):
-                row: list[Any] = [i, points.phase[i], points.labels[i], *map(repr, points.coords[i].tolist())]
+                places = [_place(coord, at) for coord, at in zip(header.coords, points.coords[i], strict=True)]
+                row: list[Any] = [i, points.phase[i], points.labels[i], *places]
                 for j in range(len(header.columns)):
                     row += [_number(points.values[i, j]), _number(points.stderrs[i, j]), int(points.counts[i, j])]
                 lines.writerow([*row, f"{points.seconds[i]:.6g}"])
     except OSError as error:
         raise OutputError(f"The table {path} cannot be written: {error.strerror}.", path=str(path)) from error
     return path
+
+
+def _place(coord: Mapping[str, Any], at: float) -> str:
+    labels = coord.get("labels")
+    return str(labels[int(at)]) if labels else repr(float(at))
 
 
 def _number(value: float) -> str:

@@ -16,7 +16,7 @@ from solera.errors import RunError
 FORMAT = 1
 SUFFIX = ".h5"
 
-KINDS = ("explore", "merge", "evaluate", "compare")
+KINDS = ("explore", "merge", "evaluate", "compare", "probe")
 
 
 def new_run_id(now: float | None = None) -> str:
@@ -36,11 +36,12 @@ class RunHeader:
 
     Attributes:
         id: Unique; also the file's stem.
-        kind: ``"explore"``, ``"merge"``, ``"evaluate"`` or ``"compare"``.
+        kind: ``"explore"``, ``"merge"``, ``"evaluate"``, ``"compare"`` or ``"probe"``.
         title: A line for a person.
         created: Seconds since the epoch.
-        coords: The coordinates, ``Coord.to_plain()`` each; ``"name"`` is required.
-        columns: The score columns, ``Column.to_plain()`` each.
+        coords: The coordinates, ``Coord.to_plain()`` each, or a probe's axes; ``"name"`` is required. Where there are
+            ``"labels"``, positions are indices into them.
+        columns: The score columns, ``Column.to_plain()`` each; a probe's measures, ``Measure.to_plain()`` each.
         experiment: The experiment as submitted; resuming needs nothing else.
         provenance: Versions, machine, fingerprints: see :func:`solera.runs.provenance.provenance`.
         planned: Points in all, if known.

@@ -7,7 +7,7 @@ import os
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -20,6 +20,9 @@ from solera.runs.header import RunHeader
 from solera.runs.peek import live_state
 from solera.runs.picture import Picture, on_cells
 from solera.runs.points import PHASES, Points
+
+if TYPE_CHECKING:
+    from solera.runs.results import Result
 
 
 class RunReader:
@@ -92,6 +95,16 @@ class RunReader:
     def points(self, start: int = 0) -> Points:
         """The points from ``start`` on, as of the last refresh."""
         return self._points.rows(slice(start, None))
+
+    def result(self) -> Result:
+        """What a probe found, as of the last refresh.
+
+        Raises:
+            InputError: It is a run of another kind.
+        """
+        from solera.runs.results import Result
+
+        return Result.of(self.header, self.points())
 
     def samples(self, column: int | str, rows: Sequence[int] | NDArray[np.int64] | None = None) -> NDArray[np.float32]:
         """Per-sample values of a column.

@@ -9,6 +9,7 @@ from typing import Any
 from solera.testing.conformance_explorers import explorer_complaints
 from solera.testing.conformance_formats import architecture_complaints, format_complaints
 from solera.testing.conformance_methods import method_complaints
+from solera.testing.conformance_probes import probe_complaints
 from solera.testing.conformance_tasks import task_complaints
 
 #: Kind -> its suite: an object in, sentences about what is wrong out.
@@ -16,6 +17,7 @@ SUITES: dict[str, Callable[[Any], list[str]]] = {
     "method": method_complaints,
     "explorer": explorer_complaints,
     "task": task_complaints,
+    "probe": probe_complaints,
     "format": format_complaints,
     "architecture": architecture_complaints,
 }

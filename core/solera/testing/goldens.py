@@ -19,6 +19,7 @@ from solera.errors import NotFoundError, SoleraError
 
 if TYPE_CHECKING:
     from solera.methods.spec import MethodSpec
+    from solera.probes.spec import ProbeSpec
 
 #: What goes wrong with a case whose form is not as expected, and must not stop the others.
 _BROKEN = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
@@ -107,13 +108,19 @@ Methods = Mapping[str, "MethodSpec"]
 Runner = Callable[[Case, Methods], Made]
 
 
-def verify(path: str | Path, methods: Methods, runners: Mapping[str, Runner] | None = None) -> Iterator[Result]:
+def verify(
+    path: str | Path,
+    methods: Methods,
+    runners: Mapping[str, Runner] | None = None,
+    probes: Mapping[str, ProbeSpec] | None = None,
+) -> Iterator[Result]:
     """Run every case under a folder, in order of name.
 
     Args:
         path: A goldens root, one kind's folder, or one method's.
         methods: The registered methods.
         runners: By the cases' ``method``; those of :mod:`solera.testing.golden_methods` if None.
+        probes: The registered probes, for fixtures of analysis; none if None.
 
     Raises:
         NotFoundError: There is no such folder, or no case in it.
@@ -127,10 +134,12 @@ def verify(path: str | Path, methods: Methods, runners: Mapping[str, Runner] | N
     if not files:
         raise NotFoundError(f"There are no fixtures (*.json) under {root}.", path=str(root))
     for file in files:
-        yield run_case(file, root, methods, runners)
+        yield run_case(file, root, methods, runners, probes or {})
 
 
-def run_case(file: Path, root: Path, methods: Methods, runners: Mapping[str, Runner]) -> Result:
+def run_case(
+    file: Path, root: Path, methods: Methods, runners: Mapping[str, Runner], probes: Mapping[str, ProbeSpec]
+) -> Result:
     """Run one case."""
     facts = json.loads(file.read_text("utf-8"))
     method = str(facts.get("method", file.parent.name)) if isinstance(facts, dict) else file.parent.name
@@ -139,7 +148,7 @@ def run_case(file: Path, root: Path, methods: Methods, runners: Mapping[str, Run
         from solera.testing.golden_analysis import KINDS, run_analysis
 
         if method in KINDS and isinstance(facts, dict):
-            return run_analysis(file, facts)
+            return run_analysis(file, facts, probes)
     runner = runners.get(method)
     tensors = file.with_suffix(".safetensors")
     if runner is None or not (tensors.is_file() or "grids" in facts):

@@ -19,7 +19,7 @@ from solera.tensors.specs import FLOATING
 #: Version of the plain form; older ones are migrated by numbered steps, forward only.
 EXPERIMENT_VERSION = 1
 
-ExperimentKind = Literal["explore", "evaluate", "compare"]
+ExperimentKind = Literal["explore", "evaluate", "compare", "probe"]
 BatchNormMode = Literal["frozen", "recalibrated"]
 
 _MAX_BYTES = 4 << 20
@@ -30,13 +30,17 @@ class Experiment:
     """An experiment as a person writes it, or as a run file keeps it.
 
     Attributes:
-        kind: ``"explore"`` a family; ``"evaluate"`` one model; ``"compare"`` several.
+        kind: ``"explore"`` a family; ``"evaluate"`` one model; ``"compare"`` several; ``"probe"`` something else of
+            them than scores.
         title: A line for a person.
         family: For ``"explore"``: ``Family.to_plain()``, or a short form of :data:`solera.families.forms.FORMS`,
             ``{"line": [A, B]}``, with its parameters and ``"bounds": {name: [low, high]}`` beside it. A, B, C are
             checkpoints (a path, ``library:NAME``), recipe files, or recipes in plain form.
         entries: For the others, the rows: ``{"name", "checkpoint" or "recipe"}``, with ``"single": true`` for a model
             that merging starts from and ``"tune": {variable: [values]}`` for what is chosen on ``split``.
+        probe: For ``"probe"``: ``{"name": ..., "params": {...}}``; it takes at most one task, and ``split`` says
+            which of its data.
+        base: For ``"probe"``: the model the entries were made from, ``{"name", "checkpoint" or "recipe"}``.
         metric: For ``"compare"``: what is tuned for and averaged; the first of the first task if empty.
         tasks: Names of tasks of the project, in the order of the columns.
         split: What is chosen on.
@@ -59,6 +63,8 @@ class Experiment:
     title: str = ""
     family: Mapping[str, Any] = field(default_factory=dict)
     entries: tuple[Mapping[str, Any], ...] = ()
+    probe: Mapping[str, Any] = field(default_factory=dict)
+    base: Mapping[str, Any] = field(default_factory=dict)
     metric: str = ""
     tasks: tuple[str, ...] = ()
     split: Split = "selection"
@@ -181,7 +187,7 @@ def _value(key: str, value: Any, faults: list[Fault]) -> Any:
             if isinstance(value, (list, tuple)) and all(isinstance(item, Mapping) for item in value):
                 return tuple({str(name): item for name, item in entry.items()} for entry in value)
             wanted = "a list of mappings"
-        case "family" | "explorer":
+        case "family" | "explorer" | "probe" | "base":
             if isinstance(value, Mapping):
                 return {str(name): item for name, item in value.items()}
             wanted = "a mapping"
@@ -215,19 +221,31 @@ def _check(experiment: Experiment, faults: list[Fault]) -> None:
             faults.append(Fault("experiment.split", key, f"A split is one of {', '.join(SPLITS)}, not {value!r}."))
     if experiment.dtype and experiment.dtype not in FLOATING:
         faults.append(Fault("experiment.dtype", "dtype", f"'{experiment.dtype}' is no floating-point dtype."))
-    if not experiment.tasks:
+    if not experiment.tasks and experiment.kind != "probe":
         faults.append(Fault("experiment.tasks", "tasks", "Name one task or more."))
     if len(set(experiment.tasks)) < len(experiment.tasks):
         faults.append(Fault("experiment.tasks", "tasks", "A task is named twice."))
-    unknown = sorted(set(experiment.explorer) - {"name", "params"})
-    if unknown:
-        faults.append(
-            Fault("experiment.unknown-key", "explorer", f"An explorer has 'name' and 'params', no {unknown}.")
-        )
+    for key, value in (("explorer", experiment.explorer), ("probe", experiment.probe)):
+        unknown = sorted(set(value) - {"name", "params"})
+        if unknown:
+            message = f"'{key}' has 'name' and 'params', no {', '.join(unknown)}."
+            faults.append(Fault("experiment.unknown-key", key, message))
     if experiment.kind == "explore":
         _check_family(experiment.family, faults)
     else:
         _check_entries(experiment, faults)
+    if experiment.kind == "probe":
+        _check_probe(experiment, faults)
+
+
+def _check_probe(experiment: Experiment, faults: list[Fault]) -> None:
+    if not isinstance(experiment.probe.get("name"), str):
+        faults.append(Fault("experiment.probe", "probe", "Name what is measured: {name: ..., params: {...}}."))
+    if len(experiment.tasks) > 1:
+        message = f"A probe looks at the examples of one task, not of {len(experiment.tasks)}."
+        faults.append(Fault("experiment.tasks", "tasks", message))
+    if experiment.base:
+        _check_model(experiment.base, "base", faults)
 
 
 def _check_entries(experiment: Experiment, faults: list[Fault]) -> None:
@@ -237,22 +255,27 @@ def _check_entries(experiment: Experiment, faults: list[Fault]) -> None:
     names = [entry.get("name") for entry in experiment.entries]
     for i, entry in enumerate(experiment.entries):
         place = f"entries[{i}]"
-        for key in entry:
-            if key not in ("name", "checkpoint", "recipe", "single", "tune"):
-                faults.append(Fault("experiment.unknown-key", f"{place}.{key}", f"'{key}' is not known here."))
-        if not isinstance(entry.get("name"), str) or not entry["name"]:
-            faults.append(Fault("experiment.entries", f"{place}.name", "Every entry needs a name."))
-        elif names.index(entry["name"]) < i:
+        _check_model(entry, place, faults)
+        if isinstance(entry.get("name"), str) and names.index(entry["name"]) < i:
             faults.append(Fault("experiment.entries", f"{place}.name", f"'{entry['name']}' is there twice."))
-        if ("checkpoint" in entry) == ("recipe" in entry):
-            faults.append(Fault("experiment.entries", place, "An entry has either 'checkpoint' or 'recipe'."))
         if not isinstance(entry.get("single", False), bool):
             faults.append(Fault("experiment.type", f"{place}.single", "'single' must be true or false."))
         tune = entry.get("tune", {})
         if not isinstance(tune, Mapping) or not all(_are_numbers(values) for values in tune.values()):
             faults.append(Fault("experiment.tune", f"{place}.tune", "'tune' is {variable: [numbers to try]}."))
-        elif tune and experiment.kind == "evaluate":
-            faults.append(Fault("experiment.tune", f"{place}.tune", "Only 'compare' tunes; this is 'evaluate'."))
+        elif tune and experiment.kind != "compare":
+            message = f"Only 'compare' tunes; this is '{experiment.kind}'."
+            faults.append(Fault("experiment.tune", f"{place}.tune", message))
+
+
+def _check_model(entry: Mapping[str, Any], place: str, faults: list[Fault]) -> None:
+    for key in entry:
+        if key not in ("name", "checkpoint", "recipe", "single", "tune"):
+            faults.append(Fault("experiment.unknown-key", f"{place}.{key}", f"'{key}' is not known here."))
+    if not isinstance(entry.get("name"), str) or not entry["name"]:
+        faults.append(Fault("experiment.entries", f"{place}.name", "Every entry needs a name."))
+    if ("checkpoint" in entry) == ("recipe" in entry):
+        faults.append(Fault("experiment.entries", place, "An entry has either 'checkpoint' or 'recipe'."))
 
 
 def _check_family(family: Mapping[str, Any], faults: list[Fault]) -> None:

@@ -28,6 +28,7 @@ HANDLERS = {
     "zip": "solera.workbench.zipping:zip_job",
     "rescale": "solera.workbench.rescaling:rescale_job",
     "connect": "solera.workbench.connecting:connect_job",
+    "probe": "solera.workbench.probing:probe_job",
 }
 
 #: Kinds that may run in a process of their own; see :mod:`solera.workbench.apart`.

@@ -14,7 +14,7 @@ from solera.files import replace_text
 SEMANTICS = 1
 
 #: What an experiment says that changes none of its numbers, or that the semantic hashes say better.
-_BESIDE = frozenset({"title", "solera", "device", "family", "entries"})
+_BESIDE = frozenset({"title", "solera", "device", "family", "entries", "base"})
 
 
 def experiment_key(plain: Mapping[str, Any], inputs: Any, versions: Any, device: str) -> str:

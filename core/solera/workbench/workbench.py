@@ -327,7 +327,7 @@ class Workbench:
         args |= {
             key: value for key, value in (("fresh", fresh), ("time_limit", time_limit), ("resume", resume)) if value
         }
-        title = loaded.title or {"explore": "Explore", "evaluate": "Evaluate", "compare": "Compare"}[loaded.kind]
+        title = loaded.title or loaded.kind.capitalize()
         return self.jobs.submit(
             JobSpec(loaded.kind, title, args, self.lanes(loaded.device, share=loaded.kind == "explore"))
         )
@@ -406,7 +406,7 @@ class Workbench:
         return self.jobs.submit(JobSpec("demo", title, {"example": example, "params": params}, (CPU,)))
 
     def resume(self, run: str) -> Job:
-        """Go on with an exploration that was stopped or killed, from its own file.
+        """Go on with an exploration or a probe that was stopped or killed, from its own file.
 
         Raises:
             NotFoundError: There is no such run.
@@ -417,13 +417,16 @@ class Workbench:
 
         reader = RunReader(run_file(self._bench, run))
         header = reader.header
-        if header.kind != "explore":
-            raise InputError(f"Run {run} is of kind '{header.kind}'; only explorations are gone on with.", run=run)
+        if header.kind not in {"explore", "probe"}:
+            raise InputError(
+                f"Run {run} is of kind '{header.kind}'; only explorations and probes are gone on with.", run=run
+            )
         if reader.state in {"done", "running"}:
             raise InputError(f"Run {run} is {reader.state}; there is nothing to go on with.", run=run)
         device = str(header.experiment.get("device", ""))
         args = {"experiment": header.experiment, "run": run}
-        return self.jobs.submit(JobSpec("explore", header.title, args, self.lanes(device, share=True)))
+        lanes = self.lanes(device, share=header.kind == "explore")
+        return self.jobs.submit(JobSpec(header.kind, header.title, args, lanes))
 
     def lanes(self, device: str = "", *, share: bool = False) -> tuple[str, ...]:
         """The lanes a job on this device occupies.

@@ -1,0 +1,1 @@
+"""Probes: sharpness, curvature, similarity and other measurements of models."""
