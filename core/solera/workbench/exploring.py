@@ -71,11 +71,12 @@ def explore_job(bench: Bench, args: dict[str, Any], context: JobContext) -> dict
         earlier = None
     lanes = [setting.landscapes(context, device) for device in setting.devices(context)]
     _choose_way(experiment, setting, [landscape for landscape, _ in lanes], earlier, context)
-    scores = scores_key(experiment.to_plain(), setting.meaning(bench), setting.versions(bench), device)
+    way = lanes[0][0].way.to_plain()
+    scores = scores_key(experiment.to_plain(), setting.meaning(bench), setting.versions(bench), device, way)
     told = _recall_others(bench, scores, lanes) if earlier is None and not args.get("fresh") else ""
     writer = _open_writer(bench, experiment, setting, lanes[0][0], earlier, key, context)
     bench.memo.remember(key, writer.header.id)
-    if writer.header.keep_samples:
+    if writer.header.keep_samples and writer.header.provenance.get("evaluator") == way:
         bench.memo.remember(scores, writer.header.id)
     return _explore(experiment, setting, lanes, earlier, writer, context, told, until)
 

@@ -31,7 +31,7 @@ def experiment_key(plain: Mapping[str, Any], inputs: Any, versions: Any, device:
     return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def scores_key(plain: Mapping[str, Any], inputs: Any, versions: Any, device: str) -> str:
+def scores_key(plain: Mapping[str, Any], inputs: Any, versions: Any, device: str, evaluator: Mapping[str, Any]) -> str:
     """SHA-256 of everything that decides the score of a point, whoever asks for it: less than a run's numbers need.
 
     Args:
@@ -39,11 +39,17 @@ def scores_key(plain: Mapping[str, Any], inputs: Any, versions: Any, device: str
         inputs: See there; with it come the coordinates and their ranges.
         versions: See there.
         device: See there.
+        evaluator: How points are evaluated, ``Way.to_plain()``: bytes are equal for one way alone.
     """
     kept = {key: plain[key] for key in ("split", "dtype", "limit", "tasks", "factory") if key in plain}
-    if plain.get("limit"):
-        kept["seed"] = plain.get("seed", 0)  # which samples a preview takes
-    told = ["scores", SEMANTICS, _torch(), device.partition(":")[0], kept, inputs, versions]
+    kept["batchnorm"] = plain.get("batchnorm", "frozen")
+    drawn = bool(plain.get("limit"))
+    if kept["batchnorm"] != "frozen":
+        kept["batchnorm_samples"] = plain.get("batchnorm_samples", 0)
+        drawn = drawn or bool(kept["batchnorm_samples"])
+    if drawn:
+        kept["seed"] = plain.get("seed", 0)  # which samples a preview takes, and which examples BatchNorm is shown
+    told = ["scores", SEMANTICS, _torch(), device.partition(":")[0], kept, inputs, versions, dict(evaluator)]
     return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
 
 

@@ -3,9 +3,12 @@
 import numpy as np
 import pytest
 
+from solera.landscapes.calibration import Calibration
+from solera.landscapes.ways import Way
 from solera.runs.reader import RunReader
 from solera.tasks.classification import ClassificationEvaluator
 from solera.workbench import Workbench
+from solera.workbench.memo import scores_key
 
 
 def experiment(**options):
@@ -23,8 +26,12 @@ def ran(bench: Workbench, plain, **options) -> RunReader:
 
 @pytest.fixture
 def scored(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Samples that a network was run on."""
+    """Samples that a network was run on, but for those that ways of evaluating are tried on."""
     counts: list[int] = []
+    monkeypatch.setattr(
+        "solera.landscapes.calibration.calibrate",
+        lambda landscape, planned, context: Calibration(Way(threads=context.threads), ()),
+    )
     call = ClassificationEvaluator.__call__
 
     def counting(self, network, context):
@@ -66,3 +73,51 @@ def test_other_samples_are_another_matter(bench: Workbench, scored) -> None:
     scored.clear()
     ran(bench, experiment(explorer={"name": "grid", "params": {"points": 3}}, limit=64))
     assert len(scored) == 2 * 9
+
+
+def test_scores_of_another_way_of_evaluating_are_another_matter(bench: Workbench, monkeypatch) -> None:
+    grid = {"name": "grid", "params": {"points": 3}}
+    ran(bench, experiment(explorer=grid, keep_samples=True))
+
+    def by_32(landscape, planned, context):
+        landscape.use(Way("plain", 32, context.threads))
+        return Calibration(landscape.way, ("plain by 32",))
+
+    monkeypatch.setattr("solera.landscapes.calibration.calibrate", by_32)
+    other = ran(bench, experiment(explorer=grid, keep_samples=True, title="by 32"), fresh=True)
+    third = ran(bench, experiment(explorer={"name": "grid", "params": {"points": 5}}))
+    said = [event.text for event in third.log() if "is not scored again" in event.text]
+    assert said == [f"What run {other.header.id} scored at 9 points is not scored again."]
+    monkeypatch.undo()
+    fourth = ran(bench, experiment(explorer={"name": "grid", "params": {"points": 7}}))
+    assert not any(other.header.id in event.text for event in fourth.log())
+
+
+#: What a point's score depends on, and another of each.
+BASE = {"split": "selection", "tasks": ["a"], "seed": 1, "batchnorm": "recalibrated", "batchnorm_samples": 64}
+WAY = {"path": "plain", "chunk": 0, "threads": 2}
+
+
+def key(way=WAY, **said):
+    return scores_key({**BASE, **said}, "inputs", "versions", "cpu", way)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"batchnorm": "frozen"}, {"batchnorm_samples": 32}, {"batchnorm_samples": 0}, {"seed": 2},
+        {"way": {**WAY, "path": "folded"}}, {"way": {**WAY, "path": "compiled"}}, {"way": {**WAY, "chunk": 64}},
+        {"way": {**WAY, "threads": 1}},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_decides_a_score_is_in_its_key(said) -> None:
+    assert key(**said) != key()
+
+
+def test_what_decides_no_score_is_not_in_its_key() -> None:
+    assert key(batchnorm="frozen", seed=2, batchnorm_samples=32) == key(batchnorm="frozen")
+    assert key(batchnorm_samples=0, seed=2) == key(batchnorm_samples=0)
+    assert key(budget=9, explorer={"name": "grid"}) == key()
+    plain = {name: said for name, said in BASE.items() if not name.startswith("batchnorm")}
+    assert scores_key(plain, "inputs", "versions", "cpu", WAY) == key(batchnorm="frozen")
