@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import numpy as np
@@ -104,7 +104,7 @@ class NestedGrid:
         self._checks = checks
         self._stages: list[_Stage] = []
         self._key: tuple[Space, Seed] | None = None
-        self._seen = np.empty((0, 0))
+        self._seen: History | None = None
 
     def plan(self, space: Space) -> Extent:
         """At most the nodes of the finest grid, and the held-out points of every grid before it.
@@ -141,25 +141,20 @@ class NestedGrid:
         return sides
 
     def _stage(self, space: Space, history: History, seed: Seed) -> _Stage:
-        """Where an exploration with this history is."""
-        same = len(self._seen) <= len(history) and np.array_equal(
-            history.values[: len(self._seen)], self._seen, equal_nan=True
-        )
-        if self._key != (space, seed) or not same:
-            self._key, self._seen = (space, seed), np.empty((0, len(space.columns)))
+        """Where an exploration with this history is; worked out anew unless it goes on from what was seen."""
+        if self._key != (space, seed) or not _begins_with(history, self._seen):
+            self._key, self._seen = (space, seed), None
             rows = _random_shares(len(space.coords), self._checks, seed)
             self._stages = [_Stage(self._first, [*_nodes(self._first, len(space.coords)), *rows], rows)]
-        while len(history) >= len(self._stages[-1].asks):
-            if not self._move_on(space, history):
-                break
-            self._seen = history.values[: len(self._stages[-1].asks)].copy()
+        while len(history) >= len(self._stages[-1].asks) and self._stages[-1].picture is None:
+            used = history.until(len(self._stages[-1].asks))
+            self._move_on(space, history)
+            self._seen = replace(used, coords=used.coords.copy(), values=used.values.copy())
         return self._stages[-1]
 
-    def _move_on(self, space: Space, history: History) -> bool:
-        """Ask for more of the newest stage, draw it, or refine it; False if nothing is left to do."""
+    def _move_on(self, space: Space, history: History) -> None:
+        """Ask for more of the newest stage; or draw it, and refine it unless it is good enough."""
         stage = self._stages[-1]
-        if stage.picture is not None:
-            return False
         surface = _Surface(space, history, stage)
         if not stage.doubted:
             stage.doubted = True
@@ -167,17 +162,16 @@ class NestedGrid:
             stage.held_out += found
             stage.asks += found
             if found:
-                return True
+                return
         stage.picture = surface.drawn(self._cells)
         finer = 2 * stage.side - 1
         if finer > self._most or self._good(space, stage.picture):
-            return False
+            return
         known = set(stage.asks)
         nodes = _nodes(finer, len(space.coords))
         more = [shares for shares in nodes if shares not in known]
         kept = [shares for shares in stage.held_out if shares not in set(nodes)]
         self._stages.append(_Stage(finer, [*stage.asks, *more], kept))
-        return True
 
     def _good(self, space: Space, picture: Picture) -> bool:
         bounds = np.array([self._bounds[error_kind(column)] for column in space.columns])
@@ -242,6 +236,29 @@ class _Surface:
         return Picture(
             len(self._coords), (stage.side,) * d, axes, values, evaluated, self._coords[rows], errors, self._sampled
         )
+
+
+def _begins_with(history: History, seen: History | None) -> bool:
+    """Whether a history is one that was seen, or goes on from it."""
+    if seen is None:
+        return True
+    n = len(seen)
+    if len(history) < n or (history.traces is None) != (seen.traces is None):
+        return False
+    return (
+        np.array_equal(history.coords[:n], seen.coords)
+        and np.array_equal(history.values[:n], seen.values, equal_nan=True)
+        and _same_traces(history.until(n).traces, seen.traces)
+    )
+
+
+def _same_traces(now: NDArray[np.float32] | None, seen: NDArray[np.float32] | None) -> bool:
+    """Whether traces are equal; quick where they lie in the same memory, for there may be gigabytes of them."""
+    if now is None or seen is None:
+        return now is seen
+    if now.__array_interface__ == seen.__array_interface__:
+        return True
+    return np.array_equal(now, seen, equal_nan=True)
 
 
 def _nodes(side: int, d: int) -> list[Shares]:

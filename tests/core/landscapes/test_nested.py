@@ -1,5 +1,7 @@
 """Pictures from few points, on a plane between real networks."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -12,6 +14,7 @@ from solera.runs.reader import RunReader
 from solera.runs.recover import recover
 from solera.runs.writer import RunWriter
 from solera.seeds import Seed
+from solera.testing.conformance_explorers import bowl, spaces
 from solera_plugins.explorers.grid import Grid
 from solera_plugins.explorers.nested_grid import NestedGrid
 
@@ -180,3 +183,38 @@ def _on_cells(told, picture):
 def test_an_even_number_of_nodes_is_a_sentence():
     with pytest.raises(InputError, match="an odd number, 3 or more, not 12"):
         NestedGrid(points=12)
+
+
+def told(space):
+    """All that the explorer asks for, scored by a bowl."""
+    explorer, history = NestedGrid(), History.empty(space)
+    while asks := explorer.ask(space, history, 100, Seed(0)):
+        coords = np.array([ask.coords for ask in asks])
+        history = History(np.vstack([history.coords, coords]), np.vstack([history.values, bowl(space, coords)]))
+    return history
+
+
+def test_what_it_says_depends_on_nothing_but_the_history_it_is_shown():
+    space, seed = spaces()[0], Seed(0)
+    whole = told(space)
+    n = len(whole)
+    late = whole.values.copy()
+    late[-4:] = late[-4:][::-1] + 1.0  # held-out points alone
+    others = [
+        dataclasses.replace(whole, values=late),
+        dataclasses.replace(whole, values=whole.values[::-1].copy()),
+        dataclasses.replace(whole, traces=np.ones((n, 1), dtype=np.float32)),
+        whole.until(n - 1),
+        whole.until(40),
+        whole.until(20),
+    ]
+    for other in others:
+        one = NestedGrid()
+        for shown in (whole, other, whole):
+            fresh = NestedGrid()
+            assert one.ask(space, shown, 4, seed) == fresh.ask(space, shown, 4, seed)
+            found, want = one.picture(space, shown, seed), NestedGrid().picture(space, shown, seed)
+            assert (found is None) == (want is None) == (len(shown) < n)
+            if found is not None and want is not None:
+                np.testing.assert_array_equal(found.values, want.values)
+                np.testing.assert_array_equal(found.errors, want.errors)
