@@ -51,6 +51,18 @@ class Space:
     traces: Traces | None = None
     region: Region | None = None
 
+    def nearest(self, coords: Sequence[float]) -> tuple[float, ...]:
+        """The point of the family nearest to any point within the ranges; that point itself if every one belongs to it.
+
+        An explorer asks for points of the family only, so what it draws elsewhere it asks for here.
+
+        Raises:
+            InputError: No point of the family lies within the ranges.
+        """
+        if self.region is None:
+            return tuple(map(float, coords))
+        return self.region.nearest(coords, [(coord.low, coord.high) for coord in self.coords])
+
     def minimised(self, values: ArrayLike) -> NDArray[np.float64]:
         """The objectives, turned so that smaller is better.
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from solera.errors import InputError
 from solera.families.coords import Coord
+from solera.families.region import Region
 from solera.landscapes.explorer import Ask, Chooses, Explorer, Extent, History, Remarks, Space
 from solera.params import specs_from_signature
 from solera.seeds import Seed
@@ -25,7 +26,7 @@ _NO_EXAMPLES = "the task 'left' hands out no examples, only scores"
 
 
 def spaces() -> list[Space]:
-    """Spaces of one and two coordinates, with one and two objectives; shares, blocks and stacks of layers.
+    """Spaces of one to three coordinates, with one and two objectives; shares, blocks, stacks, subsets, blends.
 
     Then some of them on a task that gives only an aggregate: no paired errors, no gradients. There too an explorer
     works, or says in a sentence what it lacks.
@@ -44,7 +45,23 @@ def spaces() -> list[Space]:
         Space(_SLOTS, columns[:1], {"A": (1.0, 1.0, 0.0, 0.0), "B": (0.0, 0.0, 1.0, 1.0)}, (0,), kind="stack"),
     ]
     blunt = [replace(space, paired=False, no_slopes=_NO_EXAMPLES) for space in (plain[0], *special)]
-    return [*plain, *special, *blunt]
+    return [*plain, *special, *blunt, *_parts(columns)]
+
+
+def _parts(columns: tuple[Column, ...]) -> list[Space]:
+    """Spaces of which only a part of the box is the family: choices of models, and blends of models."""
+    takes = tuple(Coord(f"takes_{name}", 0.0, 1.0, kind="whole") for name in "abc")
+    alone: dict[str, tuple[float, ...]] = {"a": (1.0, 0.0, 0.0), "b": (0.0, 1.0, 0.0), "c": (0.0, 0.0, 1.0)}
+    shares = tuple(Coord(f"share_{name}", 0.0, 1.0) for name in "bc")
+    few = (Coord("share_b", 0.25, 1.0), Coord("share_c", 0.0, 1.0))
+    corners: dict[str, tuple[float, ...]] = {"a": (0.0, 0.0), "b": (1.0, 0.0), "c": (0.0, 1.0)}
+    found = []
+    for m in (1, 2):
+        subset = Space(takes, columns[:m], alone, tuple(range(m)), kind="subset", region=Region("subset"))
+        blends = Space(shares, columns[:m], corners, tuple(range(m)), kind="simplex", region=Region("simplex"))
+        narrow = replace(blends, coords=few)
+        found += [subset, blends, narrow, replace(blends, coords=shares[:1], labels={"a": (0.0,), "b": (1.0,)})]
+    return found
 
 
 #: Two models of two layers in a row.
@@ -136,6 +153,8 @@ def _place_complaints(ask: Ask, space: Space, extent: Extent) -> list[str]:
     inside = all(c.low - 1e-9 <= x <= c.high + 1e-9 for c, x in zip(space.coords, ask.coords, strict=True))
     if not (inside or named):
         return [f"The point {ask.coords} is out of bounds."]
+    if space.region is not None and not space.region.contains(ask.coords):
+        return [f"The point {ask.coords} is outside the family's region ({space.region.kind})."]
     if ask.samples and not extent.partial:
         return [f"The point {ask.coords} is to be scored on {ask.samples} samples, which the plan does not say."]
     if bool(ask.cell) != bool(extent.shape) or any(

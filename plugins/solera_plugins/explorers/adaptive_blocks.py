@@ -89,10 +89,11 @@ class AdaptiveBlocks:
                 f"{len(space.objectives)} and it is {self._follow}."
             )
         odd = [coord.name for coord in space.coords if coord.low > 0 or coord.high < 1]
-        if len(space.coords) < 2 or odd:
+        if len(space.coords) < 2 or odd or space.region is not None:
+            tied = " that depend on one another" if space.region is not None else ""
             raise InputError(
-                f"'{self.name}' moves the ratios of two blocks or more between 0 and 1; the family has "
-                f"{len(space.coords)} coordinates. Take {{blocks: [BEFORE, AFTER]}}."
+                f"'{self.name}' moves the ratios of two blocks or more between 0 and 1, each for itself; the family "
+                f"has {len(space.coords)} coordinates{tied}. Take {{blocks: [BEFORE, AFTER]}}."
             )
         total = 2 + self._means * (self._steps + 1)
         first = 2 + self._means

@@ -88,7 +88,7 @@ class GreedySoup:
             return Remark(text="No model has a score, so there is nothing to make a soup of.")
         if newest < len(pool):
             return Remark(self._numbers(pool, history, soup), self._start(space, pool, history, soup))
-        before = self._soup(pool, _until(history, newest))
+        before = self._soup(pool, history.until(newest))
         assert before is not None
         gap = history.difference(newest, before.row, pool.columns)
         error = "" if math.isnan(gap.stderr) else f" ± {gap.stderr:.2g}"
@@ -149,7 +149,3 @@ class GreedySoup:
             instead = "better" if self._accept == "surely_better" else "not_worse"
             parts.append(f"The task gives only an aggregate, so '{self._accept}' cannot be told; '{instead}' is used.")
         return " ".join(parts)
-
-
-def _until(history: History, count: int) -> History:
-    return History(history.coords[:count], history.values[:count], history.reported, history.paired)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solera.api import Ask, Extent, History, Param, Remark, Seed, Space, front_search, pareto
-from solera_plugins.explorers.box import named_points, sobol
+from solera_plugins.explorers.box import named_points, placed, sobol
 
 
 class Halving:
@@ -87,8 +87,7 @@ class Halving:
     def _first(self, space: Space, seed: Seed) -> list[tuple[float, ...]]:
         """The named models, then even draws, over the places of a choice too."""
         drawn = sobol(len(space.coords), self._candidates, seed.child("halving"))
-        places = [tuple(c.at(float(x)) for c, x in zip(space.coords, row, strict=True)) for row in drawn]
-        return [*named_points(space), *places][: self._candidates]
+        return [*named_points(space), *(placed(space, row)[0] for row in drawn)][: self._candidates]
 
 
 def best_rows(space: Space, history: History) -> list[int]:

@@ -70,7 +70,7 @@ class Line:
         order = np.argsort(t, kind="stable")
         t, values = t[order], values[order]
         known = np.isfinite(values)
-        steps = [_step(t[known], heights, self._place) for heights in _heights(t[known], values[known])]
+        steps = [_step(t[known], heights, self._place, t) for heights in _heights(t[known], values[known])]
         open_ = [step for step in steps if step is not None]
         if open_:
             return max(open_, key=lambda step: step[0])[1]
@@ -87,27 +87,47 @@ def _heights(t: NDArray[np.float64], values: NDArray[np.float64]) -> list[NDArra
     return [chord, values, np.abs((values[0] + values[-1]) / 2 - values)]
 
 
-def _step(t: NDArray[np.float64], heights: NDArray[np.float64], place: float) -> tuple[float, float] | None:
+def _step(
+    t: NDArray[np.float64], heights: NDArray[np.float64], place: float, asked: NDArray[np.float64]
+) -> tuple[float, float] | None:
     """How wide the bracket around the highest point is, and where to look next; None if it is narrow enough.
 
-    An end is never refined: there the barrier is known exactly.
+    An end is never refined: there the barrier is known exactly. Near a place that was asked for and has no score it
+    looks no more; the widest gap that such places leave in the bracket is halved, while that is wide enough.
+
+    Args:
+        t: Places with a score, in order.
+        heights: The curve there.
+        place: How closely the highest point is to be known.
+        asked: All places so far, in order.
     """
     top = int(np.argmax(heights))
     if top in (0, len(t) - 1):
         return None
     left, at, right = (float(x) for x in t[top - 1 : top + 2])
-    before, after = at - left, right - at
-    if max(before, after) <= place:
+    if max(at - left, right - at) <= place:
         return None
-    wide = right - left
-    vertex = _vertex(t[top - 1 : top + 2], heights[top - 1 : top + 2])
-    nearest = min(abs(vertex - x) for x in (left, at, right))
-    if nearest > place / 4:
-        return wide, vertex
+    wanted = _wanted(t[top - 1 : top + 2], heights[top - 1 : top + 2], place)
+    if np.abs(asked - wanted).min() <= place / 4:
+        inside = asked[(asked >= left) & (asked <= right)]
+        widest = int(np.argmax(np.diff(inside)))
+        if inside[widest + 1] - inside[widest] <= place / 2:
+            return None
+        wanted = float((inside[widest] + inside[widest + 1]) / 2)
+    return right - left, wanted
+
+
+def _wanted(t: NDArray[np.float64], heights: NDArray[np.float64], place: float) -> float:
+    """Where to look between three points, the middle one highest."""
+    left, at, right = (float(x) for x in t)
+    before, after = at - left, right - at
+    vertex = _vertex(t, heights)
+    if min(abs(vertex - x) for x in (left, at, right)) > place / 4:
+        return vertex
     # The place is known as well as a parabola can say: the wider side is cut close by, so that the bracket closes.
     side = 1.0 if after >= before else -1.0
     gap = max(before, after)
-    return wide, at + side * min(0.9 * place if abs(vertex - at) <= place / 4 else _GOLDEN * gap, _GOLDEN * gap)
+    return at + side * min(0.9 * place if abs(vertex - at) <= place / 4 else _GOLDEN * gap, _GOLDEN * gap)
 
 
 def _vertex(t: NDArray[np.float64], heights: NDArray[np.float64]) -> float:

@@ -78,8 +78,6 @@ class Map:
             names = ", ".join(space.columns[i].name for i in space.objectives) or "none"
             raise InputError(f"A search for trade-offs needs two objectives or more, from two tasks; got {names}.")
         Box(space)
-        if self._published is not None:
-            return self._published.plan(space)
         d = len(space.coords)
         if d > MODELLED:
             raise InputError(
@@ -87,6 +85,8 @@ class Map:
                 f"or {MODELLED} coordinates at most.",
                 coords=d,
             )
+        if self._published is not None:
+            return self._published.plan(space)
         first, least = first_round(space), first_round(space) + len(space.objectives)
         total = self._points or 2 * surrogate.coefficients(d, trend_of(d)) + 50
         if total < least:

@@ -110,8 +110,14 @@ class NestedGrid:
         """At most the nodes of the finest grid, and the held-out points of every grid before it.
 
         Raises:
-            InputError: There are more than three coordinates, or too many nodes.
+            InputError: There are more than three coordinates, or too many nodes, or some of them are no models of the
+                family.
         """
+        if space.region is not None:
+            raise InputError(
+                f"A nested grid fills the whole box, and in this family ({space.region.kind}) not every point of it is "
+                "a model. Take 'grid', which leaves the others out."
+            )
         d = len(space.coords)
         sides = list(self._sides())
         if d > 3 or sides[-1] ** d > _MOST_NODES:

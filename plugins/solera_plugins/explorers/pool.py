@@ -32,9 +32,14 @@ class Pool:
         """The pool of a space.
 
         Raises:
-            InputError: A coordinate does not reach from 0 to 1, there is one model only, or the objectives are of
-                several metrics.
+            InputError: A coordinate does not reach from 0 to 1, there is one model only, the coordinates leave the
+                rest to a first model, or the objectives are of several metrics.
         """
+        if space.region is not None and space.region.kind == "simplex":
+            raise InputError(
+                f"'{explorer}' makes soups of models that are each in or out; in this family of blends the first model "
+                "gets what the others leave. Make a family of which models are in: {subset: [A, B, C]}."
+            )
         odd = [coord.name for coord in space.coords if coord.low > 0 or coord.high < 1]
         if odd or len(space.coords) < 2:
             got = f"{', '.join(odd)} cannot be both" if odd else f"the family has {len(space.coords)} coordinate"

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Annotated, Literal
 
 import numpy as np
-from cmaes import CMA
 from numpy.typing import NDArray
 from optuna.samplers import BaseSampler, GPSampler, TPESampler
 
 from solera.api import Ask, Extent, History, InputError, Param, Seed, Space
 from solera_plugins.explorers.box import Box, named_points
+from solera_plugins.explorers.replay import Replay, generation
 from solera_plugins.explorers.studies import Bounds, Study
 
 Floats = NDArray[np.float64]
@@ -48,6 +49,7 @@ class Single:
         self._points = points
         self._batch = batch
         self._study: Study | None = None
+        self._replay: Replay | None = None
 
     def plan(self, space: Space) -> Extent:
         """As many points as were asked for.
@@ -65,7 +67,7 @@ class Single:
             Box(space)
             if len(space.coords) < 2:
                 raise InputError("CMA-ES needs two coordinates or more; search one with method line.")
-            return Extent(self._points, rounds=(population(len(space.coords)),))
+            return Extent(self._points, rounds=(generation(len(space.coords)),))
         if method == "line":
             return Extent(self._points, rounds=(_COARSE, 1))
         return Extent(self._points, rounds=(self._batch,))
@@ -79,12 +81,12 @@ class Single:
         if method == "line":
             return [Ask(at) for at in _along(space, history, n)]
         if method == "cmaes":
-            return [Ask(at) for at in _generation(space, history, n, seed)]
+            return [Ask(at) for at in self._generation(space, history, n, seed)]
         given = named_points(space)[len(history) : len(history) + n]
         if len(given) == n:
             return [Ask(at) for at in given]
         if self._study is None or not self._study.continues(space, history, seed):
-            self._study = Study(space, seed, self._make, self.plan(space).round_at)
+            self._study = Study(space, seed, partial(_sampler, method), self.plan(space).round_at)
         return [Ask(at) for at in [*given, *self._study.ask(history, n - len(given), skip=len(given))]]
 
     def _resolved(self, space: Space) -> Method:
@@ -97,51 +99,35 @@ class Single:
             return "cmaes"
         return "tpe" if "choice" in kinds or self._points > _PROCESS else "gp"
 
-    def _make(self, seed: int, bounds: Bounds) -> BaseSampler:
-        gp = self._method == "gp" or (self._method == "auto" and len(bounds) <= _FEW and self._points <= _PROCESS)
-        return GPSampler(seed=seed) if gp else TPESampler(seed=seed, multivariate=True)
+    def _generation(self, space: Space, history: History, n: int, seed: Seed) -> list[tuple[float, ...]]:
+        """The rest of a generation of CMA-ES or the next one; it begins in the middle of the box."""
+        losses, size = space.minimised(history.values)[:, 0], generation(len(space.coords))
+        own, replay = seed.child("cmaes"), self._replay
+        if replay is None or not replay.continues(space, own, history, losses):
+            replay = self._replay = Replay(space, own, size)
+        replay.tell(losses)
+        stop = min(len(history) + n, (len(history) // size + 1) * size)
+        return [] if replay.stopped else [replay.point(number) for number in range(len(history), stop)]
 
 
-def population(coords: int) -> int:
-    """Points of a generation of CMA-ES (Hansen 2016)."""
-    return 4 + int(3 * math.log(coords))
-
-
-def _generation(space: Space, history: History, n: int, seed: Seed) -> list[tuple[float, ...]]:
-    """The next generation of CMA-ES, after all those of the history were told; it begins in the middle of the box."""
-    box, size = Box(space), population(len(space.coords))
-    values = space.minimised(history.values)[:, 0]
-    bounds = np.tile([0.0, 1.0], (len(space.coords), 1))
-    state = CMA(
-        mean=np.full(len(space.coords), 0.5), sigma=1 / 6, bounds=bounds, population_size=size,
-        seed=seed.child("cmaes").integer() % 2**32,
-    )  # fmt: skip
-    for start in range(0, len(history), size):
-        drawn = [state.ask() for _ in range(size)]
-        told = values[start : start + size]
-        if len(told) == size:
-            worst = float(np.nanmax(told)) if np.isfinite(told).any() else 0.0
-            finite = np.where(np.isfinite(told), told, worst + abs(worst) + 1.0)
-            state.tell([(shares, float(value)) for shares, value in zip(drawn, finite, strict=True)])
-        if state.should_stop():
-            return []
-    return [box.point(state.ask()) for _ in range(size)][:n]
+def _sampler(method: Method, seed: int, bounds: Bounds) -> BaseSampler:
+    """The sampler of one point."""
+    return GPSampler(seed=seed) if method == "gp" else TPESampler(seed=seed, multivariate=True)
 
 
 def _along(space: Space, history: History, n: int) -> list[tuple[float, ...]]:
     """A coarse look at a line, then the lowest point of a parabola, or the middle of the wider gap beside the best."""
-    coord, box = space.coords[0], Box(space)
+    box = Box(space)
     if len(history) < _COARSE:
-        return [(coord.at(i / (_COARSE - 1)),) for i in range(len(history), min(len(history) + n, _COARSE))]
-    shares, values = box.shares(history.coords)[:, 0], space.minimised(history.values)[:, 0]
+        return [box.point([i / (_COARSE - 1)]) for i in range(len(history), min(len(history) + n, _COARSE))]
+    known, values = box.shares(history.coords)[:, 0], space.minimised(history.values)[:, 0]
     there = np.isfinite(values)
-    order = np.argsort(shares[there])
-    x, y = shares[there][order], values[there][order]
+    x, rows = np.unique(known[there], return_index=True)
+    y = values[there][rows]
     if not len(x):
         return []
     best = int(np.argmin(y))
     left, right = (x[best - 1] if best else x[best]), (x[best + 1] if best + 1 < len(x) else x[best])
-    known = shares
     guesses = [_lowest(x[best - 1 : best + 2], y[best - 1 : best + 2])] if 0 < best < len(x) - 1 else []
     gaps = [(left + x[best]) / 2, (right + x[best]) / 2]
     guesses += gaps if x[best] - left > right - x[best] else gaps[::-1]

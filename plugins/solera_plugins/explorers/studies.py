@@ -98,7 +98,7 @@ class Study:
         return self._rows(history, 0, len(self._told)) == self._told
 
     def ask(self, history: History, n: int, skip: int = 0) -> list[tuple[float, ...]]:
-        """The next points after a history that goes on from what is in here.
+        """The next points after a history that goes on from what is in here, moved into the family's region.
 
         Args:
             history: All points so far.
@@ -112,7 +112,7 @@ class Study:
         for number in range(start, start + n):
             self._study.sampler = self._sampler(number)
             trials.append(self._study.ask(dict(self.bounds)))
-        asked = [tuple(float(trial.params[name]) for name in self.bounds) for trial in trials]
+        asked = [self._space.nearest([float(trial.params[name]) for name in self.bounds]) for trial in trials]
         for trial in trials:
             self._study.tell(trial, state=TrialState.FAIL)
         return asked

@@ -141,3 +141,22 @@ def test_the_nearest_subset_takes_something(coords):
     assert region.contains(region.nearest(coords))
     assert set(region.nearest(coords)) <= {0.0, 1.0}
     assert all(region.contains(tuple(row)) for row in region.draw(np.random.default_rng(1), 20, len(coords)))
+
+
+@given(st.lists(st.floats(0.0, 1.0), min_size=2, max_size=2), st.floats(0.0, 0.9))
+def test_the_nearest_blend_within_ranges_is_the_nearest_of_a_fine_grid(given_, low):
+    region, ranges = Region("simplex"), [(low, 1.0), (0.0, 1.0)]
+    given_ = [max(given_[0], low), given_[1]]
+    found = np.array(region.nearest(given_, ranges))
+    assert region.contains(found.tolist())
+    assert all(a <= x <= b for x, (a, b) in zip(found, ranges, strict=True))
+    first = np.linspace(low, 1.0, 400)
+    second = np.clip(given_[1], 0.0, 1.0 - first)
+    apart = np.hypot(first - given_[0], second - given_[1])
+    assert np.hypot(*(found - given_)) <= apart.min() + 1e-9
+    assert region.nearest(found.tolist(), ranges) == tuple(found.tolist())
+
+
+def test_ranges_without_a_blend_are_told():
+    with pytest.raises(InputError, match=r"total 1\.2, more"):
+        Region("simplex").nearest([0.9, 0.9], [(0.6, 1.0), (0.6, 1.0)])

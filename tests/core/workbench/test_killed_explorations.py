@@ -115,6 +115,7 @@ CASES = {
     "evolution": ("genome", 3, {"points": 24}, 15, ["one"]),
     "adaptive_blocks": ("blocks", 2, {"means": 2, "steps": 6, "samples": 16}, 20, ["one", "two"]),
     "layer_evolution": ("stack", 2, {"points": 24, "population": 8}, 14, ["one"]),
+    "pareto": ("subset", 3, {"points": 24, "population": 6}, 14, ["one", "two"]),
     "mixtures": ("shares", 4, {"sizes": "2-3"}, 8, ["one"]),
 }
 

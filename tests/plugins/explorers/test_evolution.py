@@ -8,6 +8,7 @@ import pytest
 
 from solera.errors import InputError
 from solera.families.coords import Coord
+from solera.families.region import Region
 from solera.landscapes.explorer import History, Space
 from solera.seeds import Seed
 from solera.tasks.scores import Column
@@ -68,6 +69,37 @@ def test_a_fresh_explorer_goes_on_bit_for_bit(cut):
         asks = fresh.ask(SPACE, half, 5, Seed(0))
         half = grown(SPACE, half, asks)
     np.testing.assert_array_equal(half.coords, whole.coords)
+
+
+def test_a_used_explorer_shown_other_scores_at_the_same_places_asks_what_a_fresh_one_asks():
+    used = Evolution(points=24)
+    whole = run(used)
+    first = whole.until(8)
+    for values in (-first.values, np.where(np.arange(8)[:, None] == first.values[:, 0].argmin(), np.nan, first.values)):
+        other = History(first.coords, values)
+        asks = used.ask(SPACE, other, 8, Seed(0))
+        assert asks == Evolution(points=24).ask(SPACE, other, 8, Seed(0))
+        assert [ask.coords for ask in asks] != [tuple(row) for row in whole.coords[8:16].tolist()]
+
+
+def test_in_a_simplex_it_asks_for_blends_and_is_told_the_blend_that_was_scored():
+    shares = tuple(Coord(f"share_{name}", 0.0, 1.0) for name in "bcde")
+    region = Region("simplex")
+    space = dataclasses.replace(SPACE, coords=shares, region=region)
+    history = run(Evolution(points=24), space, score=lambda x: losses(3 * x))
+    assert all(region.contains(row) for row in history.coords.tolist())
+    drawn = Seed(0).child("evolution").integer() % 2**32
+    twin = cmaes.CMA(np.full(4, 0.5), 1 / 6, bounds=np.tile([0.0, 1.0], (4, 1)), seed=drawn, population_size=8)
+    for begin in range(0, 24, 8):
+        points = np.array([region.nearest(twin.ask()) for _ in range(8)])
+        np.testing.assert_array_equal(history.coords[begin : begin + 8], points)
+        twin.tell(list(zip(points, losses(3 * points)[:, 0].tolist(), strict=True)))
+    half = history.until(11)
+    fresh, asks = Evolution(points=24), []
+    while len(half) < 24:
+        asks = fresh.ask(space, half, 5, Seed(0))
+        half = grown(space, half, asks, lambda x: losses(3 * x))
+    np.testing.assert_array_equal(half.coords, history.coords)
 
 
 def test_a_point_without_a_score_counts_as_the_worst_and_seeds_differ():

@@ -58,6 +58,22 @@ def test_a_point_without_a_number_does_not_stop_it():
     assert np.isnan(found["chord"].height)  # never filled
 
 
+def test_where_it_has_no_score_it_does_not_ask_again():
+    curve = bump(0.6, 0.15)
+    first = []
+
+    def holed(t):  # the first place it closes in on, and all near it, have no score
+        if len(t) == 1 and not first and t[0, 0] * 10 % 1 > 1e-6:
+            first.append(t[0, 0])
+        near = np.abs(t - first[0]) < 0.004 if first else np.zeros(t.shape, dtype=bool)
+        return np.where(near, np.nan, curve(t))
+
+    found = walk(holed, points=40)  # which checks that no place came twice
+    assert first
+    assert found["chord"].at == pytest.approx(0.6, abs=0.05) or np.isnan(found["chord"].at)
+    walk(lambda t: np.where((t > 0.5) & (t < 0.58), np.nan, curve(t)), points=60)
+
+
 def test_a_plane_has_no_barrier():
     with pytest.raises(InputError, match="2 coordinates"):
         Line().plan(Space((Coord("x", 0, 1), Coord("y", 0, 1)), SPACE.columns, {}, (0,)))

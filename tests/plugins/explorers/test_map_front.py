@@ -145,6 +145,9 @@ def test_beyond_six_coordinates_it_says_what_it_leaves_out_and_beyond_twenty_it_
     )
     with pytest.raises(InputError, match=r"use pareto \(nsga2 or tpe\), or 20 coordinates at most"):
         Map().plan(space_of(21))
+    for variant in ("plain", "bayesian", "nested"):
+        with pytest.raises(InputError, match="20 coordinates at most"):
+            Map(variant=variant).plan(space_of(21, m=21))
 
 
 def test_a_budget_too_small_says_how_many_are_needed():

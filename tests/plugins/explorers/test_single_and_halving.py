@@ -6,7 +6,8 @@ import pytest
 from solera.api import Ask, Column, History, InputError, Seed, Space
 from solera.families.coords import Coord
 from solera_plugins.explorers.halving import Halving, best_rows
-from solera_plugins.explorers.single import Single, population
+from solera_plugins.explorers.replay import generation
+from solera_plugins.explorers.single import Single
 
 
 def space_of(d, m=1, **options) -> Space:
@@ -64,9 +65,32 @@ def test_each_method_comes_closer_and_resumes_bit_for_bit(method, d, points):
 
 
 def test_many_layers_go_to_cma_es_a_generation_at_a_time():
-    assert Single().plan(space_of(24)).rounds == (population(24),) == (13,)
+    assert Single().plan(space_of(24)).rounds == (generation(24),) == (13,)
     assert Single().plan(space_of(3)).rounds == (1,)
     assert Single().plan(space_of(1)).rounds == (5, 1)
+
+
+def test_by_itself_it_searches_a_choice_with_estimators_and_not_with_processes():
+    choice = Coord("method", 0, 2, kind="choice", choices=("ties", "dare", "linear"))
+    base = space_of(2)
+    space = Space((*base.coords, choice), base.columns, {}, (0,), counts=base.counts)
+    by_itself, named = (walk(Single(method=method, points=14), space) for method in ("auto", "tpe"))
+    np.testing.assert_array_equal(by_itself, named)
+    assert not np.array_equal(named, walk(Single(method="gp", points=14), space))
+
+
+@pytest.mark.parametrize("hole", [np.nan, np.inf])
+def test_cma_es_takes_a_point_without_a_finite_score_for_the_worst(hole):
+    def score(coords):
+        return np.where(coords[:, :1] > 0.5, hole, bowl(coords))
+
+    found = walk(Single(method="cmaes", points=160), space_of(4), score)
+    assert len(found) == 160
+    assert (found[-24:, 0] <= 0.5).mean() > (found[:24, 0] <= 0.5).mean()
+    np.testing.assert_array_equal(
+        found,
+        walk(Single(method="cmaes", points=160), space_of(4), lambda x: np.nan_to_num(score(x), nan=99.0, posinf=99.0)),
+    )
 
 
 def test_what_it_cannot_search_is_refused():
