@@ -114,7 +114,8 @@ def _within(
     """
     if low.sum() > most + _TOLERANCE:
         raise InputError(
-            f"The lowest shares of these ranges total {low.sum():g}, more than the {most:g} of a blend; widen the ranges."
+            f"The lowest shares of these ranges total {low.sum():g}, more than the {most:g} of a blend; "
+            "widen the ranges."
         )
     less, more = 0.0, float((given - low).max(initial=0.0))
     if np.clip(given, low, high).sum() <= most:

@@ -53,15 +53,14 @@ def _parts(columns: tuple[Column, ...]) -> list[Space]:
     takes = tuple(Coord(f"takes_{name}", 0.0, 1.0, kind="whole") for name in "abc")
     alone: dict[str, tuple[float, ...]] = {"a": (1.0, 0.0, 0.0), "b": (0.0, 1.0, 0.0), "c": (0.0, 0.0, 1.0)}
     shares = tuple(Coord(f"share_{name}", 0.0, 1.0) for name in "bc")
-    few = (Coord("share_b", 0.25, 1.0), Coord("share_c", 0.0, 1.0))
     corners: dict[str, tuple[float, ...]] = {"a": (0.0, 0.0), "b": (1.0, 0.0), "c": (0.0, 1.0)}
     found = []
     for m in (1, 2):
         subset = Space(takes, columns[:m], alone, tuple(range(m)), kind="subset", region=Region("subset"))
         blends = Space(shares, columns[:m], corners, tuple(range(m)), kind="simplex", region=Region("simplex"))
-        narrow = replace(blends, coords=few)
-        found += [subset, blends, narrow, replace(blends, coords=shares[:1], labels={"a": (0.0,), "b": (1.0,)})]
-    return found
+        found += [subset, blends, replace(blends, coords=shares[:1], labels={"a": (0.0,), "b": (1.0,)})]
+    few = (Coord("share_b", 0.25, 1.0), shares[1])
+    return [*found, replace(found[-2], coords=few)]
 
 
 #: Two models of two layers in a row.
