@@ -13,13 +13,16 @@ from torch import Tensor
 from solera.checkpoints.memory import MemoryCheckpoint
 from solera.context import QuietContext
 from solera.errors import SoleraError
+from solera.execution.cuts import Cut
 from solera.execution.memory import materialise
+from solera.execution.prepare import PIECE
 from solera.methods.spec import ARGUMENTS, MethodSpec, Piece
 from solera.methods.statistics import STATISTICS
 from solera.params import PerModel
 from solera.recipes.nodes import CheckpointNode, MethodNode, Recipe, StatisticNode, SumNode, Term
 from solera.tensors.hashing import normal
 from solera.testing.conformance_statistics import tiny_importance, tiny_statistic
+from solera.testing.fading import FadingPasses
 
 #: A tiny model: a matrix, a kernel, vectors, what has one number or rows of one, an empty tensor, one long enough to be
 #: cut into chunks, and tensors that are the same in all models, or zero.
@@ -35,6 +38,10 @@ SHAPES: dict[str, tuple[int, ...]] = {
     "nothing": (0, 3),
     "long": (70_000,),
 }
+
+
+#: A matrix that a first pass sees in three pieces, under a name that methods look for; quick, for it has two columns.
+LONG: dict[str, tuple[int, ...]] = {"layers.0.mlp.weight": (PIECE + 2, 2), "layers.0.mlp.bias": (3,)}
 
 
 def tiny_models(count: int, *, spread: float = 0.1) -> list[dict[str, Tensor]]:
@@ -62,8 +69,9 @@ def method_complaints(method: Any) -> list[str]:
     Tried with as few inputs as it takes and with three (if it takes three), at its defaults: shapes and float32 stay,
     nothing becomes NaN, inputs are not changed, the same call gives the same bytes, equal models give finite numbers,
     bfloat16 stays bfloat16, and with promise ``"bytes"`` the number of threads does not matter. By element, chunks are
-    worked on as the whole is. NaN in an input may spread or be refused, with an error of Solera's. The docstring
-    describes every argument.
+    worked on as the whole is; a first pass finds the same in pieces as in whole
+    tensors. NaN in an input may spread or be refused, with an error of Solera's. The docstring describes every
+    argument.
     """
     if not isinstance(method, MethodSpec):
         return [f"It is a {type(method).__name__}, not a method; declare it with @method."]
@@ -107,7 +115,8 @@ def _try(method: MethodSpec, count: int, *, last: bool) -> list[str]:
     complaints += [f"Equal models: {text}" for text in _shape_complaints(equal)]
     narrow = [{name: tensor.bfloat16() for name, tensor in model.items()} for model in models]
     complaints += [f"In bfloat16: {text}" for text in _shape_complaints(_run(method, narrow), torch.bfloat16)]
-    return [*complaints, *_direct_complaints(method, _inputs(method, models))]
+    complaints += _direct_complaints(method, _inputs(method, models))
+    return complaints + _pass_complaints(method, count)
 
 
 def _direct_complaints(method: MethodSpec, inputs: list[dict[str, Tensor]]) -> list[str]:
@@ -134,6 +143,34 @@ def _chunk_complaints(method: MethodSpec, flats: list[Tensor], params: Mapping[s
     parts = [_call(method, [flat[a:b] for flat in flats], params, a) for a, b in ((0, cut), (cut, flats[0].numel()))]
     same = torch.equal(torch.cat(parts), whole)
     return [] if same else ["It works by element, but a chunk of a tensor comes out otherwise than in the whole."]
+
+
+def _pass_complaints(method: MethodSpec, count: int) -> list[str]:
+    """Whether a first pass over pieces that do not last finds what one over whole tensors finds."""
+    params = _defaults(method, count)
+    if method.prepare is None or not method.needs_prepare(params):
+        return []
+    dtype = torch.float64 if method.float64 else torch.float32
+    models = [
+        {name: normal(5, name, i, 0, torch.Size(shape).numel()).view(shape).to(dtype) for name, shape in LONG.items()}
+        for i in range(count)
+    ]
+    measured = [tiny_statistic(method.needs, LONG, i) for i in range(count)] if method.needs else []
+    cut: Cut = "block" if method.cut(params) == "block" else "element"
+    name = next(iter(LONG))
+    seen = models if method.needs_prepare(params, "model") else [{name: model[name]} for model in models]
+    extras = {"piece": Piece(name), "statistics": [statistic.get(name) for statistic in measured]}
+    made = []
+    for size in (PIECE, 4 * PIECE):
+        state = method.prepare(FadingPasses(seen, size, measured, cut), **params)
+        given = {key: value for key, value in (extras | {"state": state}).items() if key in method.arguments}
+        made.append(method.function([model[name] for model in models], **params, **given))
+    near = torch.allclose(*made, rtol=1e-5, atol=1e-6)
+    if near and (method.promise != "bytes" or torch.equal(*made)):
+        return []
+    return [
+        "Its first pass finds something else in pieces than in whole tensors: a piece is valid until the next step."
+    ]
 
 
 def _nan_complaints(method: MethodSpec, tensors: list[Tensor], params: Mapping[str, Any]) -> list[str]:

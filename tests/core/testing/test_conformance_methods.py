@@ -68,6 +68,26 @@ def fragile(tensors):
     return tensors[0].clone()
 
 
+def of_sizes(tensors, *, state=0.0):
+    """Shift by what the first pass found.
+
+    Args:
+        tensors: One per model.
+    """
+    return tensors[0] + state
+
+
+def hoard(passes):
+    """Keep pieces for later, when their numbers are gone."""
+    return sum(float(piece.double().sum()) for piece in [tensors[0] for _, tensors in passes]) / passes.numel
+
+
+def test_a_first_pass_that_keeps_pieces_is_told_of():
+    facts = {"prepare": hoard, "inputs": (1, 1), "promise": "tolerance"}
+    complaints = method_complaints(declared(of_sizes, **facts))
+    assert any("a piece is valid until the next step" in text for text in complaints)
+
+
 def test_a_good_method_has_nothing_wrong_with_it():
     assert method_complaints(declared(average)) == []
 
