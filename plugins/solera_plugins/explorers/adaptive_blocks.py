@@ -9,11 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solera.api import Ask, Extent, History, InputError, Param, Remark, Seed, Slope, Space, block_ratios
+from solera_plugins.explorers.adam import moved
 
 Floats = NDArray[np.float64]
-
-#: Adam's decay rates and guard.
-_BETA1, _BETA2, _EPSILON = 0.9, 0.999, 1e-8
 
 #: First standard deviation of the logits where no gradient can be had.
 _NUDGE = 0.5
@@ -169,9 +167,7 @@ class AdaptiveBlocks:
         through = wanted - wanted @ shares / shares.sum()
         gradient = mean * count / shares.sum() * through * open_ * (1.0 - open_)
         steps = state.steps + 1
-        first = _BETA1 * state.first + (1 - _BETA1) * gradient
-        second = _BETA2 * state.second + (1 - _BETA2) * gradient**2
-        step = (first / (1 - _BETA1**steps)) / (np.sqrt(second / (1 - _BETA2**steps)) + _EPSILON)
+        first, second, step = moved(state.first, state.second, gradient, steps)
         return _Chain(state.logits - self._rate * step, first, second, steps)
 
     def _by_chance(self, space: Space, history: History, chain: int, rows: list[int], seed: Seed) -> _Chain:

@@ -9,11 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solera.api import Ask, Extent, History, InputError, Param, Remark, Seed, Slope, Space
+from solera_plugins.explorers.adam import moved
 
 Floats = NDArray[np.float64]
-
-#: Adam's decay rates and guard.
-_BETA1, _BETA2, _EPSILON = 0.9, 0.999, 1e-8
 
 #: Kinds of family whose coordinates are shares that a common factor does not change.
 _KINDS = ("shares", "subset")
@@ -126,9 +124,7 @@ class LearnedSoup:
         """One step of Adam. A point without weights has no slope, and moves nothing."""
         gradient = np.nan_to_num(np.append(slope[:-1] * coords, slope[-1] if self._scale else 0.0), nan=0.0)
         steps = state.steps + 1
-        first = _BETA1 * state.first + (1 - _BETA1) * gradient
-        second = _BETA2 * state.second + (1 - _BETA2) * gradient**2
-        step = (first / (1 - _BETA1**steps)) / (np.sqrt(second / (1 - _BETA2**steps)) + _EPSILON)
+        first, second, step = moved(state.first, state.second, gradient, steps)
         return _State(state.logits - self._rate * step, first, second, steps)
 
 
