@@ -193,7 +193,7 @@ class Landscape:
             Cancelled: The context says stop.
         """
         key = tuple(map(float, coords))
-        if key in self._memo:
+        if not samples and key in self._memo and self._serves(self._memo[key]):
             self._memo.move_to_end(key)
             return self._memo[key]
         try:
@@ -222,11 +222,12 @@ class Landscape:
 
     def _score(self, coords: tuple[float, ...], context: Context, samples: int) -> tuple[Score, ...]:
         n = samples or max(measure.evaluator.count for measure in self.measures)
-        if self.portions.complete(coords, n):
+        anew = self.traced and not samples and any(self.traces.sampled)  # what portions know carries no trace
+        if not anew and self.portions.complete(coords, n):
             return self.portions.known(coords, n)
         with torch.inference_mode():
             self._materialiser.at(self.family.numbers(coords), self.network.flat)
-            if samples or self.portions.knows(coords):
+            if not anew and (samples or self.portions.knows(coords)):
                 return self.portions.score(coords, n, self.network, context)
             self._engine.refresh()
             return tuple(score for measure in self.measures for score in self._measured(measure, context))
@@ -264,11 +265,16 @@ class Landscape:
             self._engine.refresh()
             return tuple(score for measure in self.measures for score in self._measured(measure, context))
 
+    def _serves(self, scores: tuple[Score, ...]) -> bool:
+        return not self.traced or self.traces.carried(scores)
+
     def remember(self, coords: Sequence[float], scores: tuple[Score, ...]) -> None:
         """Keep what a point scored on all samples, here or on another device."""
         key = tuple(map(float, coords))
         if key in self._memo:
-            return
+            if self._serves(self._memo[key]):
+                return
+            self._memo_bytes -= _nbytes(self._memo.pop(key))
         self._memo[key] = scores
         self._memo_bytes += _nbytes(scores)
         while self._memo_bytes > MEMO_BYTES and len(self._memo) > 1:

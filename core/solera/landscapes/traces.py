@@ -119,6 +119,16 @@ class TaskTraces:
                 pieces.append(np.full(part.trace_width, np.nan, dtype=np.float32))
         return np.concatenate(pieces)
 
+    def carried(self, scores: Sequence[Score]) -> bool:
+        """Whether one point's scores carry their traces; those of weights that could not be stored have none."""
+        start = 0
+        for part, count in self._parts:
+            first = scores[start]
+            start += count
+            if not isinstance(part, ValueTraces) and first.trace is None and first.count:
+                return False
+        return True
+
     def values(self, traces: NDArray[np.float32]) -> NDArray[np.float64]:
         """Scores from traces."""
         found, start = [], 0

@@ -118,3 +118,25 @@ def test_it_says_what_its_scores_depend_on(build):
         {"task": "as-is", "version": 1, "split": "selection", "samples": 512, "of": 512,
          "metrics": ["cross_entropy", "accuracy"]}
     ]  # fmt: skip
+
+
+def test_scores_without_a_trace_do_not_answer_where_traces_are_wanted(build, context):
+    landscape = build()
+    bare = landscape.evaluate((0.5,), context)
+    landscape.traced = True
+    wanted = landscape.evaluate((0.5,), context)
+    assert bare[0].trace is None
+    assert wanted[0].trace is not None
+    assert landscape.evaluate((0.5,), context) is wanted  # remembered in place of the other
+    recalled = build()
+    recalled.portions.remember((0.5,), [score.samples for score in bare])
+    recalled.traced = True
+    np.testing.assert_array_equal(recalled.evaluate((0.5,), context)[0].trace, wanted[0].trace)
+
+
+def test_a_part_of_the_samples_is_scored_whatever_is_remembered_of_all(build, context):
+    landscape, fresh = build(), build()
+    landscape.evaluate((0.5,), context)
+    found, want = landscape.evaluate((0.5,), context, 100), fresh.evaluate((0.5,), context, 100)
+    assert [score.count for score in found] == [100, 100]
+    assert [score.value for score in found] == [score.value for score in want]
