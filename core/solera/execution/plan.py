@@ -41,7 +41,7 @@ _SCRATCH = 4
 #: What whole tensors take beyond their bytes: the allocator's holes between them.
 _HOLES = 1.25
 
-#: What a first pass over a tensor gathers for each input.
+#: What a first pass gathers for each input: two selections (breadcrumbs) of 8 MiB of numbers and their places.
 _GATHERED = 16 * 2**20
 
 
@@ -185,9 +185,10 @@ def _on_devices(fit: _Fit, devices: Sequence[Device], threads: int, memory_budge
     name = min(free, key=free.__getitem__)
     chunk, each, on_device = fit.within(free[name], each, DEVICE_CHUNK, name)
     workers, budget = each * len(devices), memory_budget or MEMORY_BUDGET
-    room = (budget - workers * fit.gathered) // (workers * 2 * SLOTS)
+    gathered = max(workers * fit.gathered, fit.first_gathered)
+    room = (budget - gathered) // (workers * 2 * SLOTS)
     window = max(min(room, WINDOW), LEAST_WINDOW) // 16 * 16
-    holds = workers * (2 * SLOTS * window + fit.gathered)
+    holds = workers * 2 * SLOTS * window + gathered
     if holds > budget:
         raise _too_small(fit.program, budget, holds, f"windows for the copies of {workers} workers")
     return {
@@ -240,11 +241,11 @@ def _look_bytes(
 ) -> int:  # fmt: skip
     """What a first pass over one tensor holds: its buffers, and what it gathers (in main memory, if staged)."""
     piece = max(min(PIECE, target.numel), slice_of(target.shape, program.cut(target.name, target.depth)))
-    return piece_bytes(program, used, piece, staged=staged) + (0 if staged else _gathered(used, target))
+    return piece_bytes(program, used, piece, staged=staged) + (0 if staged else _gathered(used, target.numel))
 
 
-def _gathered(used: Mapping[str, Checkpoint], target: Target) -> int:
-    return _GATHERED * len(used) * min(target.numel, PIECE) // PIECE
+def _gathered(used: Mapping[str, Checkpoint], numel: int) -> int:
+    return _GATHERED * len(used) * min(numel, PIECE) // PIECE
 
 
 class _Fit:
@@ -261,9 +262,13 @@ class _Fit:
         self._largest = max((target.numel for target in targets), default=0)
         looked_at = [target for target in targets if program.looks(target.name, target.depth)]
         self._look = max((_look_bytes(program, used, target, staged=staged) for target in looked_at), default=0)
-        self.gathered = max((_gathered(used, target) for target in looked_at), default=0)
+        self.gathered = max((_gathered(used, target.numel) for target in looked_at), default=0)
         self._statistics = _whole_statistics(program) if program.whole else 0
-        self._first = self._bytes(min(PIECE, self._largest)) if program.prepared else 0
+        self._first = self.first_gathered = 0
+        if program.prepared:
+            numel = sum(target.numel for target in targets)
+            self.first_gathered = _gathered(used, numel)
+            self._first = self._bytes(min(PIECE, self._largest)) + (0 if staged else self.first_gathered)
 
     @property
     def least(self) -> int:

@@ -25,6 +25,7 @@ from solera.execution.stream import execute
 from solera.execution.writer import write_checkpoint
 from solera.params import Curve, Rules, Var
 from solera.recipes.nodes import CheckpointNode, MethodNode, Node, Recipe, SumNode, Term
+from solera.recipes.yaml import load_recipe
 
 RECIPES: dict[str, tuple[Node, ...]] = {
     "sum": (SumNode("d", (Term("math"), Term("base", -1.0))), SumNode("o", (Term("base"), Term("d", 0.7)))),
@@ -367,6 +368,27 @@ def test_memory_stays_within_the_budget(tmp_path):
         assert holds <= budget
         assert grown <= budget + (12 << 20), "code, threads and the measurement itself take a little"
         assert reads == 3 * 6 * 2_500_000 * 4
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is measured where /proc is")
+def test_what_a_first_pass_over_the_model_gathers_is_in_the_plan(methods, tmp_path):
+    for i, name in enumerate("abcde"):
+        generator = torch.Generator().manual_seed(i)
+        write_checkpoint(
+            {f"layers.{j}.w": torch.randn(1_000_000, generator=generator) for j in range(2)}, tmp_path / name
+        )
+    nodes = "".join(f"  {name}: {{checkpoint: {name}}}\n" for name in "abcde")
+    node = "{method: ties, base: a, inputs: [b, c, d, e], scope: model}"
+    recipe = f"solera: 1\nnodes:\n{nodes}  o: {node}\noutput: o\n"
+    opened = {name: open_checkpoint(tmp_path / name) for name in "abcde"}
+    with pytest.raises(CapacityError, match=r"needs .* MiB of memory") as caught:
+        plan(load_recipe(recipe, methods), opened, methods, memory_budget=40 << 20, threads=2)
+    assert caught.value.fields["needed"] > 40 << 20
+    command = [sys.executable, "-c", MEASURE.replace('"abc"', '"abcde"'), str(tmp_path), recipe]
+    command.append(str(caught.value.fields["needed"]))
+    grown, holds, _ = map(int, subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
+    assert holds <= caught.value.fields["needed"]
+    assert grown <= holds + (12 << 20), "code, threads and the measurement itself take a little"
 
 
 def test_what_is_written_twice_is_read_and_computed_once(opened, models, methods, tmp_path, monkeypatch):
