@@ -1,5 +1,6 @@
 """One objective through Optuna, and successive halving."""
 
+import cmaes
 import numpy as np
 import pytest
 
@@ -80,12 +81,16 @@ def test_by_itself_it_searches_a_choice_with_estimators_and_not_with_processes()
 
 
 @pytest.mark.parametrize("hole", [np.nan, np.inf])
-def test_cma_es_takes_a_point_without_a_finite_score_for_the_worst(hole):
+def test_cma_es_takes_a_point_without_a_finite_score_for_the_worst(hole, monkeypatch):
+    told, tell = [], cmaes.CMA.tell
+    monkeypatch.setattr(cmaes.CMA, "tell", lambda self, rows: (told.extend(rows), tell(self, rows)))
+
     def score(coords):
         return np.where(coords[:, :1] > 0.5, hole, bowl(coords))
 
     found = walk(Single(method="cmaes", points=160), space_of(4), score)
     assert len(found) == 160
+    assert np.isfinite([value for _, value in told]).all()
     assert (found[-24:, 0] <= 0.5).mean() > (found[:24, 0] <= 0.5).mean()
     np.testing.assert_array_equal(
         found,
