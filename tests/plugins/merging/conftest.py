@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from solera.checkpoints.memory import MemoryCheckpoint
@@ -11,7 +9,7 @@ from solera.execution.memory import materialise
 from solera.extend.registry import Registry
 from solera.methods.spec import Piece
 from solera.recipes.checks import check
-from solera.recipes.nodes import CheckpointNode, MethodNode, Recipe, StatisticNode
+from solera.recipes.nodes import CheckpointNode, MethodNode, Node, Recipe, StatisticNode, SumNode, Term
 from solera.testing.conformance_statistics import tiny_statistic
 from solera.testing.fading import FadingPasses
 
@@ -60,7 +58,7 @@ def whole_merge(name, states, params=None, numbers=None, measured=None):
     card = METHODS.describe(name)
     ids = [f"m{i}" for i in range(len(states))]
     base, inputs = (ids[0], ids[1:]) if card.base == "required" else ("", ids)
-    nodes: list[Any] = [CheckpointNode(id_, f"memory:{id_}") for id_ in ids]
+    nodes: list[Node] = [CheckpointNode(id_, f"memory:{id_}") for id_ in ids]
     opened = {id_: MemoryCheckpoint.from_state_dict(state, id_) for id_, state in zip(ids, states, strict=True)}
     needed = [f"s{i}" for i in range(len(inputs))] if card.needs else []
     for i, (id_, model) in enumerate(zip(needed, inputs, strict=False)):
@@ -69,7 +67,9 @@ def whole_merge(name, states, params=None, numbers=None, measured=None):
         found = tiny_statistic(card.needs, shapes, i) if measured is None else measured[i]
         opened[id_] = MemoryCheckpoint.from_state_dict(found, id_)
     nodes.append(MethodNode("merged", name, tuple(inputs), base, params or {}, statistics=tuple(needed)))
-    recipe = Recipe(tuple(nodes), "merged")
+    if METHODS[name].gives == "delta" and card.takes == "weights":
+        nodes.append(SumNode("moved", (Term(ids[0], 1.0), Term("merged", 1.0))))
+    recipe = Recipe(tuple(nodes), nodes[-1].id)
     assert check(recipe, METHODS) == ()
     return materialise(recipe, opened, METHODS, numbers=numbers or {})
 

@@ -9,7 +9,7 @@ from solera.errors import InputError, SoleraError
 from solera.extend.registry import Registry
 from solera.params import PerModel
 from solera.recipes.checks import check
-from solera.recipes.nodes import CheckpointNode, MethodNode, Recipe
+from solera.recipes.nodes import CheckpointNode, MethodNode, Recipe, SumNode, Term
 
 METHODS = Registry.discover().methods
 #: Those that work from weights alone.
@@ -110,7 +110,9 @@ def test_a_value_beyond_its_bounds_is_a_fault_of_the_recipe(name, param, value):
     per_model = next(p for p in spec.params if p.name == param).param.per_model
     for given in (value, PerModel((value,) * len(ids))) if per_model else (value,):
         merged = MethodNode("merged", name, tuple(ids), base, {param: given})
-        faults = check(Recipe((*nodes, merged), "merged"), METHODS)
+        moved = SumNode("moved", (Term("base", 1.0), Term("merged", 1.0)))
+        whole = (merged, moved) if METHODS[name].gives == "delta" else (merged,)
+        faults = check(Recipe((*nodes, *whole), whole[-1].id), METHODS)
         assert faults, f"{param}={given} passed"
         assert all(fault.place.startswith(f"nodes.merged.{param}") for fault in faults)
 

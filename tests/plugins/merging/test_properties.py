@@ -28,8 +28,8 @@ DELTAS = sorted(name for name, item in SHELF.items() if item.takes == "delta")
 
 #: Draws a mask for each place in the list; two models with places of their own.
 PLACED = {"dare", "della"}
-#: Thresholds in the unit of the weights, or an exponential or tanh of them.
-UNSCALED = {"nearswap", "ram", "ram_plus", "variance_corrected", "arcee_fusion", "pcb", "wudi"}
+#: Thresholds in the unit of the weights, or an exponential or tanh of them; or what depends on shapes alone.
+UNSCALED = {"nearswap", "ram", "ram_plus", "variance_corrected", "arcee_fusion", "pcb", "wudi", "fastfood"}
 #: Equal models give themselves back.
 IDEMPOTENT = {
     "linear", "median", "trimmed_mean", "geometric_median", "karcher", "slerp", "nuslerp", "multislerp", "passthrough",

@@ -13,7 +13,7 @@ from solera.execution.memory import materialise
 from solera.execution.plan import plan
 from solera.execution.stream import execute
 from solera.extend.registry import Registry
-from solera.recipes.nodes import CheckpointNode, MethodNode, Recipe, StatisticNode
+from solera.recipes.nodes import CheckpointNode, MethodNode, Node, Recipe, StatisticNode, SumNode, Term
 from solera.testing.conformance_methods import tiny_models
 from solera.testing.conformance_statistics import tiny_statistic
 
@@ -38,7 +38,7 @@ def test_streaming_is_in_memory(name, folders, tmp_path):
     count = min(method.max_inputs or 3, 3) + (method.base == "required")
     ids = [f"m{i}" for i in range(count)]
     base, inputs = (ids[0], ids[1:]) if method.base == "required" else ("", ids)
-    nodes = [CheckpointNode(id_, str(folders / id_)) for id_ in ids]
+    nodes: list[Node] = [CheckpointNode(id_, str(folders / id_)) for id_ in ids]
     opened = {id_: open_checkpoint(folders / id_) for id_ in ids}
     needed = [f"s{i}" for i in range(len(inputs))] if method.needs else []
     shapes = {key: tuple(ref.shape) for key, ref in opened["m0"].items()}
@@ -46,7 +46,10 @@ def test_streaming_is_in_memory(name, folders, tmp_path):
         nodes.append(StatisticNode(id_, "", model=model, statistic=method.needs, task="data"))
         opened[id_] = MemoryCheckpoint.from_state_dict(tiny_statistic(method.needs, shapes, i), id_)
     merged = MethodNode("merged", name, tuple(inputs), base, {}, statistics=tuple(needed))
-    recipe = Recipe((*nodes, merged), "merged")
+    nodes.append(merged)
+    if method.gives == "delta" and method.takes == "weights":
+        nodes.append(SumNode("moved", (Term("m0", 1.0), Term("merged", 1.0))))
+    recipe = Recipe(tuple(nodes), nodes[-1].id)
     held = materialise(recipe, opened, METHODS)
     # Pieces by three threads against whole tensors one after the other.
     small = plan(recipe, opened, METHODS, memory_budget=400_000_000, threads=3)
