@@ -15,12 +15,16 @@ from solera.testing.goldens import Unsupported, verify
 
 DATA = Path(__file__).parent / "data" / "analysis"
 
+#: What is known and not to be reproduced: the errors of a peer.
+REFUSED = {"landscape/peer_quirks"}
+
 
 @pytest.mark.parametrize("kind", sorted(path.name for path in DATA.iterdir()))
 def test_every_case_passes(kind):
     results = {result.case: result for result in verify(DATA / kind, {}, probes=Registry.discover().probes)}
     assert set(results) == {f"{kind}/{file.stem}" for file in (DATA / kind).glob("*.json")}
-    assert {case: result.note for case, result in results.items() if result.outcome != "passed"} == {}
+    left = {case: result.outcome for case, result in results.items() if result.outcome != "passed"}
+    assert left == {case: "unsupported" for case in results if case in REFUSED}
 
 
 def test_every_adapter_is_there():
