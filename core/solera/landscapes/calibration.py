@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from solera.errors import CapacityError, InputError, TaskError
+from solera.errors import CapacityError, InputError, NumericError, TaskError
 from solera.landscapes.ways import Way
 
 if TYPE_CHECKING:
@@ -42,17 +42,23 @@ class Calibration:
 
 
 def calibrate(landscape: Landscape, planned: int, context: Context) -> Calibration:
-    """Try ways on the middle of the family and take the fastest.
+    """Try ways on the middle of the family and take the fastest; where it has no score there, the plain one.
 
     Args:
         landscape: Made ready; left with the way that was chosen.
         planned: How many points are going to be evaluated.
         context: Asked between tries whether to stop.
     """
-    coords = [coord.at(0.5) for coord in landscape.family.coords]
     plain = Way(threads=context.threads)
+    if not landscape.one_network:
+        landscape.use(plain)
+        return Calibration(plain, ())
+    coords = landscape.space().nearest([coord.at(0.5) for coord in landscape.family.coords])
     began = time.perf_counter()
-    reference, best = _timed(landscape, plain, coords, context)
+    try:
+        reference, best = _timed(landscape, plain, coords, context)
+    except NumericError as error:
+        return Calibration(plain, (str(error),))
     said = [f"plain {best:.3g} s"]
     if planned * best < WORTH:
         return Calibration(plain, tuple(said))

@@ -163,6 +163,11 @@ class Landscape:
     def _scorers(self, tasks: Container[str]) -> dict[str, Evaluator]:
         return {item.task.name: item.evaluator for item in self.measures if item.task.name in tasks}
 
+    @property
+    def one_network(self) -> bool:
+        """Whether all points are weights of one network, so that ways of evaluating it can be prepared."""
+        return True
+
     def difference(self, a: Sequence[Score], b: Sequence[Score], columns: Sequence[int]) -> Difference:
         """The mean of some columns at one point less that at another, paired by sample.
 

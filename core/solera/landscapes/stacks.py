@@ -66,6 +66,11 @@ class StackLandscape(Landscape):
         super().__init__(family, depths.network(start), depths, measures)
         self._depths = depths
 
+    @property
+    def one_network(self) -> bool:
+        """Each depth has a network of its own."""
+        return False
+
     def _score(self, coords: tuple[float, ...], context: Context, samples: int) -> tuple[Score, ...]:
         self.family.numbers(coords)  # a point without layers has no network
         self.network = self._depths.network(coords)

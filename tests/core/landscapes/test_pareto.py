@@ -82,6 +82,7 @@ def hundred_thousand(m: int) -> list[np.ndarray]:
     return [generator.random((100_000, m)), sphere / np.linalg.norm(sphere, axis=1, keepdims=True), along]
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("points", hundred_thousand(2), ids=["draws", "sphere", "line"])
 def test_full_ranks_of_a_hundred_thousand_points_within_a_second(points):
     began = time.process_time()
@@ -90,6 +91,7 @@ def test_full_ranks_of_a_hundred_thousand_points_within_a_second(points):
     assert (found >= 0).all()
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("points", hundred_thousand(3), ids=["draws", "sphere", "line"])
 def test_the_front_of_a_hundred_thousand_points_with_three_objectives_within_a_second(points):
     began = time.process_time()

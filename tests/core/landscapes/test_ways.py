@@ -1,13 +1,14 @@
 """Ways to evaluate points: they agree, keep their bytes, and say why they are not to be had."""
 
 import shutil
+import types
 
 import pytest
 import torch
 from torch import nn
 
 from solera.context import QuietContext
-from solera.errors import InputError
+from solera.errors import InputError, NumericError
 from solera.landscapes import calibration
 from solera.landscapes.calibration import calibrate
 from solera.landscapes.ways import Way, make_engine
@@ -138,3 +139,28 @@ def test_the_same_ways_on_a_gpu(pictures):
     for path in ("plain", "folded", "compiled"):
         found = logits(make_engine(Way(path, 8), network), examples)
         torch.testing.assert_close(found, network(examples.inputs), rtol=1e-3, atol=1e-4)
+
+
+class Nowhere:
+    """A landscape without a score in its middle, or with a network for each point."""
+
+    def __init__(self, one_network: bool) -> None:
+        self.one_network, self.way = one_network, Way("folded")
+        self.family = types.SimpleNamespace(coords=())
+
+    def space(self):
+        return types.SimpleNamespace(nearest=tuple)
+
+    def use(self, way, *, again=False):
+        self.way = way
+
+    def score_anew(self, coords, context):
+        raise NumericError("The point has no layers.")
+
+
+@pytest.mark.parametrize("one_network", [True, False])
+def test_where_nothing_can_be_tried_points_are_evaluated_plainly(one_network):
+    landscape = Nowhere(one_network)
+    found = calibrate(landscape, 1000, QuietContext())  # type: ignore[arg-type]
+    assert (found.way.path, landscape.way.path) == ("plain", "plain")
+    assert found.said == (("The point has no layers.",) if one_network else ())
