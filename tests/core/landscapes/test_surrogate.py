@@ -1,5 +1,7 @@
 """Surrogates against slow obvious twins."""
 
+from typing import Literal
+
 import numpy as np
 import pytest
 
@@ -35,7 +37,10 @@ def test_too_few_points_say_how_many_are_needed():
 def test_a_quadratic_under_a_link_is_found_again():
     generator = np.random.default_rng(0)
     points, true = generator.random((40, 3)), generator.standard_normal(10)
-    for link, seen in (("softplus", np.logaddexp(0, design(points) @ true)), ("identity", design(points) @ true)):
+    links: tuple[Literal["softplus", "identity"], ...] = ("softplus", "identity")
+    for link in links:
+        seen = design(points) @ true
+        seen = np.logaddexp(0, seen) if link == "softplus" else seen
         fit = fit_linked(points, seen, link)
         assert fit(points) == pytest.approx(seen, abs=1e-6)
 

@@ -21,6 +21,7 @@ def experiment(**options):
 def ran(bench: Workbench, plain, **options) -> RunReader:
     done = bench.jobs.wait(bench.submit(plain, **options).id, 120)
     assert done.state == "done", done.error
+    assert done.result is not None
     return RunReader(done.result["path"])
 
 

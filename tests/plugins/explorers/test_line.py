@@ -60,7 +60,7 @@ def test_a_point_without_a_number_does_not_stop_it():
 
 def test_where_it_has_no_score_it_does_not_ask_again():
     curve = bump(0.6, 0.15)
-    first = []
+    first: list[float] = []
 
     def holed(t):  # the first place it closes in on, and all near it, have no score
         if len(t) == 1 and not first and t[0, 0] * 10 % 1 > 1e-6:
