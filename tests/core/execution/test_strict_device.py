@@ -12,7 +12,7 @@ from solera.execution.memory import materialise
 from solera.execution.plan import plan
 from solera.execution.stream import execute
 from solera.extend.registry import Registry
-from solera.recipes.nodes import MethodNode, Recipe
+from solera.recipes.nodes import MethodNode, Node, Recipe, SumNode, Term
 
 METHODS = Registry.discover().methods
 NAMES = sorted(name for name in METHODS if not METHODS.describe(name).needs)
@@ -37,7 +37,10 @@ def test_a_method_keeps_to_its_device(name, opened, leaves, methods, tmp_path):
         inputs = inputs[: spec.max_inputs]
     elif base:
         inputs = inputs[:2] if spec.max_inputs != 1 else inputs[:1]
-    recipe = Recipe((*leaves, MethodNode("o", name, inputs, base)), "o")
+    nodes: list[Node] = [*leaves, MethodNode("o", name, inputs, base)]
+    if spec.gives == "delta" and spec.takes == "weights":
+        nodes.append(SumNode("moved", (Term("base", 1.0), Term("o", 1.0))))
+    recipe = Recipe(tuple(nodes), nodes[-1].id)
     direct = materialise(recipe, opened, methods)
     folder = execute(plan(recipe, opened, methods, devices=[StrictDevice()]), tmp_path / "out", QuietContext())
     for key, tensor in load_file(folder / "model.safetensors").items():
