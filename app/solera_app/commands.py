@@ -7,11 +7,11 @@ import importlib
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from solera.errors import SoleraError
+from solera.errors import InputError, SoleraError
 
 if TYPE_CHECKING:
     import typer
@@ -152,6 +152,37 @@ def render_run(run: Path, out: Path) -> list[Path]:
         said = done.stderr.strip().splitlines()[-1:] or ["no message"]
         raise DisplayError(f"The pictures of {run.name} could not be drawn: {said[0]}", stderr=done.stderr)
     return [Path(line) for line in done.stdout.splitlines() if line]
+
+
+def draw_view(
+    run: Path,
+    view: str,
+    files: Sequence[Path],
+    *,
+    theme: str,
+    size: tuple[int, int],
+    scale: float,
+    choices: Mapping[str, str],
+) -> None:
+    """Write one view of a run, in a subprocess without a display; see :class:`solera.runs.figure.Draw`.
+
+    Raises:
+        InputError: No such view shows this run, or it has no such choice.
+        DisplayError: It could not be drawn.
+    """
+    environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen"}
+    words = [sys.executable, "-m", "solera_app.pictures", str(run), str(files[0])]
+    words += ["--view", view, "--theme", theme, "--size", f"{size[0]}x{size[1]}", "--scale", str(scale)]
+    for file in files[1:]:
+        words += ["--also", str(file)]
+    for word, entry in choices.items():
+        words += ["--choose", f"{word}={entry}"]
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+    said = (done.stderr.strip().splitlines() or ["no message"])[-1]
+    if done.returncode == 2:
+        raise InputError(said)
+    if done.returncode:
+        raise DisplayError(f"The picture of {run.name} could not be drawn: {said}", stderr=done.stderr)
 
 
 def open_demo(folder: Path, examples: tuple[str, ...]) -> None:

@@ -1,7 +1,8 @@
-"""Pictures of a run without a display: every view that accepts it as PNG and SVG, its data as CSV.
+"""Pictures of a run without a display: every view that accepts it as PNG and SVG, its data as CSV; or one view.
 
-``python -m solera_app.pictures RUN OUT`` prints the path of each file. Run it in a process of its own: it sets the
-platform to offscreen, and Qt aborts a process whose system packages are missing.
+``python -m solera_app.pictures RUN OUT`` prints the path of each file; with ``--view`` it writes the file OUT and each
+``--also``. Run it in a process of its own: it sets the platform to offscreen, and Qt aborts a process whose system
+packages are missing.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from solera.errors import OutputError, SoleraError
+from solera.errors import InputError, OutputError, SoleraError
 
 if TYPE_CHECKING:
+    from solera_app.views.snapshot import Snapshot
     from solera_app.views.view import View
 
 ThemeName = Literal["light", "dark"]
+ExportKind = Literal["png", "svg", "pdf", "csv"]
 
 
 def render_run(
@@ -49,17 +52,7 @@ def render_run(
         RunError: It cannot be read.
         OutputError: A file cannot be written.
     """
-    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-    from PySide6.QtWidgets import QApplication
-
-    from solera.runs.reader import RunReader
-    from solera_app.theme import themes
-    from solera_app.views.reading import snapshot_of
-
-    snapshot = snapshot_of(RunReader(run_path))
-    app = QApplication.instance() or QApplication(["solera"])
-    assert isinstance(app, QApplication)
-    themes().apply(theme)
+    snapshot = _begin(run_path, theme)
     folder = Path(out_dir).absolute()
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -81,6 +74,68 @@ def render_run(
             tables.append(view.export("csv", folder / f"{stem}.csv"))
         view.deleteLater()
     return pictures + tables
+
+
+def draw_view(
+    run_path: Path,
+    name: str,
+    files: Sequence[Path],
+    *,
+    theme: ThemeName = "light",
+    size: tuple[int, int] = (1000, 700),
+    scale: float = 2.0,
+    choices: Mapping[str, str] | None = None,
+) -> None:
+    """Write one view of a run.
+
+    Args:
+        run_path: The run's file.
+        name: The view; empty is the first that shows the run.
+        files: Where; png, svg, pdf or csv, as the endings say.
+        theme: ``"light"`` or ``"dark"``.
+        size: Logical pixels.
+        scale: Image pixels per logical pixel of a PNG.
+        choices: See :meth:`~solera_app.views.view.View.choose`.
+
+    Raises:
+        InputError: No such view shows the run, or a choice or an ending is unknown.
+        SoleraError: The run cannot be read, or a file not written.
+    """
+    snapshot = _begin(run_path, theme)
+    showing = {known: cls for known, cls in registered().items() if cls.accepts(snapshot.header)}
+    if name and name not in showing:
+        raise InputError(
+            f"No view '{name}' shows run {snapshot.header.id}; those that do: {', '.join(showing) or 'none'}.",
+            view=name,
+        )
+    if not showing:
+        raise InputError(f"No view shows runs of the kind '{snapshot.header.kind}'.")
+    view = showing[name or next(iter(showing))]()
+    view.resize(*size)
+    view.set_run(snapshot)
+    view.choose(choices or {})
+    for file in files:
+        kind = file.suffix.lower().removeprefix(".")
+        if kind not in get_args(ExportKind):
+            raise InputError(f"A view is written as {', '.join(get_args(ExportKind))}, not as '{file.name}'.")
+        view.export(kind, file, size=size, scale=scale)  # type: ignore[arg-type]
+    view.deleteLater()
+
+
+def _begin(run_path: Path, theme: ThemeName) -> Snapshot:
+    """Read a run and start Qt without a display."""
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    from PySide6.QtWidgets import QApplication
+
+    from solera.runs.reader import RunReader
+    from solera_app.theme import themes
+    from solera_app.views.reading import snapshot_of
+
+    snapshot = snapshot_of(RunReader(run_path))
+    app = QApplication.instance() or QApplication(["solera"])
+    assert isinstance(app, QApplication)
+    themes().apply(theme)
+    return snapshot
 
 
 def registered() -> dict[str, type[View]]:
@@ -106,15 +161,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("out", type=Path, help="the folder for the pictures")
     parser.add_argument("--theme", choices=get_args(ThemeName), default="light")
     parser.add_argument("--size", default="1280x800", help="logical pixels, WIDTHxHEIGHT")
+    parser.add_argument("--scale", type=float, default=2.0, help="image pixels per logical pixel")
+    parser.add_argument("--view", default=None, help="write this view alone to the file OUT; '' is the first")
+    parser.add_argument("--also", type=Path, action="append", default=[], help="with --view: another file")
+    parser.add_argument("--choose", action="append", default=[], metavar="WORD=ENTRY", help="with --view: a choice")
     given = parser.parse_args(arguments)
     width, _, height = given.size.partition("x")
     if not (width.isdecimal() and height.isdecimal() and int(width) >= 320 and int(height) >= 200):
         parser.error(f"--size is WIDTHxHEIGHT, at least 320x200; got {given.size!r}")
+    sides = (int(width), int(height))
     try:
-        paths = render_run(given.run, given.out, theme=given.theme, size=(int(width), int(height)))
+        if given.view is None:
+            paths = render_run(given.run, given.out, theme=given.theme, size=sides, scale=given.scale)
+        else:
+            paths = [given.out, *given.also]
+            choices = dict(choice.partition("=")[::2] for choice in given.choose)
+            draw_view(
+                given.run, given.view, paths, theme=given.theme, size=sides, scale=given.scale, choices=choices
+            )  # fmt: skip
     except SoleraError as error:
         sys.stderr.write(f"{error}\n")
-        return 1
+        return 2 if isinstance(error, InputError) else 1
     sys.stdout.write("".join(f"{path}\n" for path in paths))
     return 0
 

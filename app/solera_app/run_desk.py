@@ -61,8 +61,8 @@ class RunTab(Tab):
         self.view.fit_button.click()
 
     def export(self, kind: str, path: Path) -> Path:  # noqa: D102
-        if kind not in ("png", "svg", "csv"):
-            raise InputError(f"A view is written as png, svg or csv, not '{kind}'.")
+        if kind not in ("png", "svg", "pdf", "csv"):
+            raise InputError(f"A view is written as png, svg, pdf or csv, not '{kind}'.")
         return self.view.export(kind, path)  # type: ignore[arg-type]
 
 

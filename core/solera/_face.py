@@ -58,6 +58,12 @@ class Model:
         free = ", ".join(variable.name for variable in self.recipe.variables)
         return f"<Model {self.name}{f' of {free}' if free else ''}>"
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: where it comes from, and its recipe."""
+        from solera.workbench.notebook import model_html
+
+        return model_html(self.recipe, self.name, _bench())
+
     def __add__(self, other: Model) -> Model:
         return Model(algebra.add(self.recipe, other.recipe)) if isinstance(other, Model) else NotImplemented
 
@@ -821,9 +827,11 @@ def _recording(project: Project | str | Path | None, out: str | Path) -> Iterato
 
 def _recorded(bench: Workbench, experiment: Experiment | Mapping[str, Any], *, fresh: bool) -> RunReader:
     """Submit an experiment and wait for its run."""
+    from solera.workbench.notebook import wait_in_cell
+
     job = bench.submit(experiment, fresh=fresh)
     try:
-        bench.jobs.wait(job.id)
+        wait_in_cell(bench.jobs, job)
     except KeyboardInterrupt:
         bench.jobs.interrupt()
         bench.jobs.wait(job.id, 10.0)

@@ -51,7 +51,7 @@ ACTIONS: tuple[ActionRow, ...] = (
     ActionRow("file.save-as", "Save recipe as…", "File", "save", "Ctrl+Shift+S", "Write it under another name.",
               when="document"),
     ActionRow("file.export", "Export picture…", "File", "export", "Ctrl+E",
-              "Write what is shown as PNG, SVG or CSV.", 4, separator=True, when="exportable"),
+              "Write what is shown as PNG, SVG, PDF or CSV.", 4, separator=True, when="exportable"),
     ActionRow("file.close", "Close tab", "File", "close", "Ctrl+W", "Close the tab in front.", when="tab"),
     ActionRow("file.quit", "Quit", "File", "", "Ctrl+Q", "End Solera; running jobs are interrupted resumably.",
               separator=True),

@@ -1,4 +1,4 @@
-"""A widget as a file: PNG at a given size and scale, SVG, and its data as CSV."""
+"""A widget as a file: PNG at a given size and scale, SVG, PDF, and its data as CSV."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from PySide6.QtCore import QBuffer, QByteArray, QPoint, QRect, QSize, Qt
-from PySide6.QtGui import QImage, QImageWriter, QPainter, QRegion
+from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QMarginsF, QPoint, QRect, QSize, QSizeF, Qt
+from PySide6.QtGui import QImage, QImageWriter, QPageLayout, QPageSize, QPainter, QPdfWriter, QRegion
 from PySide6.QtSvg import QSvgGenerator
 from PySide6.QtWidgets import QLayout, QWidget
 
 from solera.errors import OutputError
 
 DEFAULT_SIZE = (1000, 700)
+_DOTS = 96  # a PDF's dots an inch: those of the screen, so that text takes the room it was given
+_EXACT = QPageSize.SizeMatchPolicy.ExactMatch
 
 
 def export_png(widget: QWidget, path: Path, size: tuple[int, int] = DEFAULT_SIZE, scale: float = 2.0) -> Path:
@@ -54,6 +56,34 @@ def export_svg(widget: QWidget, path: Path, size: tuple[int, int] = DEFAULT_SIZE
         painter.fillRect(QRect(0, 0, *size), widget.palette().base())
         widget.render(painter, QPoint(), QRegion(), QWidget.RenderFlag.DrawChildren)
         painter.end()
+    return _write(path, written)
+
+
+def export_pdf(widget: QWidget, path: Path, size: tuple[int, int] = DEFAULT_SIZE, title: str = "") -> Path:
+    """Write the widget laid out at ``size`` px as one page of that size (96 px an inch): vectors, fonts embedded.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    written = QBuffer()
+    written.open(QIODevice.OpenModeFlag.WriteOnly)
+    writer = QPdfWriter(written)
+    writer.setResolution(_DOTS)
+    writer.setTitle(title or widget.accessibleName())
+    writer.setCreator("Solera")
+    page = QPageSize(QSizeF(size[0] * 72 / 96, size[1] * 72 / 96), QPageSize.Unit.Point, "", _EXACT)
+    writer.setPageLayout(QPageLayout(page, QPageLayout.Orientation.Portrait, QMarginsF()))
+    with _laid_out(widget, size):
+        painter = QPainter(writer)
+        painter.scale(_DOTS / 96, _DOTS / 96)
+        painter.fillRect(QRect(0, 0, *size), widget.palette().base())
+        widget.render(painter, QPoint(), QRegion(), QWidget.RenderFlag.DrawChildren)
+        painter.end()
+    written.close()
+    return _write(path, written)
+
+
+def _write(path: Path, written: QBuffer) -> Path:
     try:
         path.write_bytes(written.data().data())
     except OSError as error:

@@ -32,6 +32,7 @@ from solera_app.views.view import ExportKind, View
 _EXPORTS: tuple[tuple[ExportKind, str, str], ...] = (
     ("png", "Picture (PNG)…", "Pictures (*.png)"),
     ("svg", "Vector picture (SVG)…", "Vector pictures (*.svg)"),
+    ("pdf", "Page for print (PDF)…", "Pages (*.pdf)"),
     ("csv", "Data (CSV)…", "Tables (*.csv)"),
 )
 
@@ -91,7 +92,7 @@ class RunView(QWidget):
         self.fit_button.clicked.connect(guarded(lambda _=False: self._fit()))
         for button, words in (
             (self.fit_button, "Show everything (0)"),
-            (self.export_button, "Export this view as PNG, SVG or CSV"),
+            (self.export_button, "Export this view as PNG, SVG, PDF or CSV"),
         ):
             button.setToolTip(words)
             button.setAccessibleName(words)
@@ -233,7 +234,7 @@ class RunView(QWidget):
     # --- export -------------------------------------------------------------------------------------------------------
 
     def export(self, kind: ExportKind, path: Path, *, size: tuple[int, int] = DEFAULT_SIZE, scale: float = 2.0) -> Path:
-        """Write the view in front as ``"png"``, ``"svg"`` or ``"csv"``.
+        """Write the view in front as ``"png"``, ``"svg"``, ``"pdf"`` or ``"csv"``.
 
         Raises:
             InputError: No view is shown.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -13,15 +13,17 @@ from PySide6.QtCore import QSize, QTimer, Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QComboBox, QSizePolicy, QWidget
 
+from solera.errors import InputError
 from solera.runs.header import RunHeader
 from solera.runs.points import Points
 from solera_app.plots import export
+from solera_app.plots.numerals import listed
 from solera_app.plots.plot import Bare, Plot
 from solera_app.theme import theme, themes
 from solera_app.views.facts import ColumnFacts, columns
 from solera_app.views.snapshot import Snapshot
 
-ExportKind = Literal["png", "svg", "csv"]
+ExportKind = Literal["png", "svg", "pdf", "csv"]
 _REDRAW_MS = 40  # at most 25 redraws a second, however fast points come
 _SLOWEST_MS = 250  # at least four, however dear
 
@@ -157,7 +159,7 @@ class View(QWidget):
         """Write the view as a picture, without its controls, or its data as CSV.
 
         Args:
-            kind: ``"png"``, ``"svg"`` or ``"csv"``.
+            kind: ``"png"``, ``"svg"``, ``"pdf"`` or ``"csv"``.
             path: Where; replaced if it exists.
             size: Logical pixels of a picture.
             scale: Image pixels per logical pixel of a PNG.
@@ -172,9 +174,47 @@ class View(QWidget):
         with ExitStack() as stack:
             for plot in self.plots():
                 stack.enter_context(Bare(plot))
-            if kind == "svg":
-                return export.export_svg(self, Path(path), size, self.title)
+            if kind != "png":
+                write = export.export_svg if kind == "svg" else export.export_pdf
+                return write(self, Path(path), size, self._heading())
             return export.export_png(self, Path(path), size, scale)
+
+    def _heading(self) -> str:
+        said = self.snapshot.header.title if self.snapshot is not None else ""
+        return f"{said}: {self.title}" if said else self.title
+
+    # --- choices ----------------------------------------------------------------------------------------------------
+
+    def choosers(self) -> dict[str, Chooser]:
+        """What can be chosen, by the word that scripts say: ``"score"``."""
+        return {chooser.word: chooser for chooser in self.findChildren(Chooser) if chooser.count()}
+
+    def choose(self, choices: Mapping[str, str]) -> None:
+        """Choose as a person would.
+
+        Args:
+            choices: Word of the chooser -> an entry: its key, its text, or the name of a score column.
+
+        Raises:
+            InputError: There is no such chooser, or it has no such entry.
+        """
+        for word, wanted in choices.items():
+            offered = self.choosers()
+            if word not in offered:
+                known = listed([*offered]) or "nothing"
+                raise InputError(f"In the view '{self.title}' one chooses {known}, not '{word}'.", choice=word)
+            chooser, names = offered[word], {column.name: str(column.place) for column in self.columns()}
+            entries = chooser.entries()
+            texts = {text: key for key, text in entries}
+            key = next((key for key in (wanted, texts.get(wanted), names.get(wanted)) if key in dict(entries)), None)
+            if key is None:
+                said = {key: name for name, key in names.items()}
+                raise InputError(
+                    f"'{word}' is one of {listed([said.get(key, key) for key, _ in entries])}, not '{wanted}'.",
+                    choice=word,
+                )
+            chooser.choose(key)
+            chooser.chosen.emit(key)
 
     def _restyle(self) -> None:
         self.setPalette(theme().palette())
@@ -186,12 +226,16 @@ class Chooser(QComboBox):
 
     Args:
         name: What is chosen, for tooltip and accessible name: ``"Score shown"``.
+
+    Attributes:
+        word: What scripts call it: ``"score"``.
     """
 
     chosen = Signal(str)
 
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self.word = name.removesuffix(" shown").lower().replace(" ", "_")
         self.setAccessibleName(name)
         self.setToolTip(name)
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
@@ -202,13 +246,17 @@ class Chooser(QComboBox):
     def set_entries(self, entries: Sequence[tuple[str, str]], choice: str = "") -> None:
         """Offer (key, text) pairs; the choice stays if it is still there, else ``choice``, else the first."""
         before = self.key or choice
-        if [(str(self.itemData(i)), self.itemText(i)) for i in range(self.count())] == list(entries):
+        if self.entries() == list(entries):
             return
         self.clear()
         for key, text in entries:
             self.addItem(text, key)
         found = self.findData(before)
         self.setCurrentIndex(max(found, 0))
+
+    def entries(self) -> list[tuple[str, str]]:
+        """The (key, text) pairs on offer."""
+        return [(str(self.itemData(place)), self.itemText(place)) for place in range(self.count())]
 
     @property
     def key(self) -> str:

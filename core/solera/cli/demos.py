@@ -155,14 +155,7 @@ def _display() -> bool:
 
 def _offering(name: str) -> str | None:
     """The module of commands that offers a function of this name; None if none does."""
-    from importlib.metadata import entry_points
+    from solera.runs.figure import offering
 
-    from solera.cli.main import GROUP
-
-    for point in entry_points(group=GROUP):
-        try:
-            if hasattr(importlib.import_module(point.module), name):
-                return point.module
-        except ImportError:
-            continue
-    return None
+    found = offering(name)
+    return None if found is None else found.__module__

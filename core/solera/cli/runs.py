@@ -75,13 +75,23 @@ def show_run(run: Run, project: ProjectFolder = None, json: Json = False) -> Non
 @runs.command()
 def export(
     run: Run,
-    out: Annotated[Path, typer.Argument(help="A .csv, .json or .nc file.")],
+    out: Annotated[Path, typer.Argument(help="A .csv, .json or .nc file; a picture's is .png, .svg or .pdf.")],
+    view: Annotated[str, typer.Option(help="Draw this view; see solera views.")] = "",
+    theme: Annotated[str, typer.Option(help="Of a picture: light or dark.")] = "light",
+    size: Annotated[str, typer.Option(help="Of a picture: WIDTHxHEIGHT in pixels.")] = "1000x700",
+    choose: Annotated[list[str] | None, typer.Option(help="Of a picture: what is shown, as score=TASK.METRIC.")] = None,
     project: ProjectFolder = None,
 ) -> None:
-    """Write a run's points as CSV, JSON or netCDF; which one, the file's ending says."""
+    """Write a run's points as CSV, JSON or netCDF, or a view of it as PNG, SVG or PDF; which one, the ending says.
+
+    Beside a picture lie the numbers in it (.csv) and the script that makes it again (.py).
+    """
     from solera.runs.export import to_csv, to_xarray
 
     reader = _open(run, project)
+    if view or out.suffix.lower() in (".png", ".svg", ".pdf"):
+        _draw(reader, view, out, theme, size, choose or [])
+        return
     match out.suffix.lower():
         case ".csv":
             to_csv(reader, out)
@@ -92,8 +102,22 @@ def export(
 
             out.write_text(json.dumps(_points(reader), indent=1), encoding="utf-8")
         case other:
-            raise InputError(f"A run is exported to .csv, .json or .nc, not '{other}'.", path=str(out))
+            raise InputError(
+                f"A run is exported to .csv, .json or .nc, a picture to .png, .svg or .pdf; not to '{other}'.",
+                path=str(out),
+            )
     show(f"Wrote {out.absolute()}")
+
+
+def _draw(reader: RunReader, view: str, out: Path, theme: str, size: str, choose: list[str]) -> None:
+    width, _, height = size.partition("x")
+    if not (width.isdecimal() and height.isdecimal()):
+        raise InputError(f"--size is WIDTHxHEIGHT, not '{size}'.")
+    choices = dict(choice.partition("=")[::2] for choice in choose)
+    figure = reader.figure(view, theme=theme, size=(int(width), int(height)), **choices)  # type: ignore[arg-type]
+    path = figure.save(out)
+    beside = "" if path.suffix == ".csv" else f", {path.with_suffix('.csv').name} and {path.with_suffix('.py').name}"
+    show(f"Wrote {path}{beside}")
 
 
 @runs.command()

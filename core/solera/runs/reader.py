@@ -22,6 +22,7 @@ from solera.runs.picture import Picture, on_cells
 from solera.runs.points import PHASES, Points
 
 if TYPE_CHECKING:
+    from solera.runs.figure import Figure, Theme
     from solera.runs.results import Result
 
 
@@ -204,6 +205,42 @@ class RunReader:
     def events(self) -> tuple[dict[str, Any], ...]:
         """Everything stored besides points and indicators, in plain form, in order."""
         return tuple(self._said)
+
+    def figure(
+        self,
+        view: str = "",
+        *,
+        theme: Theme = "light",
+        size: tuple[int, int] = (1000, 700),
+        scale: float = 2.0,
+        **choices: str,
+    ) -> Figure:
+        """A picture of the run, as the window draws it; shown by a notebook, written by ``figure.save("loss.pdf")``.
+
+        It is drawn from the file, in a process of its own that needs no display.
+
+        Args:
+            view: A registered view; see ``solera views``. The first that shows the run unless given.
+            theme: ``"light"`` or ``"dark"``.
+            size: Logical pixels.
+            scale: Image pixels per logical pixel of a PNG.
+            **choices: What the view's choosers are set to: ``score="rotated.accuracy"``.
+
+        Raises:
+            InputError: The theme, size or scale is out of range.
+        """
+        from solera.runs.figure import Figure
+
+        return Figure(self.path, view, theme, size, scale, choices)
+
+    def __repr__(self) -> str:
+        return f"<Run {self.header.id}: {self.header.title}, {self.count:,} points, {self.state}>"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from solera.runs.notebook import run_html
+
+        return run_html(self)
 
     def _column(self, column: int | str) -> int:
         names = self.header.column_names
