@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,20 +9,20 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QObject, QTimer
 from PySide6.QtWidgets import QFileDialog, QMessageBox
 
-from solera.errors import LockedError, OutputError, SoleraError
+from solera.errors import LockedError, OutputError
 from solera.events import ArtifactMade, JobChanged
-from solera.settings import load_settings, save_settings, settings_file
+from solera.settings import load_settings
 from solera_app.bridge.background import in_background
 from solera_app.bridge.bridge import Bridge
 from solera_app.bridge.slots import guarded, notices, report
-from solera_app.dialogs import SettingsDialog, show_about, show_plugins, show_shortcuts
-from solera_app.foreign_recipes import is_recipe
+from solera_app.library_desk import LibraryDesk
 from solera_app.recipe_desk import RecipeDesk
 from solera_app.run_desk import RunDesk
+from solera_app.session.keeper import SessionKeeper
 from solera_app.session.store import SessionStore
 from solera_app.tabs import DocumentTab, Tab
-from solera_app.theme import theme, themes
 from solera_app.toasts import show_details
+from solera_app.tools_desk import ToolsDesk
 from solera_app.window import Window
 from solera_app.words import size_short
 
@@ -50,10 +49,13 @@ class Desk(QObject):
         self.bridge: Bridge | None = None
         self.recipes = RecipeDesk(self)
         self.runs = RunDesk(self)
+        self.library = LibraryDesk(self)
+        self.tools = ToolsDesk(self)
         self._stamp = 0  # when the project's file was written, ns
         self._examples: list[str] = []  # what is made when the one before and its experiments are through
         window.build_actions(self._handlers())
         self._connect()
+        self.keeper = SessionKeeper(self)
         self._front(None)
         self._show_recent()
         self._figures = QTimer(self, interval=1000)
@@ -67,16 +69,12 @@ class Desk(QObject):
         return {
             "file.new-project": self.new_project,
             "file.open-project": self.ask_project,
-            "file.open-checkpoints": self.ask_checkpoints,
             "file.export": self.export,
             "file.close": lambda: self._with_tab(self.close_tab),
-            "view.theme": lambda: self._set_theme("light" if theme().name == "dark" else "dark"),
             "canvas.fit": lambda: self._with_tab(lambda tab: tab.fit()),
-            "tools.plugins": self._plugins,
-            "tools.settings": self.edit_settings,
             "help.welcome": self.show_welcome,
-            "help.shortcuts": lambda: _ignore(show_shortcuts(self.window)),
-            "help.about": self._about,
+            **self.library.handlers(),
+            **self.tools.handlers(),
             **self.recipes.handlers(),
             **self.runs.handlers(),
         }
@@ -88,12 +86,8 @@ class Desk(QObject):
         window.closing.connect(guarded(self._closing))
         window.filesDropped.connect(guarded(self.drop_files))
         library = window.library
-        library.filesDropped.connect(guarded(self.drop_files))
-        library.addRequested.connect(guarded(self.ask_checkpoints))
         library.opened.connect(guarded(self.recipes.add_entry))
         library.interpolateRequested.connect(guarded(self.recipes.interpolate_entries))
-        library.removeRequested.connect(guarded(self._remove_entries))
-        library.relocateRequested.connect(guarded(self._relocate))
         window.welcome.actionRequested.connect(lambda id_: window.actions_by_id.by_id[id_].trigger())
         window.welcome.exampleRequested.connect(guarded(self.make_example))
         window.welcome.projectRequested.connect(guarded(lambda path: self.open_project(Path(path))))
@@ -101,6 +95,11 @@ class Desk(QObject):
         window.inspector.edited.connect(guarded(self.recipes.do))
         window.faults.clicked.connect(guarded(self.recipes.check))
         window.jobs.detailsRequested.connect(lambda text, trace: show_details(window, text, trace))
+
+    @property
+    def safe_mode(self) -> bool:
+        """Whether only the plugins that came with Solera are loaded."""
+        return self._safe_mode or self.settings.safe_mode
 
     @property
     def tab(self) -> Tab | None:
@@ -180,6 +179,7 @@ class Desk(QObject):
         self.refresh_library()
         self.recipes.opened_project(self.workbench)
         self.runs.opened_project(self.workbench)
+        self.keeper.restore()
         self.refresh_actions()
 
     def _listen(self, bridge: Bridge) -> None:
@@ -198,8 +198,7 @@ class Desk(QObject):
             return True
         if not self.recipes.may_close_all():
             return False
-        if self.workbench.project is not None:
-            self.session.keep_tabs(self.workbench.project.folder, self.recipes.open_paths())
+        self.keeper.pause()
         self.runs.closing_project()
         self.recipes.closing_project()
         while self.window.tabs.count():
@@ -240,9 +239,7 @@ class Desk(QObject):
 
     def show_examples(self) -> None:
         """Put the registered examples on the welcome page."""
-        from solera.extend.registry import Registry
-
-        registry = Registry.discover(self.settings.all_plugin_folders, safe_mode=self._safe_mode)
+        registry = self.tools.registry
         shelf = registry.examples
         cards = [
             (name, shelf.describe(name).title, shelf.describe(name).summary, "Made on this machine") for name in shelf
@@ -274,10 +271,15 @@ class Desk(QObject):
 
     def refresh_library(self) -> None:
         """Read the library again, off the window's thread."""
-        bench = self.workbench
-        if bench is None or bench.project is None:
-            return
-        self.aside(bench.project.library.entries, self._show_library)
+        self.library.refresh()
+
+    def drop_files(self, paths: list[str]) -> None:
+        """Files and folders from anywhere; see :meth:`LibraryDesk.drop_files`."""
+        self.library.drop_files(paths)
+
+    def add_checkpoints(self, paths: list[Path], then: Callable[[list[Any]], None] | None = None) -> None:
+        """Add checkpoints to the library; see :meth:`LibraryDesk.add`."""
+        self.library.add(paths, then)
 
     def aside(self, function: Callable[[], Any], done: Callable[[Any], None]) -> None:
         """Read something of the open project off the window's thread; nobody hears of it if it closes meanwhile."""
@@ -292,76 +294,6 @@ class Desk(QObject):
                 report(error)
 
         in_background(function, tell, fail)
-
-    def _show_library(self, entries: list[Any]) -> None:
-        self.window.library.set_entries(entries)
-        self.recipes.show_library(entries)
-
-    def ask_checkpoints(self) -> None:
-        """Ask for checkpoint files and add them."""
-        kinds = "Checkpoints (*.safetensors *.pt *.pth *.bin *.ckpt *.json);;All files (*)"
-        chosen, _ = QFileDialog.getOpenFileNames(self.window, "Open checkpoints", "", kinds)
-        if chosen:
-            self.drop_files(chosen)
-
-    def drop_files(self, paths: list[str]) -> None:
-        """Files and folders from anywhere: projects and recipes are opened, the rest goes into the library."""
-        checkpoints = []
-        for path in map(Path, paths):
-            if (path / "solera.toml").is_file():
-                self.open_project(path)
-            elif path.name == "solera.toml":
-                self.open_project(path.parent)
-            elif is_recipe(path):
-                self.recipes.open_path(path)
-            else:
-                checkpoints.append(path)
-        if checkpoints:
-            self.add_checkpoints(checkpoints)
-
-    def add_checkpoints(self, paths: list[Path], then: Callable[[list[Any]], None] | None = None) -> None:
-        """Add checkpoints to the library; each that cannot be read is told, the others are added."""
-        bench = self.workbench
-        if bench is None or bench.project is None:
-            raise SoleraError("Open or make a project first; its library is where checkpoints go.")
-        library = bench.project.library
-
-        def add() -> tuple[list[Any], list[Exception]]:
-            added: list[Any] = []
-            failed: list[Exception] = []
-            for path in paths:
-                try:
-                    added.append(library.add(path))
-                except SoleraError as error:
-                    failed.append(error)
-            return added, failed
-
-        def show(result: tuple[list[Any], list[Exception]]) -> None:
-            failed = [str(error) for error in result[1]]
-            if len(failed) == 1:
-                notices().say("error", failed[0])
-            elif failed:
-                sentence = f"{len(failed)} of {len(paths)} could not be added. The first: {failed[0]}"
-                notices().say("error", sentence, "\n\n".join(failed))
-            self.refresh_library()
-            if then is not None and result[0]:
-                then(result[0])
-
-        self.aside(add, show)
-
-    def _remove_entries(self, names: list[str]) -> None:
-        if self.workbench is not None and self.workbench.project is not None:
-            for name in names:
-                self.workbench.project.library.remove(name)
-            self.refresh_library()
-
-    def _relocate(self, name: str) -> None:
-        if self.workbench is None or self.workbench.project is None:
-            return
-        chosen = QFileDialog.getExistingDirectory(self.window, f"Where is {name} now?")
-        if chosen:
-            self.workbench.project.library.relocate(name, Path(chosen))
-            self.refresh_library()
 
     # --- jobs ------------------------------------------------------------------------------------------------------
 
@@ -443,35 +375,6 @@ class Desk(QObject):
             written = tab.export(suffix, path.with_suffix(f".{suffix}"))
             notices().say("info", f"Written to {written}.")
 
-    def _set_theme(self, choice: Any) -> None:
-        themes().apply(choice)
-        self.settings = dataclasses.replace(self.settings, theme=choice)
-        save_settings(self.settings)
-
-    def edit_settings(self) -> None:
-        """Show the settings and keep what is chosen."""
-        devices = ["auto", "cpu"]
-        if self.workbench is not None:
-            devices += [lane for lane in self.workbench.jobs.lanes if lane != "cpu"]
-        dialog = SettingsDialog(self.settings, devices, str(settings_file()), self.window)
-        if dialog.exec():
-            self.settings = dialog.settings()
-            save_settings(self.settings)
-            themes().apply(self.settings.theme)
-
-    def _plugins(self) -> None:
-        if self.workbench is not None:
-            show_plugins(self.window, self.workbench.registry.plugins)
-            return
-        from solera.extend.registry import Registry
-
-        show_plugins(self.window, Registry.discover(self.settings.all_plugin_folders).plugins)
-
-    def _about(self) -> None:
-        from importlib.metadata import version
-
-        show_about(self.window, version("solera"))
-
     def confirm(self, question: str, detail: str) -> bool:
         """Ask before something that cannot be taken back."""
         box = QMessageBox(QMessageBox.Icon.NoIcon, "Solera", question, parent=self.window)
@@ -496,7 +399,3 @@ def _plugin_words(plugins: Sequence[Any]) -> str:
     """How many there are, and how many do not work."""
     broken = sum(plugin.state in {"failed", "incompatible"} for plugin in plugins)
     return f"{len(plugins)} plugins{f', {broken} failed' if broken else ''}"
-
-
-def _ignore(_: object) -> None:
-    """For handlers whose result nobody needs."""

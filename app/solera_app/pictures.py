@@ -144,7 +144,9 @@ def registered() -> dict[str, type[View]]:
     from solera.settings import load_settings
 
     settings = load_settings()
-    shelf = Registry.discover(settings.all_plugin_folders, disabled=settings.disabled_plugins).views
+    shelf = Registry.discover(
+        settings.all_plugin_folders, disabled=settings.disabled_plugins, safe_mode=settings.safe_mode
+    ).views
     found: dict[str, Any] = {}
     for name in shelf:
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from solera_app.bridge.slots import guarded, notices
 from solera_app.fitting import unfit
 from solera_app.foreign_recipes import is_foreign, is_recipe, open_foreign
 from solera_app.open_document import OpenDocument
+from solera_app.staleness import touched
 from solera_app.statistic_words import statistic_facts, statistic_short
 from solera_app.tabs import DocumentTab, RecipeTab
 from solera_app.words import count_short, duration, size_short
@@ -49,7 +50,7 @@ class RecipeDesk(QObject):
         self._window = desk.window
         self.documents: list[OpenDocument] = []
         self._tab: DocumentTab | None = None
-        self._methods: Mapping[str, Any] = {}
+        self._methods: dict[str, Any] = {}
         self._entries: list[Any] = []
         self._merging: dict[str, tuple[OpenDocument, str]] = {}
         self._checked = QTimer(self, interval=250, singleShot=True)
@@ -339,6 +340,21 @@ class RecipeDesk(QObject):
                 tab.canvas.set_library([entry for entry in entries if not entry.missing])
         self._roles()
         self._previews()
+
+    def plugins_reloaded(self, changed: Sequence[str]) -> None:
+        """Methods may be others now: canvases offer them, and what plugins that changed had made is marked stale."""
+        shelf = self._bench.registry.methods
+        self._methods.clear()
+        self._methods.update({name: shelf.describe(name) for name in shelf})
+        for opened in self.documents:
+            stale = touched(opened.document, shelf, changed)
+            for tab in self._tabs_of(opened):
+                tab.canvas.set_catalogue(self._methods)
+                for id_, item in tab.canvas.picture.items_by_id.items():
+                    if id_ in stale and item.state == "done":
+                        tab.canvas.set_node_state(id_, "stale", None, "made before its plugin changed")
+        self._inspect()
+        self._checked.start()
 
     def refresh_tasks(self) -> None:
         """The project has other tasks: canvases offer them."""
@@ -671,7 +687,7 @@ class RecipeDesk(QObject):
             state = Interpolation(tuple(corners), (1 - share * (len(corners) - 1), *([share] * (len(corners) - 1))))
             opened.history.do(SetInterpolation(state, label="Interpolate"))
             opened.history.settle()
-        self._open_interpolation(opened)
+        self.open_interpolation(opened)
 
     def interpolate_entries(self, names: list[str]) -> None:
         """Put library entries on the canvas (if they are not there) and interpolate between them."""
@@ -701,7 +717,7 @@ class RecipeDesk(QObject):
             places = {node.id: (0.0, 100.0 * (len(document.nodes) + i)) for i, node in enumerate(nodes)}
             commands.insert(0, AddNodes(tuple(nodes), places))
         tab.opened.history.do(Batch(tuple(commands), label="Interpolate"))
-        self._open_interpolation(tab.opened)
+        self.open_interpolation(tab.opened)
 
     def _ground(self) -> None:
         from solera_app.interpolation_tab import InterpolationTab
@@ -709,7 +725,8 @@ class RecipeDesk(QObject):
         if isinstance(self._tab, InterpolationTab):
             self._tab.explore_ground()
 
-    def _open_interpolation(self, opened: OpenDocument) -> None:
+    def open_interpolation(self, opened: OpenDocument) -> None:
+        """Show the interpolation canvas over a document, or bring it to the front."""
         from solera_app.interpolation_tab import InterpolationTab
 
         for place in range(self._window.tabs.count()):

@@ -53,9 +53,10 @@ class Logo(QWidget):
 class _Start(QAbstractButton):
     """A line of the start list: icon, title, hint, shortcut."""
 
-    def __init__(self, icon: str, title: str, hint: str, shortcut: str) -> None:
+    def __init__(self, icon: str, title: str, hint: str) -> None:
         super().__init__()
-        self._icon, self._title, self._hint, self._shortcut = icon, title, hint, shortcut
+        self._icon, self._title, self._hint = icon, title, hint
+        self.keys = ""
         self.setAccessibleName(title)
         self.setToolTip(hint)
         self.setFixedHeight(48)
@@ -77,7 +78,7 @@ class _Start(QAbstractButton):
         painter.drawText(QRectF(44, 24, self.width() - 56, 17), Qt.AlignmentFlag.AlignVCenter, self._hint)
         right = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight
         painter.setPen(theme().colour("text-3"))
-        painter.drawText(QRectF(0, 6, self.width() - 12, 18), right, self._shortcut)
+        painter.drawText(QRectF(0, 6, self.width() - 12, 18), right, self.keys)
 
 
 class _Sketch(QWidget):
@@ -196,6 +197,7 @@ class Welcome(QScrollArea):
         grid.addLayout(right, 0, 1, Qt.AlignmentFlag.AlignTop)
         grid.setColumnMinimumWidth(0, 340)
         grid.setColumnStretch(1, 1)
+        self._starts: dict[str, _Start] = {}
         self._head(left)
         self._start(left)
         self._steps(left)
@@ -245,14 +247,21 @@ class Welcome(QScrollArea):
     def _start(self, column: QVBoxLayout) -> None:
         column.addWidget(_title("Start"))
         column.addSpacing(6)
-        for id_, icon, title, hint, shortcut in (
-            ("file.new-project", "add", "New project", "An empty folder for recipes and runs", "Ctrl+Shift+N"),
-            ("file.open-project", "folder", "Open project…", "A folder with solera.toml", "Ctrl+O"),
+        for id_, icon, title, hint in (
+            ("file.new-project", "add", "New project", "An empty folder for recipes and runs"),
+            ("file.open-project", "folder", "Open project…", "A folder with solera.toml"),
         ):
-            button = _Start(icon, title, hint, shortcut)
+            button = _Start(icon, title, hint)
             button.clicked.connect(self._asking(id_))
+            self._starts[id_] = button
             column.addWidget(button)
         column.addSpacing(20)
+
+    def show_shortcuts(self, of: Callable[[str], str]) -> None:
+        """Say which keys the commands here have now."""
+        for id_, button in self._starts.items():
+            button.keys = of(id_)
+            button.update()
 
     def _asking(self, id_: str) -> Callable[..., None]:
         return lambda *_: self.actionRequested.emit(id_)

@@ -24,6 +24,7 @@ from PySide6.QtWidgets import (
 
 from solera_app.actions.build import Actions
 from solera_app.actions.palette import Palette
+from solera_app.actions.shortcuts import Shortcuts
 from solera_app.actions.table import ACTIONS
 from solera_app.bridge.slots import notices
 from solera_app.docks.inspector import Inspector
@@ -134,7 +135,8 @@ class Window(QMainWindow):
             "view.palette": self.open_palette,
             "file.quit": self._quit,
         }
-        self.actions_by_id = Actions({**handlers, **own}, self)
+        self.shortcuts = Shortcuts()
+        self.actions_by_id = Actions({**handlers, **own}, self, self.shortcuts)
         bar = self.menuBar()
         self._logo = logo = QWidget()
         row = QHBoxLayout(logo)
@@ -170,7 +172,6 @@ class Window(QMainWindow):
         self.project_name.setProperty("tone", "2")
         self.search = QPushButton("Search commands")
         self.search.setFixedWidth(232)
-        self.search.setToolTip("Find any command by name (Ctrl+Shift+P)")
         self.search.setStyleSheet("text-align: left; font-weight: 400; padding: 2px 10px;")
         self.search.clicked.connect(self.open_palette)
         row.addWidget(self.project_name)
@@ -191,7 +192,6 @@ class Window(QMainWindow):
         for button, id_ in ((self.check_button, "run.check"), (self.run_button, "run.run")):
             action = self.actions_by_id.by_id[id_]
             button.clicked.connect(action.trigger)
-            button.setToolTip(action.toolTip())
             action.enabledChanged.connect(button.setEnabled)
             holder = QWidget()
             row = QHBoxLayout(holder)
@@ -199,6 +199,16 @@ class Window(QMainWindow):
             row.addWidget(button)
             tools.addWidget(holder)
         self._recolour()
+        self.show_shortcuts()
+
+    def show_shortcuts(self) -> None:
+        """Give commands the keys they have now, and everything that tells of them."""
+        self.actions_by_id.show_shortcuts()
+        for button, id_ in (
+            (self.search, "view.palette"), (self.check_button, "run.check"), (self.run_button, "run.run"),
+        ):  # fmt: skip
+            button.setToolTip(self.actions_by_id.by_id[id_].toolTip())
+        self.welcome.show_shortcuts(self.shortcuts.of)
 
     def show_project(self, name: str) -> None:
         """Say which project is open."""

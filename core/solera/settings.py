@@ -32,6 +32,7 @@ class Settings:
         memory: Bytes all jobs together may hold; 0 is three quarters of the machine's.
         plugin_folders: Folders whose subfolders are plugins, besides the one beside the settings file.
         disabled_plugins: Names of plugins that are switched off.
+        safe_mode: Whether only the plugins that come with Solera are loaded.
         theme: Of the window.
         log_level: ``"debug"``, ``"info"``, ``"warning"`` or ``"error"``.
     """
@@ -41,6 +42,7 @@ class Settings:
     memory: int = 0
     plugin_folders: tuple[str, ...] = ()
     disabled_plugins: tuple[str, ...] = ()
+    safe_mode: bool = False
     theme: Theme = "system"
     log_level: str = "info"
 
@@ -54,6 +56,9 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "theme": ("system", "light", "dark"),
     "log_level": ("debug", "info", "warning", "error"),
 }
+
+
+_KINDS = {tuple: "a list of text", int: "a whole number, 0 or more", bool: "true or false"}
 
 
 def settings_file() -> Path:
@@ -143,7 +148,12 @@ def parse_bytes(text: str) -> int:
     return int(number)
 
 
+_TRUTHS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+
+
 def _from_text(text: str, default: Any) -> Any:
+    if isinstance(default, bool):
+        return _TRUTHS.get(text.strip().lower(), text)
     if isinstance(default, int):
         return int(text) if text.lstrip("-").isdigit() else text
     if isinstance(default, tuple):
@@ -163,14 +173,14 @@ def _checked(plain: Mapping[str, Any], place: str, faults: list[Fault]) -> dict[
         wanted = getattr(default, key)
         if isinstance(wanted, tuple):
             fits = isinstance(value, list) and all(isinstance(item, str) for item in value)
+        elif isinstance(wanted, bool):
+            fits = isinstance(value, bool)
         elif isinstance(wanted, int):
             fits = isinstance(value, int) and not isinstance(value, bool) and value >= 0
         else:
             fits = isinstance(value, str) and value in _CHOICES.get(key, (value,))
         if not fits:
-            kinds = ", ".join(_CHOICES.get(key, ())) or {tuple: "a list of text", int: "a whole number, 0 or more"}.get(
-                type(wanted), "text"
-            )
+            kinds = ", ".join(_CHOICES.get(key, ())) or _KINDS.get(type(wanted), "text")
             faults.append(Fault("settings.type", where, f"'{key}' must be {kinds}; got {value!r}."))
             continue
         values[key] = tuple(value) if isinstance(wanted, tuple) else value

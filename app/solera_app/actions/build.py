@@ -8,6 +8,7 @@ from PySide6.QtCore import QObject, QSize
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QMenuBar, QToolBar
 
+from solera_app.actions.shortcuts import Shortcuts
 from solera_app.actions.table import ACTIONS, MENUS
 from solera_app.bridge.slots import guarded
 from solera_app.theme import icon, themes
@@ -19,25 +20,36 @@ class Actions(QObject):
     Args:
         handlers: What each action does, by id; an action without one is left out.
         parent: The window.
+        shortcuts: Which keys they have; those of the table if None.
     """
 
-    def __init__(self, handlers: Mapping[str, Callable[[], None]], parent: QObject) -> None:
+    def __init__(
+        self, handlers: Mapping[str, Callable[[], None]], parent: QObject, shortcuts: Shortcuts | None = None
+    ) -> None:
         super().__init__(parent)
+        self.shortcuts = shortcuts
         self.by_id: dict[str, QAction] = {}
         self._when = {row.id: row.when for row in ACTIONS}
         for row in ACTIONS:
             if row.id not in handlers:
                 continue
             action = QAction(row.title, self)
-            action.setShortcut(QKeySequence(row.shortcut))
-            shortcut = f" ({row.shortcut})" if row.shortcut else ""
-            action.setToolTip(f"{row.title.rstrip('…')}{shortcut}\n{row.tip}")
             action.setStatusTip(row.tip)
             action.setCheckable(row.checkable)
             action.triggered.connect(_plain(handlers[row.id]))
             self.by_id[row.id] = action
+        self.show_shortcuts()
         themes().changed.connect(self._recolour)
         self._recolour()
+
+    def show_shortcuts(self) -> None:
+        """Give every action the keys it has now, and say so in its tooltip."""
+        for row in ACTIONS:
+            if row.id in self.by_id:
+                keys = self.shortcuts.of(row.id) if self.shortcuts is not None else row.shortcut
+                self.by_id[row.id].setShortcut(QKeySequence(keys))
+                told = f" ({keys})" if keys else ""
+                self.by_id[row.id].setToolTip(f"{row.title.rstrip('…')}{told}\n{row.tip}")
 
     def fill_menus(self, bar: QMenuBar) -> None:
         """Make the menus."""

@@ -94,9 +94,9 @@ ACTIONS: tuple[ActionRow, ...] = (
               "Score a line, a plane or the recipe's variables, live.", 3, when="document"),
     ActionRow("run.stop", "Stop job", "Run", "stop", "Ctrl+.", "Cancel the job that runs.", separator=True,
               when="busy"),
-    ActionRow("tools.plugins", "Plugins…", "Tools", "plugin", "", "What is installed, with states and errors."),
+    ActionRow("tools.plugins", "Plugins…", "Tools", "plugin", "", "What is installed: switch off, reload, see errors."),
     ActionRow("tools.settings", "Settings…", "Tools", "settings", "Ctrl+,", "Devices, memory, threads, theme."),
     ActionRow("help.welcome", "Welcome page", "Help", "help", "", "Demo projects and recent projects."),
-    ActionRow("help.shortcuts", "Keyboard shortcuts", "Help", "", "F1", "Every shortcut in one list."),
+    ActionRow("help.shortcuts", "Keyboard shortcuts…", "Help", "", "F1", "See every shortcut, and choose others."),
     ActionRow("help.about", "About Solera", "Help", "", "", "Version and licence."),
 )  # fmt: skip

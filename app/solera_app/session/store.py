@@ -74,6 +74,24 @@ class SessionStore:
         self._content["tabs"] = {**self._tabs(), str(project): paths}
         self.save()
 
+    def work(self, project: Path) -> list[str]:
+        """What else was open in a project, in the order of the tabs: ``"run:ID"``, ``"interpolation:PATH"``."""
+        work = self._content.get("work")
+        return _strings(work.get(str(project))) if isinstance(work, dict) else []
+
+    def front(self, project: Path) -> str:
+        """Key of the tab that was in front; empty if none is known."""
+        front = self._content.get("front")
+        found = front.get(str(project)) if isinstance(front, dict) else ""
+        return found if isinstance(found, str) else ""
+
+    def keep_work(self, project: Path, keys: list[str], front: str) -> None:
+        """Remember every tab of a project by its key, and which is in front."""
+        for name, value in (("work", keys), ("front", front)):
+            held = self._content.get(name)
+            self._content[name] = {**(held if isinstance(held, dict) else {}), str(project): value}
+        self.save()
+
     def _tabs(self) -> dict[str, Any]:
         tabs = self._content.get("tabs")
         return tabs if isinstance(tabs, dict) else {}

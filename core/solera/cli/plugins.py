@@ -27,7 +27,9 @@ def list_(json: Json = False) -> None:
     from solera.settings import config_folder, load_settings
 
     settings = load_settings()
-    registry = Registry.discover(settings.all_plugin_folders, disabled=settings.disabled_plugins)
+    registry = Registry.discover(
+        settings.all_plugin_folders, disabled=settings.disabled_plugins, safe_mode=settings.safe_mode
+    )
     if json:
         show_json([item.to_plain() for item in registry.plugins])
         return

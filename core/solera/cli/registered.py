@@ -69,7 +69,9 @@ def _list(kind: Kind, name: str, json: bool) -> None:
     from solera.settings import load_settings
 
     settings = load_settings()
-    shelf = Registry.discover(settings.all_plugin_folders, disabled=settings.disabled_plugins).contributions(kind)
+    shelf = Registry.discover(
+        settings.all_plugin_folders, disabled=settings.disabled_plugins, safe_mode=settings.safe_mode
+    ).contributions(kind)
     items = [shelf.describe(item) for item in ([name] if name in shelf else shelf)]
     if name and name not in shelf:
         _show_found(kind, name, items, json)

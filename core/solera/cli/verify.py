@@ -29,7 +29,9 @@ def verify(
     from solera.testing.goldens import verify as run_cases
 
     settings = load_settings()
-    registry = Registry.discover(settings.all_plugin_folders, disabled=settings.disabled_plugins)
+    registry = Registry.discover(
+        settings.all_plugin_folders, disabled=settings.disabled_plugins, safe_mode=settings.safe_mode
+    )
     results = []
     for result in run_cases(folder, registry.methods, probes=registry.probes):
         results.append(result)

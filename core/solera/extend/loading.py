@@ -47,6 +47,16 @@ def load_object(target: str, import_root: Path | None = None) -> Any | Failure:
     return found
 
 
+def forget_modules(folder: Path) -> None:
+    """Let go of every imported module that lies in a folder, so that the next import reads its file again."""
+    inside = folder.resolve()
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if file and inside in Path(file).resolve().parents:
+            del sys.modules[name]
+    importlib.invalidate_caches()
+
+
 def call_safely(function: Any, *args: Any, **kwargs: Any) -> Any | Failure:
     """What a plugin's function returns, or how it failed."""
     try:

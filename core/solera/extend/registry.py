@@ -13,7 +13,7 @@ from typing import Any, Literal
 from solera.errors import Fault, PluginError
 from solera.extend.builtin import BUILTIN
 from solera.extend.discovery import Found, Origin, discover
-from solera.extend.loading import Failure, call_safely, load_object
+from solera.extend.loading import Failure, call_safely, forget_modules, load_object
 from solera.extend.manifest import API_VERSION, Contribution, Kind
 from solera.extend.source import function_digest, source_digest
 
@@ -95,6 +95,7 @@ class Contributions(Mapping[str, Any]):
         self.kind = kind
         self._known: dict[str, tuple[Plugin, Contribution]] = {}
         self._loaded: dict[str, Any] = {}
+        self._provided: set[str] = set()
         self._lock = threading.RLock()
 
     def add(self, plugin: Plugin, item: Contribution) -> str:
@@ -102,12 +103,19 @@ class Contributions(Mapping[str, Any]):
         holder = self._known.setdefault(item.name, (plugin, item))[0]
         return "" if holder is plugin else holder.name
 
+    def clear(self) -> None:
+        """Forget what manifests offer and what was loaded of it; what was provided directly stays."""
+        with self._lock:
+            self._loaded = {name: value for name, value in self._loaded.items() if name in self._provided}
+            self._known.clear()
+
     def provide(self, name: str, value: Any) -> None:
         """Put an object in directly, under a name: for scripts, notebooks and tests. It replaces what is there."""
         if self.kind == "method" and not value.source:
             value = dataclasses.replace(value, source=function_digest(value.function))
         with self._lock:
             self._loaded[name] = value
+            self._provided.add(name)
 
     def describe(self, name: str) -> Contribution:
         """What the manifest says of a contribution.
@@ -127,6 +135,7 @@ class Contributions(Mapping[str, Any]):
             if name in self._loaded:
                 return self._loaded[name]
             plugin, item = self._known[name]
+            _ = plugin.source  # what it was made of when it was imported, for whoever asks later
             value = load_object(item.object, plugin.found.import_root)
             if self.kind in _INSTANCES and inspect.isclass(value):
                 value = call_safely(value)
@@ -177,6 +186,10 @@ class Registry:
         self.examples = Contributions("example")
         self.commands = Contributions("command")
         self.faults: list[Fault] = []
+        self.plugins: list[Plugin] = []
+        self._fill(found, disabled, safe_mode)
+
+    def _fill(self, found: Iterable[Found], disabled: Iterable[str], safe_mode: bool) -> None:
         off = frozenset(disabled)
         self.plugins = [_judge(item, off, safe_mode) for item in found]
         for plugin in self.plugins:
@@ -188,6 +201,34 @@ class Registry:
         """The registry of this installation and of the user's plugin folders."""
         builtin = Found(BUILTIN.name, "builtin", None, BUILTIN)
         return Registry((builtin, *discover(folders)), disabled=disabled, safe_mode=safe_mode)
+
+    def reload(
+        self, folders: Iterable[Path] = (), *, disabled: Iterable[str] = (), safe_mode: bool = False
+    ) -> tuple[str, ...]:
+        """Find plugins again, and import those that do not come with Solera anew when they are next used.
+
+        Whoever holds this registry or one of its shelves sees what is there now; objects that were taken from it before
+        are of the old code. What was provided directly stays.
+
+        Args:
+            folders: As for :meth:`discover`, and so are the others.
+            disabled: Names of plugins that are switched off.
+            safe_mode: Only the plugins that come with Solera.
+
+        Returns:
+            Names of the plugins that are there, or not there, or made of other code than before.
+        """
+        before = {plugin.name: _fact(plugin) for plugin in self.plugins}
+        for plugin in self.plugins:
+            if plugin.found.origin not in _TRUSTED and plugin.found.folder is not None:
+                forget_modules(plugin.found.folder)
+        for shelf in self._shelves():
+            shelf.clear()
+        self.faults.clear()
+        builtin = Found(BUILTIN.name, "builtin", None, BUILTIN)
+        self._fill((builtin, *discover(folders)), disabled, safe_mode)
+        after = {plugin.name: _fact(plugin) for plugin in self.plugins}
+        return tuple(sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name)))
 
     def contributions(self, kind: Kind) -> Contributions:
         """The contributions of one kind."""
@@ -220,6 +261,11 @@ class Registry:
                     f"'{holder}' has one of that name."
                 )
                 self.faults.append(Fault("plugin.name-taken", plugin.name, message))
+
+
+def _fact(plugin: Plugin) -> tuple[Any, ...]:
+    """What makes a plugin another one than it was."""
+    return (plugin.found.manifest, plugin.source, plugin.usable)
 
 
 def _judge(found: Found, disabled: frozenset[str], safe_mode: bool) -> Plugin:

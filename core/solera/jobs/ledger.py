@@ -37,6 +37,14 @@ class MemoryLedger:
         self._claims: dict[str, int] = {}
         self._entries: list[Entry] = []
 
+    def resize(self, budget: int) -> None:
+        """Another budget from now on; what is held already stays.
+
+        Args:
+            budget: Bytes; 0 is three quarters of what is free or held now.
+        """
+        self.budget = budget or (available_memory() + self.held) * 3 // 4
+
     @property
     def held(self) -> int:
         """Bytes granted now."""

@@ -43,6 +43,11 @@ class ThreadOwner:
             with self._lock:
                 self._users -= 1
 
+    def resize(self, total: int) -> None:
+        """Another number in all, for jobs that start from now on; 0 is what the machine gives."""
+        with self._lock:
+            self.total = total or _GIVEN or available_cores()
+
     def apply(self, threads: int) -> None:
         """Set the calling thread's and all later threads' number."""
         torch = sys.modules.get("torch")

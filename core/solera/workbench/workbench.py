@@ -71,8 +71,9 @@ class Workbench:
     ) -> None:
         self.settings = settings or load_settings()
         self.project = project
+        self._safe_mode = safe_mode
         self.registry = registry or Registry.discover(
-            self.settings.all_plugin_folders, disabled=self.settings.disabled_plugins, safe_mode=safe_mode
+            self.settings.all_plugin_folders, disabled=self.settings.disabled_plugins, safe_mode=self.safe_mode
         )
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         if project is None and runs_folder is None:
@@ -85,16 +86,11 @@ class Workbench:
         self.inputs = Inputs(self.registry, project, cache)
         memo = Memo(project.artifacts / "memo" if project else self.runs_folder / "memo")
         self._bench = Bench(self.registry, project, self.inputs, self.runs_folder, memo)
-        home = None
-        if registry is None:  # one that was handed over may hold what no other process can find
-            home = Home(
-                str(project.folder) if project else "", str(Path.cwd()), str(self.runs_folder), str(cache),
-                str(memo.folder), tuple(str(folder) for folder in self.settings.all_plugin_folders),
-                tuple(self.settings.disabled_plugins), safe_mode,
-            )  # fmt: skip
+        self._handed_over = registry is not None  # may hold what no other process can find
+        self._cwd = str(Path.cwd())
         keep = project is not None and records and not project.read_only
         self.jobs = JobQueue(
-            handlers(self._bench, home),
+            handlers(self._bench, self._home()),
             detect_lanes(),
             MemoryLedger(self.settings.memory),
             ThreadOwner(self.settings.threads),
@@ -102,6 +98,49 @@ class Workbench:
         )
         self.runs = Catalogue(self.runs_folder)
         self._live = Live(self.inputs, self.lanes()[0])
+
+    @property
+    def safe_mode(self) -> bool:
+        """Whether only the plugins that come with Solera are loaded."""
+        return self._safe_mode or self.settings.safe_mode
+
+    def _home(self) -> Home | None:
+        """How a process sets up the same bench."""
+        if self._handed_over:
+            return None
+        return Home(
+            str(self.project.folder) if self.project else "", self._cwd, str(self.runs_folder),
+            str(self.inputs.cache), str(self._bench.memo.folder),
+            tuple(str(folder) for folder in self.settings.all_plugin_folders),
+            tuple(self.settings.disabled_plugins), self.safe_mode,
+        )  # fmt: skip
+
+    def use(self, settings: Settings) -> None:
+        """Put other settings in force: devices, threads and memory for the jobs that start from now on.
+
+        What they say of plugins holds after :meth:`reload_plugins`.
+        """
+        if settings.memory != self.settings.memory:
+            self.jobs.ledger.resize(settings.memory)
+        if settings.threads != self.settings.threads:
+            self.jobs.threads.resize(settings.threads)
+        self.settings = settings
+
+    def reload_plugins(self) -> tuple[str, ...]:
+        """Find plugins again by the settings in force, and read their code anew; see :meth:`Registry.reload`.
+
+        Jobs that run keep what they began with.
+
+        Returns:
+            Names of the plugins that differ from before; none if the registry was handed over.
+        """
+        if self._handed_over:
+            return ()
+        changed = self.registry.reload(
+            self.settings.all_plugin_folders, disabled=self.settings.disabled_plugins, safe_mode=self.safe_mode
+        )
+        self.jobs.handlers = handlers(self._bench, self._home())
+        return changed
 
     # -- looking ---------------------------------------------------------------------------------------------------
 

@@ -6,17 +6,14 @@ from typing import Any
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QPlainTextEdit, QWidget
+from PySide6.QtWidgets import QWidget
 
 from solera.documents.document import Document
 from solera.extend.registry import Registry
 from solera.params import Var
 from solera.recipes.nodes import CheckpointNode, MethodNode, Recipe
-from solera.settings import Settings
 from solera.workbench.experiment import load_experiment
 from solera_app.actions.table import ACTIONS
-from solera_app.dialogs import SettingsDialog, show_plugins, show_shortcuts
-from solera_app.docks.row_view import RowView
 from solera_app.explore_dialog import ExploreDialog
 from solera_app.theme import themes
 from solera_app.welcome import Welcome, _Card, _Start
@@ -35,10 +32,11 @@ def welcome(qtbot: Any) -> Welcome:
 
 def test_start_lines_are_actions_of_the_table(welcome: Welcome, qtbot: Any) -> None:
     known = {row.id: row for row in ACTIONS}
+    welcome.show_shortcuts(lambda id_: known[id_].shortcut)
     for line in welcome.findChildren(_Start):
         with qtbot.waitSignal(welcome.actionRequested) as told:
             QTest.mouseClick(line, LEFT)
-        assert known[told.args[0]].shortcut == line._shortcut
+        assert known[told.args[0]].shortcut == line.keys
 
 
 def test_examples_are_cards_of_one_height_with_a_button(welcome: Welcome, qtbot: Any) -> None:
@@ -86,40 +84,6 @@ def parent(qtbot: Any) -> QWidget:
     made = QWidget()
     qtbot.addWidget(made)
     return made
-
-
-def test_settings_give_back_what_was_chosen_and_keep_the_rest(parent: QWidget) -> None:
-    before = Settings(log_level="debug", memory=5_000_000_000, threads=3, plugin_folders=("/a",))
-    dialog = SettingsDialog(before, ["auto", "cpu"], "/x/settings.toml", parent)
-    assert dialog.settings() == before
-    dialog.theme.setCurrentText("dark")
-    dialog.device.setCurrentText("cpu")
-    dialog.folders.setText("/a , /b,,")
-    chosen = dialog.settings()
-    assert (chosen.theme, chosen.device, chosen.plugin_folders) == ("dark", "cpu", ("/a", "/b"))
-    assert (chosen.log_level, chosen.threads, chosen.memory) == ("debug", 3, 5_000_000_000)
-
-
-def test_every_shortcut_is_listed(parent: QWidget) -> None:
-    dialog = show_shortcuts(parent)
-    shown = {row.right for row in dialog.findChild(RowView).rows_model.rows if not row.section}
-    assert shown == {row.shortcut for row in ACTIONS if row.shortcut}
-    dialog.close()
-
-
-def test_plugins_tell_why_they_failed(parent: QWidget, tmp_path: Path) -> None:
-    broken = tmp_path / "broken"
-    broken.mkdir()
-    (broken / "plugin.toml").write_text("name = 3\n")
-    registry = Registry.discover((tmp_path,))
-    dialog = show_plugins(parent, registry.plugins)
-    view = dialog.findChild(RowView)
-    rows = {row.id: row for row in view.rows_model.rows}
-    assert "merging" in rows
-    (bad,) = [row for row in rows.values() if row.right == "Failed"]
-    view.choose(bad.id)
-    assert "'version' is required" in dialog.findChild(QPlainTextEdit).toPlainText()
-    dialog.close()
 
 
 # --- exploring ------------------------------------------------------------------------------------------------------

@@ -158,3 +158,22 @@ def test_so_does_a_method_of_a_script() -> None:
         found.add(registry.methods["mine"].source)
     assert len(found) == 2
     assert all(found)
+
+
+def test_reload_reads_the_code_anew_in_place(tmp_path: Path) -> None:
+    folder = write_plugin(tmp_path, "plug_again", "thing = 1")
+    registry = Registry.discover([tmp_path])
+    shelf = registry.tasks
+    assert shelf["plug_again"] == 1
+    shelf.provide("mine", 7)
+    assert registry.reload([tmp_path]) == ()
+    assert shelf["plug_again"] == 1
+    (folder / "stuff.py").write_text("thing = 22")
+    write_plugin(tmp_path, "plug_new", "thing = 3")
+    assert registry.reload([tmp_path]) == ("plug_again", "plug_new")
+    assert (shelf["plug_again"], shelf["plug_new"], shelf["mine"]) == (22, 3, 7)
+    assert registry.reload([tmp_path], disabled=("plug_new",)) == ("plug_new",)
+    assert "plug_new" not in shelf
+    assert "plug_again" in registry.reload([tmp_path], safe_mode=True)
+    assert "plug_again" not in shelf
+    assert "mine" in shelf
