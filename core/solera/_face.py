@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import itertools
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -677,25 +677,44 @@ def _family(form: str, models: Iterable[Model], **params: Any) -> Family:
     return FORMS[form].family(recipes, Source(bench.checkpoints, bench.registry.methods), params)
 
 
-def task(kind: str, name: str = "", **params: Any) -> Task:
-    """A task of a registered kind.
+def task(kind: str | Callable[[Any, Any], Any], name: str = "", **params: Any) -> Task:
+    """A task of a registered kind, or any function of a network and samples.
+
+    ``solera.task(function, "mine", samples=(x, y), metric="accuracy")`` scores by ``function(network, samples)``, which
+    gives one number per sample, or with ``yields="aggregate"`` one number for all.
 
     Args:
-        kind: See ``solera tasks``.
-        name: What to call it; the kind's name unless given.
-        **params: Its parameters.
+        kind: See ``solera tasks``; or a function.
+        name: What to call it; the kind's or function's name unless given.
+        **params: Its parameters; with a function those of :class:`solera.tasks.callables.CallableTask`.
 
     Raises:
-        InputError: There is no such kind.
+        InputError: There is no such kind, or the function's arguments do not fit.
         FaultsError: The parameters do not fit.
     """
     from solera.workbench.setting import plain_params, specs_of
 
+    if callable(kind):
+        return _function_task(kind, name, params)
     shelf = _bench().registry.tasks
     if kind not in shelf:
         raise InputError(f"No kind of task is called '{kind}'; known: {', '.join(shelf)}.", task=kind)
     made: Task = shelf[kind](name or kind, **plain_params(params, specs_of(shelf, kind), f"task {name or kind}"))
     return made
+
+
+def _function_task(function: Callable[[Any, Any], Any], name: str, params: dict[str, Any]) -> Task:
+    import inspect
+
+    from solera.tasks.callables import CallableTask
+
+    known = [key for key in inspect.signature(CallableTask).parameters if key not in ("name", "function")]
+    unknown = [key for key in params if key not in known]
+    if unknown or "samples" not in params:
+        got = f"not {', '.join(unknown)}" if unknown else "samples are needed"
+        raise InputError(f"A task by a function takes {', '.join(known)}; {got}.", unknown=unknown)
+    called = getattr(function, "__name__", "").strip("<>")
+    return CallableTask(name or called or "function", function, **params)
 
 
 def explore(

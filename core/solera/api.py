@@ -71,6 +71,7 @@ if TYPE_CHECKING:
     from solera.methods.spec import StatisticPasses as StatisticPasses
     from solera.methods.spec import method as method
     from solera.models.architecture import Architecture as Architecture
+    from solera.models.architecture import load_factory as load_factory
     from solera.models.network import Network as Network
     from solera.params import Param as Param
     from solera.params import Var as Var
@@ -93,8 +94,10 @@ if TYPE_CHECKING:
     from solera.runs.results import Result as Result
     from solera.runs.results import Row as Row
     from solera.seeds import Seed as Seed
+    from solera.tasks.callables import CallableTask as CallableTask
     from solera.tasks.classification import ClassificationTask as ClassificationTask
     from solera.tasks.language import LanguageTask as LanguageTask
+    from solera.tasks.regression import RegressionTask as RegressionTask
     from solera.tasks.scores import METRICS as METRICS
     from solera.tasks.scores import Column as Column
     from solera.tasks.scores import Metric as Metric
@@ -135,7 +138,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "solera.methods.fastfood": ("Fastfood",),
     "solera.methods.greedy": ("GreedySoup", "greedy_soup"),
     "solera.methods.spec": ("HeldPasses", "MethodSpec", "Passes", "Piece", "StatisticPasses", "method"),
-    "solera.models.architecture": ("Architecture",),
+    "solera.models.architecture": ("Architecture", "load_factory"),
     "solera.models.network": ("Network",),
     "solera.params": ("Param", "Var"),
     "solera.probes.names": ("chosen", "weights_of"),
@@ -147,8 +150,10 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "solera.runs.picture": ("Picture", "on_cells"),
     "solera.runs.results": ("Axis", "Estimate", "Finding", "Measure", "Result", "Row"),
     "solera.seeds": ("Seed",),
+    "solera.tasks.callables": ("CallableTask",),
     "solera.tasks.classification": ("ClassificationTask",),
     "solera.tasks.language": ("LanguageTask",),
+    "solera.tasks.regression": ("RegressionTask",),
     "solera.tasks.scores": ("Column", "METRICS", "Metric", "Score", "Split", "aggregate", "difference"),
     "solera.tasks.splits": ("split_rows",),
     "solera.tasks.task": ("Evaluator", "Task"),

@@ -113,7 +113,7 @@ class Lanes:
             if not ask.samples:
                 landscape.remember(ask.coords, scored.scores)
             else:
-                landscape.portions.remember(ask.coords, [score.samples for score in scored.scores])
+                landscape.portions.remember(ask.coords, scored.scores)
 
 
 def _waited(future: Future[Scored], context: Context) -> Scored:

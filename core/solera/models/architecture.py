@@ -128,20 +128,24 @@ def build_module(
     )
 
 
-def load_factory(name: str) -> Factory:
+def load_factory(name: str, what: str = "factory") -> Factory:
     """The function ``"package.module:function"`` names.
+
+    Args:
+        name: The text.
+        what: What the function is, for sentences.
 
     Raises:
         InputError: The form is wrong, the module cannot be imported, or it has no such function.
     """
     module, colon, attribute = name.partition(":")
     if not (colon and module and attribute):
-        raise InputError(f"A factory is written 'package.module:function', not '{name}'.", factory=name)
+        raise InputError(f"A {what} is written 'package.module:function', not '{name}'.", factory=name)
     try:
         found: Any = importlib.import_module(module)
     except ImportError as error:
         raise InputError(
-            f"The module '{module}' of the factory '{name}' cannot be imported: {error}. Is it installed, or its "
+            f"The module '{module}' of the {what} '{name}' cannot be imported: {error}. Is it installed, or its "
             "folder on PYTHONPATH?",
             factory=name,
         ) from error

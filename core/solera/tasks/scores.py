@@ -46,6 +46,13 @@ METRICS: dict[str, Metric] = {
         Metric("cross_entropy", "Cross-entropy", "nats", "lower", 0),
         Metric("loss", "Loss", "nats per token", "lower", 0),
         Metric("perplexity", "Perplexity", "per token", "lower", 1, aggregate="exp-mean"),
+        Metric("exact_match", "Exact match", "", "higher", 0, 1, display="percent"),
+        Metric("normalised_accuracy", "Accuracy, length-normalised", "", "higher", 0, 1, display="percent"),
+        Metric("mse", "Mean squared error", "", "lower", 0),
+        Metric("mae", "Mean absolute error", "", "lower", 0),
+        Metric("r2", "R²", "", "higher", None, 1),
+        Metric("score", "Score", "", "higher"),
+        Metric("penalty", "Penalty", "", "lower"),
     )
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -44,8 +45,9 @@ def spaces() -> list[Space]:
         Space(shares, columns, {"before": (1.0, 1.0), "after": (0.0, 0.0)}, (0, 1), kind="blocks", no_slopes=""),
         Space(_SLOTS, columns[:1], {"A": (1.0, 1.0, 0.0, 0.0), "B": (0.0, 0.0, 1.0, 1.0)}, (0,), kind="stack"),
     ]
-    blunt = [replace(space, paired=False, no_slopes=_NO_EXAMPLES) for space in (plain[0], *special)]
-    return [*plain, *special, *blunt, *_parts(columns)]
+    parts = _parts(columns)
+    blunt = [replace(space, paired=False, no_slopes=_NO_EXAMPLES) for space in (*plain[:2], *special, *parts[:2])]
+    return [*plain, *special, *blunt, *parts]
 
 
 def _parts(columns: tuple[Column, ...]) -> list[Space]:
@@ -89,7 +91,8 @@ def explorer_complaints(explorer: Any) -> list[str]:
 
     It must explore at least one of some small spaces at its defaults: within bounds, ending where its plan says, and
     statelessly: a fresh one shown the same history asks the same, remarks the same and chooses among its points. A
-    space it cannot explore it refuses with an :class:`InputError`.
+    space it cannot explore it refuses with an :class:`InputError`. Its description says how it does on a task that
+    gives only an aggregate.
     """
     required = [spec.name for spec in specs_from_signature(explorer) if spec.required]
     if required:
@@ -97,6 +100,8 @@ def explorer_complaints(explorer: Any) -> list[str]:
     if not isinstance(explorer(), Explorer):
         return ["It lacks 'name', 'plan' or 'ask'."]
     complaints: list[str] = []
+    if "aggregate" not in (inspect.getdoc(explorer) or ""):
+        complaints.append("Its description does not say how it does on a task that gives only an aggregate.")
     explored = 0
     for space in spaces():
         try:

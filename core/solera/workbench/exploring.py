@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from solera.jobs.context import JobContext
     from solera.landscapes.explorer import History
     from solera.landscapes.landscape import Landscape
+    from solera.runs.points import Points
     from solera.runs.reader import RunReader
     from solera.runs.writer import RunWriter
+    from solera.tasks.scores import Score
 
 #: Points whose per-sample values are read at once.
 _TOGETHER = 256
@@ -227,7 +229,7 @@ def _recall_others(bench: Bench, scores: str, lanes: list[tuple[Landscape, Lands
 
 
 def recall(run: RunReader, landscapes: list[Landscape]) -> int:
-    """Tell landscapes the per-sample values of a run's searched points; how many there are."""
+    """Tell landscapes the scores of a run's searched points, with the values per sample it kept; how many there are."""
     import numpy as np
 
     points = run.points()
@@ -235,11 +237,29 @@ def recall(run: RunReader, landscapes: list[Landscape]) -> int:
     for some in np.array_split(rows, max(1, -(-len(rows) // _TOGETHER))):
         columns = [run.samples(column, some) for column in range(len(run.header.columns))]
         for place, row in enumerate(some):
-            counts = points.counts[row]
-            samples = [table[place, :count] for table, count in zip(columns, counts, strict=True)]
+            at = tuple(map(float, points.coords[row]))
             for landscape in landscapes:
-                landscape.portions.remember(tuple(map(float, points.coords[row])), samples)
+                landscape.portions.remember(at, _scores(points, row, [table[place] for table in columns], landscape))
     return len(rows)
+
+
+def _scores(points: Points, row: int, samples: list[NDArray[np.float32]], landscape: Landscape) -> list[Score]:
+    """What a run holds of a point, as it was scored; groups are the task's own."""
+    import numpy as np
+
+    from solera.tasks.scores import Score
+
+    groups = [getattr(m.evaluator, "groups", None) for m in landscape.measures for _ in m.evaluator.columns]
+    found = []
+    for place, (column, group) in enumerate(zip(landscape.columns, groups, strict=True)):
+        count = int(points.counts[row, place])
+        kept = samples[place][:count] if samples[place].size >= count else None
+        if kept is not None and not np.isfinite(kept).any():
+            kept = None
+        whole = group if kept is not None and group is not None and group.size == count else None
+        value, stderr = float(points.values[row, place]), float(points.stderrs[row, place])
+        found.append(Score(column, value, stderr, count, kept, whole))
+    return found
 
 
 def _slopes(earlier: RunReader, count: int) -> NDArray[np.float64] | None:

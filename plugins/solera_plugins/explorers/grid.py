@@ -22,6 +22,8 @@ class Grid:
     Both ends of every coordinate are on the grid. The order is nested: the corners, then the points a grid of 3, 5, 9,
     17 ... per coordinate adds, each grid point exactly once; a picture of what is there gets finer all over.
 
+    It needs no more than an aggregate score.
+
     Args:
         points: How many points along each coordinate.
         shape: How many along each of them, such as ``"51x31"``; overrides ``points``.

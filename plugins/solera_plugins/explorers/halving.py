@@ -18,8 +18,8 @@ class Halving:
 
     A rung is a number of validation samples. After each, the best share of the candidates goes on: by the fronts they
     are on, and on one front by the room around them (with one objective, by the score). Only the samples that are new
-    are scored; per-sample scores are kept with the run. A task that cannot be scored in part is scored whole on the
-    first rung, and costs nothing on the others.
+    are scored; per-sample scores are kept with the run. A task that cannot be scored in part, such as one that gives
+    only an aggregate, is scored whole on the first rung, and costs nothing on the others.
 
     Args:
         candidates: How many begin: the named models, then even draws.

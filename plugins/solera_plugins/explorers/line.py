@@ -22,6 +22,8 @@ class Line:
     point and its neighbours where that lies between them, and by the golden section into the wider side where it does
     not, until the neighbours on both sides are within ``place``. What is left of the points halves the widest gaps.
 
+    It needs no more than an aggregate score.
+
     Args:
         points: Points in all.
         even: How many of them are spaced evenly first, both ends among them.

@@ -45,6 +45,8 @@ class Map:
     good; ``"nested"`` merges the two models nearest in score, again and again, with one coordinate and one objective
     for each model.
 
+    It needs no more than an aggregate score.
+
     Args:
         variant: Which of them.
         points: How many points to score; 0 is twice the coefficients and 50 (nested: as many as it takes).

@@ -58,9 +58,9 @@ class NestedGrid:
     """Score the nodes of a coarse grid and interpolate the cells between, until the measured error is small enough.
 
     Between nodes the log-odds of every sample are interpolated by cubic splines, and scores computed from those; a task
-    that gives no numbers per sample has its log loss (or its score) interpolated instead. The error is measured at
-    points that the splines do not see: some drawn at random, and as many where cubic and quintic splines differ most.
-    The largest error over the whole picture is likely to stay below 2.5 times the largest of those.
+    that gives only an aggregate has its log loss (or its score) interpolated instead, less exactly. The error is
+    measured at points that the splines do not see: some drawn at random, and as many where cubic and quintic splines
+    differ most. The largest error over the whole picture is likely to stay below 2.5 times the largest of those.
 
     With a bound the grid is refined, 7, 13, 25, 49 nodes along each axis, until 2.5 times the largest error is below
     it. A node without a number leaves the cells around it unknown.

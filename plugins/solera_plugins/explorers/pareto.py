@@ -21,6 +21,8 @@ class Pareto:
     is drawn by a sampler of its own, seeded from the exploration's seed and the point's number, over an Optuna study
     that holds exactly the history.
 
+    It needs no more than an aggregate score; without errors the report says of no point that it is surely on the front.
+
     Args:
         sampler: ``"nsga2"`` or ``"nsga3"`` (genetic searches; the second for three objectives or more), ``"gp"``
             (Gaussian processes; few points, up to a second of thought for each), ``"tpe"`` (Parzen estimators) or

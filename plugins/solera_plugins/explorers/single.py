@@ -27,6 +27,8 @@ _COARSE, _NEAR = 5, 1e-3
 class Single:
     """Search for the best model by one objective.
 
+    It needs no more than an aggregate score.
+
     Args:
         method: ``"line"`` (one coordinate: a coarse look, then parabolas through the best three points), ``"gp"``,
             ``"tpe"``, or ``"cmaes"`` (for many coordinates, such as one for each layer). ``"auto"`` takes the line for

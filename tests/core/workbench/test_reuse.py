@@ -6,6 +6,7 @@ import pytest
 from solera.landscapes.calibration import Calibration
 from solera.landscapes.ways import Way
 from solera.runs.reader import RunReader
+from solera.tasks.callables import CallableTask
 from solera.tasks.classification import ClassificationEvaluator
 from solera.workbench import Workbench
 from solera.workbench.memo import scores_key
@@ -122,3 +123,25 @@ def test_what_decides_no_score_is_not_in_its_key() -> None:
     assert key(budget=9, explorer={"name": "grid"}) == key()
     plain = {name: said for name, said in BASE.items() if not name.startswith("batchnorm")}
     assert scores_key(plain, "inputs", "versions", "cpu", WAY) == key(batchnorm="frozen")
+
+
+def test_a_task_of_one_number_goes_on_where_a_run_was_stopped(bench: Workbench, scored) -> None:
+    asked: list[int] = []
+
+    def number(network, x):
+        asked.append(1)
+        return network(x).std()
+
+    x = np.random.default_rng(0).random((96, 1, 8, 8), dtype=np.float32)
+    bench.inputs.tasks["number"] = CallableTask("number", number, lambda split: x, yields="aggregate")
+    halving = {"name": "halving", "params": {"candidates": 8, "samples": 24}}
+    plain = experiment(explorer=halving, tasks=["number", "rotated"])
+    first = bench.jobs.wait(bench.submit(plain, time_limit=1e-9).id, 120)
+    assert first.state == "interrupted"
+    begun = len(asked)
+    assert begun == 1
+    whole = ran(bench, plain, resume=True)
+    assert whole.points().counts[:, 0].tolist() == [96] * 14
+    assert len(asked) == 8  # each candidate once, in all
+    alone = ran(bench, plain, fresh=True)
+    np.testing.assert_array_equal(alone.points().values, whole.points().values)

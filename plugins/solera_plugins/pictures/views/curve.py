@@ -24,7 +24,10 @@ from solera_app.extend import (
 
 
 class CurveView(View):
-    """One score, or one metric of all tasks, over the coordinate; points of the report split apart."""
+    """One score, or one metric of all tasks, over the coordinate; points of the report split apart.
+
+    Of a task that gives only an aggregate there are no error bars, and barriers have no error.
+    """
 
     title = "Curve"
     icon = "curve"

@@ -28,7 +28,10 @@ from solera_app.extend import (
 
 
 class ParetoView(View):
-    """The front of two scores, and below it the hypervolume as it grew."""
+    """The front of two scores, and below it the hypervolume as it grew.
+
+    Of tasks that give only an aggregate no point is told to be within noise of the front, for its error is unknown.
+    """
 
     title = "Pareto front"
     icon = "pareto"

@@ -26,7 +26,11 @@ from solera_app.extend import (
 
 
 class SurfaceView(View):
-    """One score as a map with iso-lines, in true distances where they were measured."""
+    """One score as a map with iso-lines, in true distances where they were measured.
+
+    Of a task that gives only an aggregate no standard error is told at a point, and an interpolated picture is of the
+    scores themselves.
+    """
 
     title = "Surface"
     icon = "contours"

@@ -205,7 +205,8 @@ class TableView(View):
     """The table of a run's points.
 
     A comparison shows first what it says: the report split, in the metric that was compared. The rows that variables
-    were chosen on, and the other scores, are a choice away.
+    were chosen on, and the other scores, are a choice away. Of a task that gives only an aggregate the scores stand
+    without an error, and no difference is told from noise.
     """
 
     title = "Table"

@@ -1,0 +1,1 @@
+"""Tasks by functions that a project names."""

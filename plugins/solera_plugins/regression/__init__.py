@@ -1,0 +1,1 @@
+"""Regression tasks on tables and arrays from a file."""
