@@ -87,7 +87,7 @@ class Desk(QObject):
         window.filesDropped.connect(guarded(self.drop_files))
         library = window.library
         library.opened.connect(guarded(self.recipes.add_entry))
-        library.interpolateRequested.connect(guarded(self.recipes.interpolate_entries))
+        library.interpolateRequested.connect(guarded(self.recipes.blends.interpolate_entries))
         window.welcome.actionRequested.connect(lambda id_: window.actions_by_id.by_id[id_].trigger())
         window.welcome.exampleRequested.connect(guarded(self.make_example))
         window.welcome.projectRequested.connect(guarded(lambda path: self.open_project(Path(path))))

@@ -25,11 +25,11 @@ from solera_app.bridge.slots import guarded, notices
 from solera_app.canvases.faces import title_of
 from solera_app.canvases.interpolation import InterpolationCanvas
 from solera_app.canvases.interpolation_panel import InterpolationPanel
-from solera_app.canvases.scores_here import ScoreHere
+from solera_app.canvases.scores_here import ScoreHere, headline, score_here
 from solera_app.fitting import unfit
 from solera_app.open_document import OpenDocument
 from solera_app.preview import PreviewScorer
-from solera_app.tabs import DocumentTab
+from solera_app.tabs import BlendTab
 
 if TYPE_CHECKING:
     from solera.workbench import Workbench
@@ -42,7 +42,7 @@ PREVIEW_SAMPLES = 256
 SURFACE_POINTS, LINE_POINTS = 25, 21
 
 
-class InterpolationTab(DocumentTab):
+class InterpolationTab(BlendTab):
     """The interpolation canvas of a document.
 
     Signals:
@@ -55,7 +55,7 @@ class InterpolationTab(DocumentTab):
         anchored: Gives its recipe with absolute paths.
     """
 
-    icon = "interpolate"
+    icon, kind = "interpolate", "interpolation"
     keepRequested = Signal(object, str)
     filesDropped = Signal(list)
 
@@ -112,12 +112,10 @@ class InterpolationTab(DocumentTab):
         return super().conditions | {"interpolation"}
 
     @property
-    def page(self) -> QWidget:
-        """What the inspector shows while this tab is in front."""
+    def page(self) -> QWidget:  # noqa: D102
         return self.panel
 
-    def close_tab(self) -> None:
-        """End the scoring thread; the page leaves the inspector."""
+    def close_tab(self) -> None:  # noqa: D102
         self.scorer.stop()
         self.panel.deleteLater()
 
@@ -292,13 +290,7 @@ class InterpolationTab(DocumentTab):
         return dataclasses.replace(here[0], title="Mean", value=mean.value, stderr=mean.stderr, expert=None)
 
     def _here(self, score: Score, preview: bool) -> ScoreHere:
-        metric = METRICS[score.column.metric]
-        expert, name = self._experts.get(score.column.name, (None, ""))
-        return ScoreHere(
-            score.column.task, score.value, score.stderr, score.count, max(score.column.count, score.count),
-            preview and score.count < score.column.count, metric.title, score.column.split, metric.unit,
-            metric.display == "percent", metric.better, metric.low, metric.high, expert, name,
-        )  # fmt: skip
+        return score_here(score, preview=preview, expert=self._experts.get(score.column.name, (None, "")))
 
     def _score_corners(self) -> None:
         """Score the corners once: the best of them on each task is the mark the handle is measured against."""
@@ -462,19 +454,6 @@ class InterpolationTab(DocumentTab):
         # Tasks may share samples: the mean of their errors is what the error of the mean is at most.
         errors = self._errors[:, shown].mean(axis=-1) if self._errors is not None else np.full(len(mean), np.nan)
         self.canvas.set_curve(shares[known].tolist(), mean[known].tolist(), errors[known].tolist())
-
-
-def headline(scores: Sequence[Score]) -> list[Score]:
-    """One score a task: its accuracy (a fraction a person reads at once) if there is one, else its first."""
-    chosen: dict[str, Score] = {}
-    for score in scores:
-        task = score.column.task
-        if task not in chosen or (
-            METRICS[score.column.metric].display == "percent"
-            and METRICS[chosen[task].column.metric].display != "percent"
-        ):
-            chosen[task] = score
-    return list(chosen.values())
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QObject, QPointF, QTimer
 from PySide6.QtWidgets import QApplication, QFileDialog, QMessageBox
 
-from solera.documents.commands import AddNodes, Batch, Command, SetCheckpoint, SetInterpolation, SetRecipe
-from solera.documents.document import Document, Interpolation, SaveNode, TaskNode
+from solera.documents.commands import Command, SetCheckpoint, SetRecipe
+from solera.documents.document import Document, SaveNode, TaskNode
 from solera.documents.journal import left_behind
 from solera.errors import Fault, InputError
 from solera.events import JobChanged, Progress
 from solera.recipes.nodes import CheckpointNode, Recipe, StatisticNode
+from solera_app.blend_desk import BlendDesk
 from solera_app.bridge.background import in_background
 from solera_app.bridge.bridge import Bridge
 from solera_app.bridge.slots import guarded, notices
@@ -24,7 +25,7 @@ from solera_app.foreign_recipes import is_foreign, is_recipe, open_foreign
 from solera_app.open_document import OpenDocument
 from solera_app.staleness import touched
 from solera_app.statistic_words import statistic_facts, statistic_short
-from solera_app.tabs import DocumentTab, RecipeTab
+from solera_app.tabs import BlendTab, DocumentTab, RecipeTab
 from solera_app.words import count_short, duration, size_short
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class RecipeDesk(QObject):
         self._checked = QTimer(self, interval=250, singleShot=True)
         self._checked.timeout.connect(guarded(self._check_quietly))
         self._plan: dict[int, dict[str, Any]] = {}
+        self.blends = BlendDesk(desk, self)
 
     def handlers(self) -> dict[str, Callable[[], None]]:
         """What the actions about recipes do."""
@@ -73,8 +75,7 @@ class RecipeDesk(QObject):
                 lambda tab: tab.canvas.select([node.id for node in tab.opened.document.nodes])
             ),
             "canvas.add": lambda: self._on_canvas(lambda tab: tab.canvas.open_quick_add()),
-            "canvas.interpolate": self.interpolate,
-            "canvas.ground": self._ground,
+            **self.blends.handlers(),
             "canvas.output": lambda: self._on_canvas(lambda tab: tab.canvas.edits.make_output()),
             "canvas.copy-yaml": lambda: self._copy_as("yaml"),
             "canvas.copy-python": lambda: self._copy_as("python"),
@@ -96,6 +97,25 @@ class RecipeDesk(QObject):
             document = SetRecipe(output=output).apply(document)
         folder = opened.path.parent if opened.path is not None else self._project_folder()
         return self._bench.inputs.anchored(document.recipe, folder)
+
+    @property
+    def tab(self) -> DocumentTab | None:
+        """The document's tab in front."""
+        return self._tab
+
+    @property
+    def entries(self) -> list[Any]:
+        """What is in the library."""
+        return self._entries
+
+    @property
+    def bench(self) -> Workbench:
+        """The workbench.
+
+        Raises:
+            InputError: No project is open.
+        """
+        return self._bench
 
     # --- what is open ----------------------------------------------------------------------------------------------
 
@@ -147,12 +167,7 @@ class RecipeDesk(QObject):
 
     def closing_project(self) -> None:
         """Every document closes; unsaved ones were asked about."""
-        from solera_app.interpolation_tab import InterpolationTab
-
-        for place in range(self._window.tabs.count()):
-            tab = self._window.tabs.widget(place)
-            if isinstance(tab, InterpolationTab):
-                tab.close_tab()
+        self.blends.closing_project()
         for opened in self.documents:
             opened.discard()
         self.documents.clear()
@@ -175,6 +190,13 @@ class RecipeDesk(QObject):
     def open_document(self, document: Document) -> OpenDocument:
         """Show a document that was made (from a point of a run, say) as a new tab."""
         return self._new(document)
+
+    def show_document(self, opened: OpenDocument) -> None:
+        """Bring the recipe canvas of a document to the front; it is opened again if it was closed."""
+        if self._tabs_of(opened):
+            self._raise(opened)
+        else:
+            self._show(opened)
 
     def new_recipe(self) -> None:
         """Open an empty recipe."""
@@ -267,9 +289,7 @@ class RecipeDesk(QObject):
 
     def closing(self, tab: Any) -> None:
         """A tab closes; a document without a tab is done with."""
-        from solera_app.interpolation_tab import InterpolationTab
-
-        if isinstance(tab, InterpolationTab):
+        if isinstance(tab, BlendTab):
             tab.close_tab()
         elif isinstance(tab, RecipeTab) and tab.opened in self.documents:
             tab.opened.discard()
@@ -430,9 +450,8 @@ class RecipeDesk(QObject):
         tab = self._tab
         if tab is None:
             return
-        page = getattr(tab, "page", None)
-        if page is not None:
-            self._window.inspector.show_page("Interpolation", page)
+        if isinstance(tab, BlendTab):
+            self._window.inspector.show_page(tab.kind.capitalize(), tab.page)
             return
         document = tab.opened.document
         chosen = tab.canvas.selection if isinstance(tab, RecipeTab) else []
@@ -668,86 +687,6 @@ class RecipeDesk(QObject):
             return
         bench, tasks, alone = self._bench, self._bench.tasks(), Recipe((node,), node.id)
         in_background(lambda: unfit(bench, alone, tasks), dialog.leave_out, lambda _: None)
-
-    def interpolate(self) -> None:
-        """Open the interpolation canvas over the document in front."""
-        tab = self._tab
-        if tab is None:
-            return
-        opened = tab.opened
-        chosen = tab.canvas.selection if isinstance(tab, RecipeTab) else []
-        checkpoints = [node.id for node in opened.document.recipe.checkpoints]
-        picked = [id_ for id_ in chosen if id_ in checkpoints][:3]
-        corners = picked if len(picked) > 1 else checkpoints[:3]
-        if len(corners) < 2:
-            raise InputError("Interpolation needs two checkpoints for a line, three for a triangle; add them first.")
-        present = opened.document.interpolation.corners
-        if set(present) != set(corners):
-            share = 1 / len(corners)
-            state = Interpolation(tuple(corners), (1 - share * (len(corners) - 1), *([share] * (len(corners) - 1))))
-            opened.history.do(SetInterpolation(state, label="Interpolate"))
-            opened.history.settle()
-        self.open_interpolation(opened)
-
-    def interpolate_entries(self, names: list[str]) -> None:
-        """Put library entries on the canvas (if they are not there) and interpolate between them."""
-        adapters = {entry.name for entry in self._entries if entry.role == "adapter"}
-        if adapters & set(names):
-            notices().say("info", "An adapter is a change, not a model: add it to its base on the recipe canvas.")
-            return
-        if self._tab is None:
-            self._new()
-        tab = self._tab
-        if tab is None:
-            return
-        document = tab.opened.document
-        by_source = {node.source: node.id for node in document.recipe.checkpoints}
-        nodes, ids = [], []
-        for name in names:
-            source = f"library:{name}"
-            if source not in by_source:
-                node = CheckpointNode(document.fresh_id(name), source)
-                nodes.append(node)
-                by_source[source] = node.id
-            ids.append(by_source[source])
-        share = 1 / len(ids)
-        state = Interpolation(tuple(ids), (1 - share * (len(ids) - 1), *([share] * (len(ids) - 1))))
-        commands: list[Command] = [SetInterpolation(state)]
-        if nodes:
-            places = {node.id: (0.0, 100.0 * (len(document.nodes) + i)) for i, node in enumerate(nodes)}
-            commands.insert(0, AddNodes(tuple(nodes), places))
-        tab.opened.history.do(Batch(tuple(commands), label="Interpolate"))
-        self.open_interpolation(tab.opened)
-
-    def _ground(self) -> None:
-        from solera_app.interpolation_tab import InterpolationTab
-
-        if isinstance(self._tab, InterpolationTab):
-            self._tab.explore_ground()
-
-    def open_interpolation(self, opened: OpenDocument) -> None:
-        """Show the interpolation canvas over a document, or bring it to the front."""
-        from solera_app.interpolation_tab import InterpolationTab
-
-        for place in range(self._window.tabs.count()):
-            tab = self._window.tabs.widget(place)
-            if isinstance(tab, InterpolationTab) and tab.opened is opened:
-                self._window.tabs.setCurrentIndex(place)
-                return
-        made = InterpolationTab(opened, self._bench, self.anchored)
-        made.filesDropped.connect(
-            guarded(lambda paths: self._desk.add_checkpoints([Path(path) for path in paths], made.drop_entries))
-        )
-        made.keepRequested.connect(guarded(lambda recipe, name: self.keep(recipe, name)))
-        self._bench_events(made)
-        self._window.add_tab(made)
-
-    def _bench_events(self, tab: Any) -> None:
-        bridge = self._desk.bridge
-        if bridge is not None:
-            bridge.jobChanged.connect(guarded(tab.on_job))
-            bridge.runStarted.connect(guarded(tab.on_run_started))
-            bridge.pointsArrived.connect(guarded(tab.on_points))
 
     def keep(self, recipe: Any, name: str) -> None:
         """Write the weights of a recipe as a checkpoint of the library."""

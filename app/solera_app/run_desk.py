@@ -14,7 +14,7 @@ from solera.events import FINAL_STATES, PointScored, RunEnded, RunStarted
 from solera_app.bridge.background import in_background
 from solera_app.bridge.bridge import Bridge
 from solera_app.bridge.slots import guarded, notices
-from solera_app.tabs import Tab
+from solera_app.tabs import BlendTab, Tab
 
 if TYPE_CHECKING:
     from solera.recipes.nodes import Recipe
@@ -195,11 +195,9 @@ class RunDesk(QObject):
         return self._followed is not None and self._followed is self._tab and self._tab.view.selected < 0
 
     def _is_ground(self, event: RunStarted) -> bool:
-        """Whether it is the surface beneath an interpolation canvas, which shows it itself."""
-        from solera_app.interpolation_tab import InterpolationTab
-
+        """Whether it belongs to an interpolation or a soup canvas, which shows it itself."""
         widgets = (self._window.tabs.widget(place) for place in range(self._window.tabs.count()))
-        return any(isinstance(widget, InterpolationTab) and widget.awaits(event.job) for widget in widgets)
+        return any(isinstance(widget, BlendTab) and widget.awaits(event.job) for widget in widgets)
 
     def _run_ended(self, event: RunEnded) -> None:
         if event.summary:

@@ -83,6 +83,25 @@ class DocumentTab(Tab):
         return frozenset(found)
 
 
+class BlendTab(DocumentTab):
+    """A canvas that blends checkpoints of a document: it scores in a thread of its own and brings an inspector page."""
+
+    #: ``"interpolation"`` or ``"soup"``: what the session knows it by, and the inspector calls it.
+    kind = ""
+
+    @property
+    def page(self) -> QWidget:
+        """What the inspector shows while this tab is in front."""
+        raise NotImplementedError
+
+    def awaits(self, job: str) -> bool:
+        """Whether a job is this tab's own: its run is shown here, not in a tab of its own."""
+        return False
+
+    def close_tab(self) -> None:
+        """End the scoring thread; the page leaves the inspector."""
+
+
 class RecipeTab(DocumentTab):
     """The recipe canvas of a document.
 

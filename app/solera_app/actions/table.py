@@ -74,6 +74,8 @@ ACTIONS: tuple[ActionRow, ...] = (
     ActionRow("canvas.fit", "Zoom to fit", "Canvas", "fit", "F", "Show the whole canvas.", 3, when="canvas"),
     ActionRow("canvas.interpolate", "Interpolate…", "Canvas", "interpolate", "Ctrl+I",
               "Open the line or triangle between checkpoints of this recipe.", 3, when="document"),
+    ActionRow("canvas.soup", "Make a soup", "Canvas", "soup", "Ctrl+U",
+              "Open the soup canvas: a pool of checkpoints, a pot, and what their average scores.", 3, when="document"),
     ActionRow(
         "canvas.ground", "Score the surface beneath", "Canvas", "contours", "Ctrl+G",
         "Score the plane or line between the corners as a job.", 3, when="interpolation",

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from solera.tasks.scores import METRICS, Score
+
 
 @dataclass(frozen=True, slots=True)
 class ScoreHere:
@@ -50,6 +52,35 @@ class ScoreHere:
         """``"Mean accuracy (%), higher is better"``."""
         unit = "%" if self.percent else self.unit
         return f"{self.title}{f' ({unit})' if unit else ''}, {self.better} is better"
+
+
+def score_here(score: Score, *, preview: bool = False, expert: tuple[float | None, str] = (None, "")) -> ScoreHere:
+    """A task's score as canvases show it.
+
+    Args:
+        score: What was measured.
+        preview: Whether it may rest on fewer samples than the task has.
+        expert: What it is measured against, and whose that is.
+    """
+    metric = METRICS[score.column.metric]
+    return ScoreHere(
+        score.column.task, score.value, score.stderr, score.count, max(score.column.count, score.count),
+        preview and score.count < score.column.count, metric.title, score.column.split, metric.unit,
+        metric.display == "percent", metric.better, metric.low, metric.high, *expert,
+    )  # fmt: skip
+
+
+def headline(scores: Sequence[Score]) -> list[Score]:
+    """One score a task: its accuracy (a fraction a person reads at once) if there is one, else its first."""
+    chosen: dict[str, Score] = {}
+    for score in scores:
+        task = score.column.task
+        if task not in chosen or (
+            METRICS[score.column.metric].display == "percent"
+            and METRICS[chosen[task].column.metric].display != "percent"
+        ):
+            chosen[task] = score
+    return list(chosen.values())
 
 
 def mean_of(scores: Sequence[ScoreHere]) -> ScoreHere | None:

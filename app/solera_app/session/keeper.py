@@ -9,7 +9,7 @@ from PySide6.QtCore import QObject, QTimer
 from PySide6.QtWidgets import QDockWidget, QWidget
 
 from solera_app.bridge.slots import guarded
-from solera_app.tabs import RecipeTab, Tab
+from solera_app.tabs import BlendTab, Tab
 
 if TYPE_CHECKING:
     from solera_app.desk import Desk
@@ -82,10 +82,13 @@ class SessionKeeper(QObject):
         bench = self._desk.workbench
         if kind == "run" and bench is not None and run_path(bench.runs_folder, name).is_file():
             self._desk.runs.open(name, front=False)
-        elif kind == "interpolation":
-            for opened in self._desk.recipes.documents:
-                if opened.path == Path(name) and len(opened.document.interpolation.corners) > 1:
-                    self._desk.recipes.open_interpolation(opened)
+        for opened in self._desk.recipes.documents if kind in ("interpolation", "soup") else ():
+            if opened.path != Path(name):
+                continue
+            if kind == "soup" and opened.document.soup.pool:
+                self._desk.recipes.blends.open_soup(opened)
+            elif kind == "interpolation" and len(opened.document.interpolation.corners) > 1:
+                self._desk.recipes.blends.open_interpolation(opened)
 
     def _order(self, keys: list[str]) -> None:
         bar = self._window.tabs.tabBar()
@@ -109,4 +112,4 @@ def key_of(tab: object) -> str:
     path = getattr(getattr(tab, "opened", None), "path", None)
     if path is None:
         return ""
-    return f"{'recipe' if isinstance(tab, RecipeTab) else 'interpolation'}:{path}"
+    return f"{tab.kind if isinstance(tab, BlendTab) else 'recipe'}:{path}"

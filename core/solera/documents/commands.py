@@ -5,10 +5,13 @@ A command that does not fit its document raises :class:`~solera.errors.InputErro
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+from solera.documents.blends import SetInterpolation, SetSoup
+from solera.documents.command import Batch, Command, Step, existing, index_of
+from solera.documents.connections import Connect, Disconnect
 from solera.documents.document import (
     AnyNode,
     Document,
@@ -29,55 +32,33 @@ from solera.recipes.nodes import (
     StackNode,
     StatisticNode,
     SumNode,
-    Term,
     TokensNode,
 )
 
-
-class Command(Protocol):
-    """An edit.
-
-    Attributes:
-        label: What the undo menu says, verb first: ``"Connect math to TIES"``.
-    """
-
-    @property
-    def label(self) -> str:
-        """See above."""
-        ...
-
-    def apply(self, document: Document) -> Document:
-        """The document after the edit.
-
-        Raises:
-            InputError: The edit does not fit the document.
-        """
-        ...
-
-    def absorbs(self, later: Command) -> bool:
-        """Whether ``later`` continues this edit (a drag, a spin), so that both are one step of undo."""
-        ...
-
-
-class _Step:
-    """A command that stands for itself."""
-
-    __slots__ = ()
-
-    def absorbs(self, later: Command) -> bool:
-        """Never."""
-        return False
-
-
-def _existing(document: Document, id_: str) -> AnyNode:
-    try:
-        return document.node(id_)
-    except KeyError:
-        raise InputError(f"There is no node '{id_}' in this document.", node=id_) from None
+__all__ = [
+    "ALIGNED_FIELDS",
+    "AddNodes",
+    "Batch",
+    "Command",
+    "Connect",
+    "Disconnect",
+    "MoveNodes",
+    "RemoveNodes",
+    "RenameNode",
+    "STATISTIC_FIELDS",
+    "SetCheckpoint",
+    "SetCoefficient",
+    "SetInterpolation",
+    "SetNote",
+    "SetParam",
+    "SetRecipe",
+    "SetSink",
+    "SetSoup",
+]
 
 
 @dataclass(frozen=True, slots=True)
-class AddNodes(_Step):
+class AddNodes(Step):
     """Add nodes with their positions; their ids must be free (see ``Document.fresh_id``)."""
 
     nodes: tuple[AnyNode, ...]
@@ -102,7 +83,7 @@ class AddNodes(_Step):
 
 
 @dataclass(frozen=True, slots=True)
-class RemoveNodes(_Step):
+class RemoveNodes(Step):
     """Remove nodes and every connection to them."""
 
     ids: tuple[str, ...]
@@ -111,12 +92,13 @@ class RemoveNodes(_Step):
     def apply(self, document: Document) -> Document:
         """See :class:`Command`."""
         for id_ in self.ids:
-            _existing(document, id_)
+            existing(document, id_)
         gone = set(self.ids)
         recipe = document.recipe
         kept = tuple(_without(node, gone) for node in document.nodes if node.id not in gone)
-        corners = document.interpolation.corners
-        return Document(
+        corners, soup = document.interpolation.corners, document.soup
+        return replace(
+            document,
             recipe=replace(
                 recipe,
                 nodes=tuple(node for node in kept if not isinstance(node, (SaveNode, TaskNode))),
@@ -125,6 +107,7 @@ class RemoveNodes(_Step):
             sinks=tuple(node for node in kept if isinstance(node, (SaveNode, TaskNode))),
             layout={key: at for key, at in document.layout.items() if key not in gone},
             interpolation=Interpolation() if gone & set(corners) else document.interpolation,
+            soup=soup.without(gone) if gone & set(soup.pool) else soup,
         )
 
 
@@ -153,107 +136,6 @@ def _without(node: AnyNode, gone: set[str]) -> AnyNode:
             return node
 
 
-@dataclass(frozen=True, slots=True)
-class Connect(_Step):
-    """Connect ``source`` to a port of ``target``.
-
-    Ports: ``"base"``, ``"input:3"``, ``"statistic:1"``, ``"model"``, ``"to"``, ``"term:0"``, ``"source"``;
-    ``"input:+"``, ``"statistic:+"`` and ``"term:+"`` append.
-    """
-
-    source: str
-    target: str
-    port: str
-    label: str = "Connect"
-
-    def apply(self, document: Document) -> Document:
-        """See :class:`Command`."""
-        _existing(document, self.source)
-        node = _existing(document, self.target)
-        return replace_node(document, _connected(node, self.port, self.source))
-
-
-def _connected(node: AnyNode, port: str, source: str) -> AnyNode:
-    kind, _, place = port.partition(":")
-    match node, kind:
-        case ((MethodNode() | AdapterNode()), "base"):
-            return replace(node, base=source)
-        case MethodNode(inputs=inputs), "input":
-            return replace(node, inputs=_put(inputs, place, source, node.id))
-        case MethodNode(statistics=statistics), "statistic":
-            return replace(node, statistics=_put(statistics, place, source, node.id))
-        case AlignedNode(), "to":
-            return replace(node, to=source)
-        case StatisticNode(), "model":
-            return replace(node, model=source)
-        case SumNode(terms=terms), "term":
-            if place == "+" or int(place) == len(terms):
-                return replace(node, terms=(*terms, Term(source)))
-            index = _index(terms, place, node.id)
-            moved = replace(terms[index], node=source)
-            return replace(node, terms=(*terms[:index], moved, *terms[index + 1 :]))
-        case StackNode(parts=parts), "part":
-            index = _index(parts, place, node.id)
-            return replace(node, parts=(*parts[:index], replace(parts[index], node=source), *parts[index + 1 :]))
-        case ((SaveNode() | TaskNode()), "source"):
-            return replace(node, source=source)
-        case _:
-            raise InputError(f"'{node.id}' has no port '{port}'.", node=node.id, port=port)
-
-
-def _put(items: tuple[str, ...], place: str, item: str, owner: str) -> tuple[str, ...]:
-    if place == "+" or int(place) == len(items):
-        return (*items, item)
-    index = _index(items, place, owner)
-    return (*items[:index], item, *items[index + 1 :])
-
-
-def _index(items: Sequence[object], place: str, owner: str) -> int:
-    index = int(place)
-    if not 0 <= index < len(items):
-        raise InputError(f"'{owner}' has {len(items)} inputs, so there is none at {index}.", node=owner)
-    return index
-
-
-@dataclass(frozen=True, slots=True)
-class Disconnect(_Step):
-    """Free a port; an input or term port disappears and those below move up."""
-
-    target: str
-    port: str
-    label: str = "Disconnect"
-
-    def apply(self, document: Document) -> Document:
-        """See :class:`Command`."""
-        node = _existing(document, self.target)
-        kind, _, place = self.port.partition(":")
-        changed: AnyNode
-        match node, kind:
-            case ((MethodNode() | AdapterNode()), "base"):
-                changed = replace(node, base="")
-            case MethodNode(inputs=inputs), "input":
-                index = _index(inputs, place, node.id)
-                changed = replace(node, inputs=inputs[:index] + inputs[index + 1 :])
-            case MethodNode(statistics=statistics), "statistic":
-                index = _index(statistics, place, node.id)
-                changed = replace(node, statistics=statistics[:index] + statistics[index + 1 :])
-            case AlignedNode(), "to":
-                changed = replace(node, to="")
-            case StatisticNode(), "model":
-                changed = replace(node, model="")
-            case SumNode(terms=terms), "term":
-                index = _index(terms, place, node.id)
-                changed = replace(node, terms=terms[:index] + terms[index + 1 :])
-            case StackNode(parts=parts), "part":
-                index = _index(parts, place, node.id)
-                changed = replace(node, parts=parts[:index] + parts[index + 1 :])
-            case ((SaveNode() | TaskNode()), "source"):
-                changed = replace(node, source="")
-            case _:
-                raise InputError(f"'{node.id}' has no port '{self.port}'.", node=node.id, port=self.port)
-        return replace_node(document, changed)
-
-
 #: What every statistic says beside the parameters of its kind, and what that is unless said.
 STATISTIC_FIELDS: dict[str, Any] = {"task": "", "split": "train", "samples": 0, "seed": 0}
 
@@ -277,7 +159,7 @@ class SetParam:
 
     def apply(self, document: Document) -> Document:
         """See :class:`Command`."""
-        node = _existing(document, self.node)
+        node = existing(document, self.node)
         fields = STATISTIC_FIELDS if isinstance(node, StatisticNode) else {}
         fields = ALIGNED_FIELDS if isinstance(node, AlignedNode) else fields
         if isinstance(node, (StatisticNode, AlignedNode)) and self.name in fields:
@@ -306,10 +188,10 @@ class SetCoefficient:
 
     def apply(self, document: Document) -> Document:
         """See :class:`Command`."""
-        node = _existing(document, self.node)
+        node = existing(document, self.node)
         if not isinstance(node, SumNode):
             raise InputError(f"'{self.node}' is no sum.", node=self.node)
-        index = _index(node.terms, str(self.index), node.id)
+        index = index_of(node.terms, str(self.index), node.id)
         moved = replace(node.terms[index], coefficient=self.value)
         terms = (*node.terms[:index], moved, *node.terms[index + 1 :])
         return replace_node(document, replace(node, terms=terms))
@@ -329,7 +211,7 @@ class MoveNodes:
     def apply(self, document: Document) -> Document:
         """See :class:`Command`."""
         for id_ in self.positions:
-            _existing(document, id_)
+            existing(document, id_)
         return replace(document, layout={**document.layout, **self.positions})
 
     def absorbs(self, later: Command) -> bool:
@@ -338,7 +220,7 @@ class MoveNodes:
 
 
 @dataclass(frozen=True, slots=True)
-class RenameNode(_Step):
+class RenameNode(Step):
     """Give a node another id; every reference follows."""
 
     old: str
@@ -347,7 +229,7 @@ class RenameNode(_Step):
 
     def apply(self, document: Document) -> Document:
         """See :class:`Command`."""
-        _existing(document, self.old)
+        existing(document, self.old)
         if not self.new.isidentifier():
             raise InputError(f"A node's name is letters, digits and underscores, not {self.new!r}.", name=self.new)
         if self.new in document.ids:
@@ -358,7 +240,8 @@ class RenameNode(_Step):
 
         nodes = tuple(_renamed(node, name) for node in document.nodes)
         recipe = document.recipe
-        return Document(
+        return replace(
+            document,
             recipe=replace(
                 recipe,
                 nodes=tuple(node for node in nodes if not isinstance(node, (SaveNode, TaskNode))),
@@ -367,6 +250,9 @@ class RenameNode(_Step):
             sinks=tuple(node for node in nodes if isinstance(node, (SaveNode, TaskNode))),
             layout={name(key): at for key, at in document.layout.items()},
             interpolation=replace(document.interpolation, corners=tuple(map(name, document.interpolation.corners))),
+            soup=replace(
+                document.soup, pool=tuple(map(name, document.soup.pool)), pot=tuple(map(name, document.soup.pot))
+            ),
         )
 
 
@@ -406,7 +292,7 @@ class SetNote:
 
     def apply(self, document: Document) -> Document:
         """See :class:`Command`."""
-        node = _existing(document, self.node)
+        node = existing(document, self.node)
         if isinstance(node, (SaveNode, TaskNode)):
             raise InputError(f"'{self.node}' keeps no note.", node=self.node)
         return replace_node(document, replace(node, note=self.note))
@@ -417,7 +303,7 @@ class SetNote:
 
 
 @dataclass(frozen=True, slots=True)
-class SetCheckpoint(_Step):
+class SetCheckpoint(Step):
     """Point a checkpoint node at another source (relocate, swap)."""
 
     node: str
@@ -427,7 +313,7 @@ class SetCheckpoint(_Step):
 
     def apply(self, document: Document) -> Document:
         """See :class:`Command`."""
-        node = _existing(document, self.node)
+        node = existing(document, self.node)
         if not isinstance(node, CheckpointNode):
             raise InputError(f"'{self.node}' is no checkpoint.", node=self.node)
         return replace_node(document, replace(node, source=self.source, fingerprint=self.fingerprint))
@@ -446,7 +332,7 @@ class SetRecipe:
     def apply(self, document: Document) -> Document:
         """See :class:`Command`."""
         if self.output:
-            _existing(document, self.output)
+            existing(document, self.output)
         given = {key: value for key in ("output", "dtype", "name", "note") if (value := getattr(self, key)) is not None}
         return replace(document, recipe=replace(document.recipe, **given))
 
@@ -460,7 +346,7 @@ def _given(command: SetRecipe) -> set[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class SetSink(_Step):
+class SetSink(Step):
     """Replace a save or task node (its folder, dtype, task or split changed)."""
 
     sink: SaveNode | TaskNode
@@ -468,44 +354,7 @@ class SetSink(_Step):
 
     def apply(self, document: Document) -> Document:
         """See :class:`Command`."""
-        old = _existing(document, self.sink.id)
+        old = existing(document, self.sink.id)
         if type(old) is not type(self.sink):
             raise InputError(f"'{self.sink.id}' is another kind of node.", node=self.sink.id)
         return replace_node(document, self.sink)
-
-
-@dataclass(frozen=True, slots=True)
-class SetInterpolation:
-    """Choose corners and weights of the interpolation canvas."""
-
-    interpolation: Interpolation
-    label: str = "Move handle"
-
-    def apply(self, document: Document) -> Document:
-        """See :class:`Command`."""
-        corners, weights = self.interpolation.corners, self.interpolation.weights
-        for id_ in corners:
-            corner = _existing(document, id_)
-            if not isinstance(corner, CheckpointNode) or isinstance(corner, AdapterNode):
-                raise InputError(f"'{id_}' is no checkpoint, so it cannot be a corner.", node=id_)
-        if len(weights) != len(corners) or (weights and abs(sum(weights) - 1) > 1e-6):
-            raise InputError("The weights of the corners must total 1, one for each.", weights=list(weights))
-        return replace(document, interpolation=self.interpolation)
-
-    def absorbs(self, later: Command) -> bool:
-        """A drag over the same corners is one step."""
-        return isinstance(later, SetInterpolation) and later.interpolation.corners == self.interpolation.corners
-
-
-@dataclass(frozen=True, slots=True)
-class Batch(_Step):
-    """Several edits as one step of undo."""
-
-    commands: tuple[Command, ...]
-    label: str = "Edit"
-
-    def apply(self, document: Document) -> Document:
-        """See :class:`Command`."""
-        for command in self.commands:
-            document = command.apply(document)
-        return document

@@ -1,12 +1,12 @@
 """The document the canvases edit: a recipe, where its nodes stand, and what is done with its results. Frozen.
 
-The recipe (and its hashes) knows nothing of layout, save nodes, task nodes or the interpolation canvas: those live
-here, beside it.
+The recipe (and its hashes) knows nothing of layout, save nodes, task nodes, the interpolation canvas or the soup
+canvas: those live here, beside it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -77,6 +77,26 @@ class Interpolation:
 
 
 @dataclass(frozen=True, slots=True)
+class Soup:
+    """What the soup canvas shows.
+
+    Attributes:
+        pool: Ids of checkpoint nodes that a soup may be made of, in the order they were added.
+        pot: Those of them that are in, in the order they were taken.
+        shares: One for each in the pot, up to a common factor; empty where all are equal.
+    """
+
+    pool: tuple[str, ...] = ()
+    pot: tuple[str, ...] = ()
+    shares: tuple[float, ...] = ()
+
+    def without(self, ids: Collection[str]) -> Soup:
+        """The soup with some models taken off the pool and out of the pot; what is left there has equal shares."""
+        pool, pot = (tuple(id_ for id_ in kept if id_ not in ids) for kept in (self.pool, self.pot))
+        return Soup(pool, pot, self.shares if pot == self.pot else ())
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
     """A recipe with its layout, its sinks and its interpolation.
 
@@ -85,12 +105,14 @@ class Document:
         sinks: Save and task nodes.
         layout: Scene position of each node, in px; a node without one is placed by the canvas.
         interpolation: State of the interpolation canvas.
+        soup: State of the soup canvas.
     """
 
     recipe: Recipe = field(default_factory=Recipe)
     sinks: tuple[Sink, ...] = ()
     layout: Mapping[str, Position] = field(default_factory=dict)
     interpolation: Interpolation = Interpolation()
+    soup: Soup = Soup()
 
     @property
     def nodes(self) -> tuple[AnyNode, ...]:

@@ -1,8 +1,8 @@
 """A document on disk: the recipe as YAML, and a sidecar for what the recipe must not know.
 
 ``blend.yaml`` holds the recipe and nothing else; ``blend.layout.json`` beside it holds positions, save and task
-nodes and the interpolation. Either may be missing or older than the other; what does not fit is dropped with a
-fault, never the rest.
+nodes, the interpolation and the soup. Either may be missing or older than the other; what does not fit is dropped
+with a fault, never the rest.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from solera.documents.document import Document, Interpolation, SaveNode, Sink, TaskNode
+from solera.documents.document import Document, Interpolation, SaveNode, Sink, Soup, TaskNode
 from solera.errors import Fault, FaultsError, NotFoundError, OutputError
 from solera.files import replace_text
+from solera.recipes.nodes import AdapterNode
 from solera.recipes.plain import from_plain, to_plain
 from solera.recipes.yaml import dump_recipe, parse_recipe
 
@@ -43,6 +44,7 @@ def layout_to_plain(document: Document) -> dict[str, Any]:
             "corners": list(document.interpolation.corners),
             "weights": list(document.interpolation.weights),
         },
+        "soup": {key: list(value) for key, value in asdict(document.soup).items()},
     }
 
 
@@ -68,12 +70,27 @@ def with_layout(document: Document, plain: Mapping[str, Any], faults: list[Fault
         corners, weights = tuple(state.get("corners", ())), tuple(float(w) for w in state.get("weights", ()))
         if not set(corners) <= document.ids or len(corners) != len(weights):
             corners, weights = (), ()
-        return Document(document.recipe, tuple(sinks), layout, Interpolation(corners, weights))
+        return Document(
+            document.recipe,
+            tuple(sinks),
+            layout,
+            Interpolation(corners, weights),
+            _soup(plain.get("soup", {}), document),
+        )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         faults.append(
             Fault("layout.form", "layout", f"The layout could not be read ({error}); the nodes are placed anew.")
         )
         return document
+
+
+def _soup(plain: Mapping[str, Any], document: Document) -> Soup:
+    """The soup of a sidecar; models that are not there are left out of it."""
+    pool, pot = (tuple(map(str, plain.get(key, ()))) for key in ("pool", "pot"))
+    shares = tuple(float(share) for share in plain.get("shares", ()))
+    known = {node.id for node in document.recipe.checkpoints if not isinstance(node, AdapterNode)}
+    soup = Soup(pool, pot, shares if len(shares) == len(pot) else ()).without({*pool, *pot} - known)
+    return soup if set(soup.pot) <= set(soup.pool) else Soup(soup.pool)
 
 
 def load_document(path: Path, methods: Mapping[str, MethodSpec]) -> tuple[Document, tuple[Fault, ...]]:
