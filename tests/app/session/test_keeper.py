@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from solera.documents.commands import SetInterpolation
-from solera.documents.document import Interpolation
+from solera.documents.commands import SetInterpolation, SetSoup
+from solera.documents.document import Interpolation, Soup
 from solera.errors import InputError
 from solera.events import PointScored
 from solera.projects.project import Project
@@ -81,12 +81,14 @@ def test_tabs_of_every_kind_come_back_in_order_with_the_front_one(start: Any, fo
     first.desk.runs.open("20260101-000000-aaaaaa")
     opened = first.desk.recipes.documents[1]
     opened.history.do(SetInterpolation(Interpolation(("a", "b"), (0.5, 0.5))))
+    opened.history.do(SetSoup(Soup(("a", "b"))))
     opened.save()
-    first.desk.recipes.open_interpolation(opened)
+    first.desk.recipes.blends.open_interpolation(opened)
+    first.desk.recipes.blends.open_soup(opened)
     first.window.tabs.tabBar().moveTab(2, 0)
     first.window.tabs.setCurrentIndex(0)
     before = keys(first)
-    assert [key.partition(":")[0] for key in before] == ["run", "recipe", "recipe", "interpolation"]
+    assert [key.partition(":")[0] for key in before] == ["run", "recipe", "recipe", "interpolation", "soup"]
     first.window.close()
     second = start(folder)
     assert keys(second) == before
