@@ -188,6 +188,7 @@ class Desk(QObject):
         bridge.progressed.connect(jobs.on_progress)
         bridge.logged.connect(self.window.log.on_logged)
         bridge.jobChanged.connect(guarded(self._job_changed))
+        bridge.jobChanged.connect(guarded(self.library.on_job))
         bridge.artifactMade.connect(guarded(self._artifact))
         self.recipes.listen(bridge)
         self.runs.listen(bridge)
@@ -201,6 +202,7 @@ class Desk(QObject):
         self.keeper.pause()
         self.runs.closing_project()
         self.recipes.closing_project()
+        self.library.closing_project()
         while self.window.tabs.count():
             widget = self.window.tabs.widget(0)
             self.window.tabs.removeTab(0)

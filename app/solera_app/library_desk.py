@@ -10,7 +10,10 @@ from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QFileDialog
 
 from solera.errors import InputError, SoleraError
+from solera.events import JobChanged
 from solera_app.bridge.slots import guarded, notices
+from solera_app.docks.checkpoint_page import CheckpointPage
+from solera_app.docks.inspector import scrolled
 from solera_app.foreign_recipes import is_recipe
 
 if TYPE_CHECKING:
@@ -34,10 +37,35 @@ class LibraryDesk(QObject):
         dock.addRequested.connect(guarded(self.ask))
         dock.removeRequested.connect(guarded(self._remove))
         dock.relocateRequested.connect(guarded(self._relocate))
+        dock.compareRequested.connect(guarded(self.compare))
+        dock.equalsRequested.connect(guarded(self.find_equals))
+        dock.chosen.connect(guarded(self._inspect))
+        dock.view.clicked.connect(guarded(lambda _: self._inspect(next(iter(dock.view.selected_ids()), ""))))
+        self._entries: list[Any] = []
+        self._scores: dict[str, tuple[Any, ...]] = {}
+        self._told: set[str] = set()  # jobs whose answer was asked for here
+        self.page = CheckpointPage()
+        self.page.remarked.connect(guarded(self._remark))
+        self.page.recipeRequested.connect(guarded(self._open_recipe_of))
+        self.page.addRequested.connect(guarded(desk.recipes.add_entry))
+        self.page.relocateRequested.connect(guarded(self._relocate))
+        self._area = scrolled()
+        self._area.setWidget(self.page)
 
     def handlers(self) -> dict[str, Callable[[], None]]:
         """What the actions about the library do."""
-        return {"file.open-checkpoints": self.ask}
+        return {
+            "file.open-checkpoints": self.ask,
+            "tools.compare": lambda: self.compare(self._window.library.view.selected_ids()),
+            "tools.equals": self.find_equals,
+        }
+
+    def closing_project(self) -> None:
+        """Nothing of the project is shown any more."""
+        self._entries, self._scores = [], {}
+        self._told.clear()
+        self._window.library.set_same(())
+        self._window.library.set_entries(())
 
     @property
     def _library(self) -> Library | None:
@@ -51,8 +79,111 @@ class LibraryDesk(QObject):
             self._desk.aside(library.entries, self._show)
 
     def _show(self, entries: list[Any]) -> None:
+        from solera.projects.library import duplicates
+
+        self._entries = entries
         self._window.library.set_entries(entries)
+        self._window.library.set_same(duplicates(entries))
         self._desk.recipes.show_library(entries)
+        if self.page.isVisible():
+            self._inspect(self.page.shown)
+
+    # --- one checkpoint --------------------------------------------------------------------------------------------
+
+    def refresh_scores(self) -> None:
+        """Read again what the runs say of checkpoints, off the window's thread."""
+        bench = self._desk.workbench
+
+        def show(found: dict[str, tuple[Any, ...]]) -> None:
+            self._scores = found
+            if self.page.isVisible():
+                self._inspect(self.page.shown)
+
+        if bench is not None:
+            self._desk.aside(bench.standings, show)
+
+    def _entry(self, name: str) -> Any:
+        return next((entry for entry in self._entries if entry.name == name), None)
+
+    def _inspect(self, name: str) -> None:
+        """Show a checkpoint in the inspector."""
+        entry = self._entry(name)
+        if entry is None:
+            return
+        same = self._window.library.same(name)
+        self.page.show_entry(entry, self._scores.get(entry.id, ()), same)
+        self._window.inspector.show_page("Checkpoint", self._area)
+
+    def _remark(self, name: str, note: str, tags: str) -> None:
+        library = self._library
+        if library is not None and self._entry(name) is not None:
+            library.remark(name, note=note, tags=tags.split(","))
+            self.refresh()
+
+    def _open_recipe_of(self, name: str) -> None:
+        """Open the recipe that made a checkpoint as a document of its own."""
+        from solera.documents.document import Document
+        from solera.recipes.yaml import parse_recipe
+
+        entry, bench = self._entry(name), self._desk.workbench
+        if entry is None or bench is None or "recipe" not in entry.lineage:
+            return
+        recipe, faults = parse_recipe(entry.lineage["recipe"], bench.registry.methods)
+        self._desk.recipes.open_document(Document(recipe))
+        if faults:
+            notices().say("warning", f"Not all of the recipe of '{name}' can be read now.", "\n".join(map(str, faults)))
+
+    # --- several ---------------------------------------------------------------------------------------------------
+
+    def compare(self, names: list[str]) -> None:
+        """Compare the weights of two checkpoints as a job; the result opens as a tab."""
+        bench = self._desk.workbench
+        if bench is None:
+            return
+        if len(names) != 2:
+            raise InputError("Select two checkpoints in the library first: the second is compared with the first.")
+        job = bench.submit_difference(*(self._source(name) for name in names))
+        self._told.add(job.id)
+        self._window.bottom.setCurrentWidget(self._window.jobs)
+
+    def find_equals(self) -> None:
+        """Read all checkpoints whose content hash is not known yet, as a job; then equal ones are told."""
+        bench = self._desk.workbench
+        if bench is None:
+            return
+        unknown = [entry for entry in self._entries if not entry.fingerprint and not entry.trouble]
+        unknown = [entry for entry in unknown if entry.role != "adapter"]
+        if unknown:
+            self._told.add(bench.submit_fingerprints([self._source(entry.name) for entry in unknown]).id)
+            self._window.bottom.setCurrentWidget(self._window.jobs)
+        else:
+            self._say_equals(self._entries)
+
+    @staticmethod
+    def _source(name: str) -> str:
+        return f"library:{name}"
+
+    def _say_equals(self, entries: list[Any]) -> None:
+        from solera.projects.library import duplicates
+
+        self._show(entries)
+        groups = duplicates(entries)
+        told = "; ".join(" = ".join(group) for group in groups)
+        words = f"These hold the same weights: {told}." if groups else "No two checkpoints hold the same weights."
+        notices().say("info", words)
+
+    def on_job(self, event: JobChanged) -> None:
+        """A comparison or a reading of checkpoints ended."""
+        if event.state != "done" or event.job not in self._told or event.result is None:
+            return
+        self._told.discard(event.job)
+        library = self._library
+        if event.kind == "difference":
+            from solera_app.difference_tab import DifferenceTab
+
+            self._window.add_tab(DifferenceTab(event.result["difference"]))
+        elif event.kind == "fingerprint" and library is not None:
+            self._desk.aside(library.entries, self._say_equals)
 
     def ask(self) -> None:
         """Ask for checkpoint files and add them."""

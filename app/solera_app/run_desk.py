@@ -154,7 +154,11 @@ class RunDesk(QObject):
             catalogue.refresh()
             return list(catalogue.list())
 
-        self._desk.aside(look, self._window.runs.set_runs)
+        def show(runs: list[Any]) -> None:
+            self._window.runs.set_runs(runs)
+            self._desk.library.refresh_scores()
+
+        self._desk.aside(look, show)
 
     def _trash(self, runs: Sequence[str]) -> None:
         for tab in self._run_tabs():

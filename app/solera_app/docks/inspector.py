@@ -44,7 +44,7 @@ class Inspector(QWidget):
         self.point = PointPage()
         self.point.keepRequested.connect(self.keepRequested)
         self.point.recipeRequested.connect(self.recipeRequested)
-        self._node_area, self._point_area = _scrolled(), _scrolled()
+        self._node_area, self._point_area = scrolled(), scrolled()
         self._point_area.setWidget(self.point)
         for page in (self._empty, self._node_area, self._point_area):
             self._pages.addWidget(page)
@@ -105,7 +105,8 @@ class Inspector(QWidget):
         self._pages.setCurrentWidget(page)
 
 
-def _scrolled() -> QScrollArea:
+def scrolled() -> QScrollArea:
+    """A scroll area as wide as the dock."""
     area = QScrollArea()
     area.setWidgetResizable(True)
     area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)

@@ -69,6 +69,26 @@ class Entry(Protocol):
         ...
 
     @property
+    def format(self) -> str:
+        """Name of its format."""
+        ...
+
+    @property
+    def architecture(self) -> str:
+        """What its config says it is."""
+        ...
+
+    @property
+    def note(self) -> str:
+        """A person's."""
+        ...
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """A person's."""
+        ...
+
+    @property
     def missing(self) -> bool:
         """Whether its file is gone."""
         ...
@@ -116,7 +136,8 @@ class LibraryDock(QWidget):
         addRequested: The add button (or the empty state's).
         chosen: Id of the entry in front; empty for none.
         opened: Id, on double click: put it on the canvas.
-        removeRequested, relocateRequested, interpolateRequested: Ids.
+        removeRequested, relocateRequested, interpolateRequested, compareRequested: Ids.
+        equalsRequested: Which ones hold the same weights is to be found out.
     """
 
     filesDropped = Signal(list)
@@ -127,6 +148,8 @@ class LibraryDock(QWidget):
     removeRequested = Signal(list)
     relocateRequested = Signal(str)
     interpolateRequested = Signal(list)
+    compareRequested = Signal(list)
+    equalsRequested = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -134,14 +157,18 @@ class LibraryDock(QWidget):
         self.setAcceptDrops(True)
         self._entries: Sequence[Entry] = ()
         self._roles: dict[str, str] = {}
+        self._same: dict[str, tuple[str, ...]] = {}
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         header = Header("Library")
+        equals = header.add_button("compare", "Find checkpoints that hold the same weights")
+        equals.clicked.connect(self.equalsRequested)
         header.add_button("add", "Open checkpoints…").clicked.connect(self.addRequested)
         column.addWidget(header)
         self.search = QLineEdit(placeholderText="Search checkpoints", clearButtonEnabled=True)
         self.search.setAccessibleName("Search checkpoints")
+        self.search.setToolTip("Words of a name, a path, a format, a network, a tag or a note")
         self._glass = self.search.addAction(icon("search", "text-3"), QLineEdit.ActionPosition.LeadingPosition)
         self.search.textChanged.connect(self._show)
         holder = QWidget()
@@ -180,9 +207,20 @@ class LibraryDock(QWidget):
             self._roles = dict(roles)
             self._show()
 
+    def same(self, name: str) -> tuple[str, ...]:
+        """Names of the others that hold the same weights as this one."""
+        return self._same.get(name, ())
+
+    def set_same(self, groups: Sequence[Sequence[str]]) -> None:
+        """Say which entries hold the same weights: names in groups."""
+        same = {name: tuple(other for other in group if other != name) for group in groups for name in group}
+        if same != self._same:
+            self._same = same
+            self._show()
+
     def _show(self) -> None:
         words = self.search.text().lower().split()
-        found = [e for e in self._entries if all(w in f"{e.name} {e.path}".lower() for w in words)]
+        found = [entry for entry in self._entries if all(word in _told(entry) for word in words)]
         rows: list[Row] = []
         for title in ("Checkpoints", "Adapters", "Made here", "Not found"):
             members = [entry for entry in found if _section(entry) == title]
@@ -204,10 +242,15 @@ class LibraryDock(QWidget):
             return Row(entry.id, entry.name, "cannot be read", "error", "error", tip=f"{entry.path}\n{entry.trouble}")
         dtype = _SHORT_DTYPES.get(entry.dtype, entry.dtype)
         facts = " · ".join(filter(None, (entry.adapter, count_short(entry.numel), dtype, size_short(entry.nbytes))))
-        role = self._roles.get(entry.name, "")
+        role, same = self._roles.get(entry.name, ""), self._same.get(entry.name, ())
+        right = role or ("copy" if same else entry.tags[0] if entry.tags else "")
+        tip = [entry.name, facts, f"Trained on {entry.base}" if entry.base else ""]
+        tip += [f"Holds the same weights as {', '.join(same)}" if same else "", ", ".join(entry.tags), entry.note]
         return Row(
-            entry.id, entry.name, facts, _ICONS.get(entry.role, "checkpoint"), right=role, boxed=role == "base",
-            tip=f"{entry.name}\n{facts}\n{f'Trained on {entry.base}{chr(10)}' if entry.base else ''}{entry.path}",
+            entry.id, entry.name, facts, _ICONS.get(entry.role, "checkpoint"), right=right,
+            right_token="warn" if right == "copy" else "text-3",
+            boxed=bool(right) and right in ("base", *entry.tags[:1]),
+            tip="\n".join(part for part in (*tip, str(entry.path)) if part),
         )  # fmt: skip
 
     def _open(self, ids: Sequence[str]) -> None:
@@ -225,6 +268,9 @@ class LibraryDock(QWidget):
         adapters = any(entry.role == "adapter" for entry in self._entries if entry.id in ids)
         interpolate.setEnabled(len(ids) in (2, 3) and not missing and not adapters)
         interpolate.setToolTip("Select two checkpoints for a line, three for a triangle.")
+        compare = menu.addAction("Compare their weights", lambda: self.compareRequested.emit(ids))
+        compare.setEnabled(len(ids) == 2 and not missing)
+        compare.setToolTip("Select two checkpoints: the first is what the second is compared with.")
         if len(missing) == 1:
             menu.addAction("Relocate…", lambda: self.relocateRequested.emit(missing[0].id))
         menu.addSeparator()
@@ -251,6 +297,21 @@ class LibraryDock(QWidget):
             if row.title == name and not row.section:
                 return row
         return None
+
+
+def _told(entry: Entry) -> str:
+    """What a search looks in."""
+    said = (
+        entry.name,
+        entry.path,
+        entry.format,
+        entry.architecture,
+        entry.dtype,
+        entry.adapter,
+        *entry.tags,
+        entry.note,
+    )
+    return " ".join(map(str, said)).lower()
 
 
 def _section(entry: Entry) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from solera.checkpoints.formats.format import Format
 from solera.errors import InputError, NotFoundError, SoleraError
+from solera.files import replace_text
 from solera.projects.project_file import LibraryEntry, is_name
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class Entry:
         fingerprint: Content hash, if it was computed before.
         lineage: For a made one: ``{"recipe", "inputs": {id: {"name", "fingerprint"}}, "run", "created"}``.
         note: Free text.
+        tags: A person's words for it, sorted.
         adapter: What kind of adapter it is, with its rank (``"LoRA, rank 16"``); empty for a checkpoint.
         base: What an adapter says it was trained on; a path or hub id, empty if it does not say.
     """
@@ -57,6 +59,7 @@ class Entry:
     fingerprint: str = ""
     lineage: Mapping[str, Any] = field(default_factory=dict)
     note: str = ""
+    tags: tuple[str, ...] = ()
     adapter: str = ""
     base: str = ""
 
@@ -153,6 +156,35 @@ class Library:
             self._project.write(dataclasses.replace(content, library={**content.library, name: item}))
         return self._added(item)
 
+    def remark(self, name: str, *, note: str | None = None, tags: Iterable[str] | None = None) -> Entry:
+        """Give a checkpoint another note, other tags, or both.
+
+        Args:
+            name: As :meth:`get` takes it.
+            note: Free text; None leaves it.
+            tags: Words; None leaves them. Blank ones are dropped.
+
+        Raises:
+            NotFoundError: There is no such checkpoint.
+            OutputError: The project cannot be written.
+        """
+        changes: dict[str, Any] = {} if note is None else {"note": note.strip()}
+        if tags is not None:
+            changes["tags"] = tuple(sorted({tag.strip() for tag in tags if tag.strip()}))
+        if name in self._project.file.library:
+            with self._project.editing() as content:
+                self._require(content.library, name)
+                item = dataclasses.replace(content.library[name], **changes)
+                self._project.write(dataclasses.replace(content, library={**content.library, name: item}))
+            return self._added(item)
+        made = self.get(name)
+        with self._project.editing():
+            kept = {"note": made.note, "tags": list(made.tags), **changes}
+            file = self._remarks_file(made.path)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            replace_text(file, json.dumps({**kept, "tags": list(kept["tags"])}, indent=1, ensure_ascii=False))
+        return self._made(made.path)
+
     def record_made(self, path: Path, lineage: Mapping[str, Any]) -> None:
         """Keep where an output comes from; an output outside the project keeps its model card alone."""
         if path.parent != self._project.outputs:
@@ -174,8 +206,12 @@ class Library:
     def _lineage_file(self, path: Path) -> Path:
         return self._project.artifacts / "lineage" / f"{path.name}.json"
 
+    def _remarks_file(self, path: Path) -> Path:
+        return self._project.artifacts / "lineage" / f"{path.name}.remarks.json"
+
     def _added(self, item: LibraryEntry) -> Entry:
-        return self._facts(Entry(item.name, item.name, self._project.resolve(item.path), note=item.note))
+        where = self._project.resolve(item.path)
+        return self._facts(Entry(item.name, item.name, where, note=item.note, tags=item.tags))
 
     def _made(self, path: Path) -> Entry:
         name = f"outputs/{path.name}"
@@ -183,7 +219,12 @@ class Library:
             lineage = json.loads(self._lineage_file(path).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             lineage = {}  # made before, or its record was removed: it is still a checkpoint
-        return self._facts(Entry(name, name, path, role="made", lineage=lineage))
+        try:
+            said = json.loads(self._remarks_file(path).read_text(encoding="utf-8"))
+            note, tags = str(said["note"]), tuple(map(str, said["tags"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            note, tags = "", ()
+        return self._facts(Entry(name, name, path, role="made", lineage=lineage, note=note, tags=tags))
 
     def _facts(self, entry: Entry) -> Entry:
         if not entry.path.exists():
@@ -228,6 +269,15 @@ def _sizes(checkpoint: Checkpoint) -> dict[str, Any]:
         "format": checkpoint.format, "numel": checkpoint.numel, "nbytes": checkpoint.nbytes,
         "dtype": max(dtypes, key=lambda name: dtypes[name]) if dtypes else "",
     }  # fmt: skip
+
+
+def duplicates(entries: Iterable[Entry]) -> list[tuple[str, ...]]:
+    """Names of checkpoints that hold the same tensors, by their fingerprints; those not computed yet tell nothing."""
+    found: dict[str, list[str]] = {}
+    for entry in entries:
+        if entry.fingerprint:
+            found.setdefault(entry.fingerprint, []).append(entry.name)
+    return [tuple(names) for names in found.values() if len(names) > 1]
 
 
 def architecture_of(config: Mapping[str, Any]) -> str:

@@ -43,11 +43,22 @@ class LibraryEntry:
         name: What the project calls it.
         path: As written: relative to the project's folder if inside it, else absolute.
         note: Free text.
+        tags: A person's words for it.
     """
 
     name: str
     path: str
     note: str = ""
+    tags: tuple[str, ...] = ()
+
+    def to_plain(self) -> dict[str, Any]:
+        """As in the file."""
+        plain: dict[str, Any] = {"path": self.path}
+        if self.note:
+            plain["note"] = self.note
+        if self.tags:
+            plain["tags"] = list(self.tags)
+        return plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +83,7 @@ class ProjectFile:
         if self.note:
             plain["note"] = self.note
         if self.library:
-            plain["library"] = {
-                item.name: {"path": item.path, **({"note": item.note} if item.note else {})}
-                for item in self.library.values()
-            }
+            plain["library"] = {item.name: item.to_plain() for item in self.library.values()}
         if self.tasks:
             plain["tasks"] = {item.name: {"task": item.task, **item.params} for item in self.tasks.values()}
         return plain
@@ -139,7 +147,12 @@ def _parse(plain: Mapping[str, Any], folder: Path, faults: list[Fault]) -> Proje
         if key not in known
     )
     library = {
-        name: LibraryEntry(name, _text(table, "path", place, faults), _text(table, "note", place, faults, ""))
+        name: LibraryEntry(
+            name,
+            _text(table, "path", place, faults),
+            _text(table, "note", place, faults, ""),
+            _texts(table, "tags", place, faults),
+        )
         for name, place, table in _tables(plain, "library", faults)
     }
     tasks = {
@@ -176,3 +189,11 @@ def _text(plain: Mapping[str, Any], key: str, place: str, faults: list[Fault], d
     got = "it is missing" if value is None else f"got {value!r}"
     faults.append(Fault("project.type", where, f"'{key}' must be text; {got}."))
     return ""
+
+
+def _texts(plain: Mapping[str, Any], key: str, place: str, faults: list[Fault]) -> tuple[str, ...]:
+    value = plain.get(key, [])
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return tuple(value)
+    faults.append(Fault("project.type", f"{place}.{key}", f"'{key}' must be a list of text; got {value!r}."))
+    return ()

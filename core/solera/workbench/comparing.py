@@ -48,7 +48,7 @@ def compare_job(bench: Bench, args: dict[str, Any], context: JobContext) -> dict
     key = experiment_key(experiment.to_plain(), meaning, task_versions(tasks, bench.project), device)
     earlier = None if args.get("fresh") else earlier_run(bench, key)
     if earlier is not None and earlier.state == "done":
-        kept = _kept_table(bench, earlier.header.id)
+        kept = kept_table(bench, earlier.header.id)
         if kept is not None:
             return {**reused(earlier, context), **kept}
     return _compare(bench, experiment, entries, tasks, facts, key, device, context)
@@ -152,7 +152,8 @@ def _keep_table(bench: Bench, run: str, found: Comparison, context: JobContext) 
     return kept
 
 
-def _kept_table(bench: Bench, run: str) -> dict[str, Any] | None:
+def kept_table(bench: Bench, run: str) -> dict[str, Any] | None:
+    """The table of a comparison that was made: ``{"comparison", "table", "text"}``; None if it is gone."""
     try:
         kept: dict[str, Any] = json.loads(_table_file(bench, run).read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -29,6 +29,8 @@ HANDLERS = {
     "rescale": "solera.workbench.rescaling:rescale_job",
     "connect": "solera.workbench.connecting:connect_job",
     "probe": "solera.workbench.probing:probe_job",
+    "difference": "solera.workbench.differing:difference_job",
+    "fingerprint": "solera.workbench.differing:fingerprint_job",
 }
 
 #: Kinds that may run in a process of their own; see :mod:`solera.workbench.apart`.

@@ -33,9 +33,11 @@ if TYPE_CHECKING:
     from solera.checkpoints.checkpoint import Checkpoint
     from solera.context import Context
     from solera.execution.plan import Plan
+    from solera.runs.catalogue import RunInfo
     from solera.tasks.scores import Score
     from solera.tasks.task import Task
     from solera.workbench.rates import Expected
+    from solera.workbench.standing import Standing
 
 
 class Workbench:
@@ -97,6 +99,7 @@ class Workbench:
             records=JobRecords(project.jobs_folder) if project and keep else None,
         )
         self.runs = Catalogue(self.runs_folder)
+        self._measured: dict[str, Any] = {}
         self._live = Live(self.inputs, self.lanes()[0])
 
     @property
@@ -247,6 +250,30 @@ class Workbench:
     def experiments(self) -> dict[str, Path]:
         """The project's experiment files by name."""
         return {path.stem: path for path in self.project.experiments()} if self.project else {}
+
+    def standings(self) -> dict[str, tuple[Standing, ...]]:
+        """Scores of the library's checkpoints, by their id; see :func:`solera.workbench.standing.standings`."""
+        from solera.workbench.standing import standings
+
+        if self.project is None:
+            return {}
+        return standings(self._bench, self.runs.list(), self.project.library.entries(), self._measured)
+
+    def stale(self, runs: Sequence[RunInfo]) -> dict[str, str]:
+        """Why runs would come out otherwise now, by id; those that would not are left out.
+
+        Opens the runs' files: not for the window's thread.
+        """
+        from solera.workbench.standing import Staleness, read_header
+
+        judge = Staleness(self._bench)
+        found = {}
+        for info in runs:
+            header = read_header(info.path) if info.state != "running" else None
+            reason = judge.reason(header) if header is not None else ""
+            if reason:
+                found[info.id] = reason
+        return found
 
     def score_point(
         self,
@@ -430,6 +457,25 @@ class Workbench:
         from solera.workbench.statistics import statistic_costs
 
         return statistic_costs(recipe, self.inputs, device=device_of(self.lanes(device)), tried=tried)
+
+    def submit_difference(self, a: str, b: str) -> Job:
+        """Queue comparing two checkpoints tensor by tensor; see :func:`solera.workbench.differing.difference_job`.
+
+        Args:
+            a: A path, or ``library:NAME``; what is compared with.
+            b: What differs from it.
+        """
+        names = [source.removeprefix(LIBRARY).rpartition("/")[2] for source in (a, b)]
+        return self.jobs.submit(JobSpec("difference", f"Compare {names[0]} and {names[1]}", {"a": a, "b": b}, (CPU,)))
+
+    def submit_fingerprints(self, sources: Sequence[str]) -> Job:
+        """Queue computing content hashes, by which equal checkpoints are told.
+
+        Args:
+            sources: Paths, or ``library:NAME``.
+        """
+        title = f"Fingerprint {len(sources)} checkpoint{'' if len(sources) == 1 else 's'}"
+        return self.jobs.submit(JobSpec("fingerprint", title, {"sources": list(sources)}, (CPU,)))
 
     def submit_demo(self, example: str, **params: Any) -> Job:
         """Queue making an example's checkpoints, recipes, tasks and experiments in the project.

@@ -1,5 +1,5 @@
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,12 @@ class Entry:
     trouble: str = ""
     adapter: str = ""
     base: str = ""
+    format: str = "safetensors"
+    architecture: str = ""
+    note: str = ""
+    tags: tuple[str, ...] = ()
+    fingerprint: str = ""
+    lineage: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
