@@ -15,13 +15,13 @@ from solera.settings import load_settings
 from solera_app.bridge.background import in_background
 from solera_app.bridge.bridge import Bridge
 from solera_app.bridge.slots import guarded, notices, report
+from solera_app.job_desk import JobDesk
 from solera_app.library_desk import LibraryDesk
 from solera_app.recipe_desk import RecipeDesk
 from solera_app.run_desk import RunDesk
 from solera_app.session.keeper import SessionKeeper
 from solera_app.session.store import SessionStore
 from solera_app.tabs import DocumentTab, Tab
-from solera_app.toasts import show_details
 from solera_app.tools_desk import ToolsDesk
 from solera_app.window import Window
 from solera_app.words import size_short
@@ -49,6 +49,7 @@ class Desk(QObject):
         self.bridge: Bridge | None = None
         self.recipes = RecipeDesk(self)
         self.runs = RunDesk(self)
+        self.jobs = JobDesk(self)
         self.library = LibraryDesk(self)
         self.tools = ToolsDesk(self)
         self._stamp = 0  # when the project's file was written, ns
@@ -76,7 +77,7 @@ class Desk(QObject):
             **self.library.handlers(),
             **self.tools.handlers(),
             **self.recipes.handlers(),
-            **self.runs.handlers(),
+            **self.jobs.handlers(),
         }
 
     def _connect(self) -> None:
@@ -94,7 +95,6 @@ class Desk(QObject):
         window.welcome.cleared.connect(guarded(self._clear_recent))
         window.inspector.edited.connect(guarded(self.recipes.do))
         window.faults.clicked.connect(guarded(self.recipes.check))
-        window.jobs.detailsRequested.connect(lambda text, trace: show_details(window, text, trace))
 
     @property
     def safe_mode(self) -> bool:
@@ -178,14 +178,13 @@ class Desk(QObject):
         self.window.show_tabs()
         self.refresh_library()
         self.recipes.opened_project(self.workbench)
-        self.runs.opened_project(self.workbench)
+        self.jobs.opened_project(self.workbench)
+        self.runs.opened_project()
         self.keeper.restore()
         self.refresh_actions()
 
     def _listen(self, bridge: Bridge) -> None:
-        jobs = self.window.jobs
-        bridge.jobChanged.connect(jobs.on_job)
-        bridge.progressed.connect(jobs.on_progress)
+        self.jobs.listen(bridge)
         bridge.logged.connect(self.window.log.on_logged)
         bridge.jobChanged.connect(guarded(self._job_changed))
         bridge.jobChanged.connect(guarded(self.library.on_job))
@@ -203,6 +202,7 @@ class Desk(QObject):
         self.runs.closing_project()
         self.recipes.closing_project()
         self.library.closing_project()
+        self.jobs.closing_project()
         while self.window.tabs.count():
             widget = self.window.tabs.widget(0)
             self.window.tabs.removeTab(0)

@@ -83,7 +83,6 @@ class RunDesk(QObject):
         self._listing = QTimer(self, interval=400, singleShot=True)
         self._listing.timeout.connect(guarded(self.refresh))
         window = desk.window
-        window.jobs.commanded.connect(guarded(self._command))
         window.jobs.opened.connect(guarded(self.open))
         window.jobs.busyChanged.connect(guarded(lambda _: desk.refresh_actions()))
         window.runs.opened.connect(guarded(self.open))
@@ -92,10 +91,6 @@ class RunDesk(QObject):
         window.inspector.recipeRequested.connect(guarded(self.open_recipe))
         window.inspector.keepRequested.connect(guarded(self.keep))
 
-    def handlers(self) -> dict[str, Callable[[], None]]:
-        """What the actions about jobs do."""
-        return {"run.stop": self._stop}
-
     @property
     def _bench(self) -> Workbench:
         bench = self._desk.workbench
@@ -103,31 +98,10 @@ class RunDesk(QObject):
             raise InputError("Open or make a project first.")
         return bench
 
-    # --- jobs ------------------------------------------------------------------------------------------------------
-
-    def _stop(self) -> None:
-        for job in self._window.jobs.running:
-            self._bench.jobs.cancel(job)
-
-    def _command(self, job: str, what: str) -> None:
-        queue = self._bench.jobs
-        if what == "next":
-            queue.move(job, 0)
-            self._window.jobs.put_ahead(job)
-        else:
-            {"stop": queue.cancel, "pause": queue.pause, "resume": queue.resume, "retry": queue.retry}[what](job)
-
     # --- the list --------------------------------------------------------------------------------------------------
 
-    def opened_project(self, bench: Workbench) -> None:
-        """A project was opened: list its runs, show its jobs."""
-        interrupted = 0
-        for job in bench.jobs.jobs():
-            self._window.jobs.on_job(job.changed())
-            interrupted += job.state == "interrupted"
-        if interrupted:
-            words = "A job was" if interrupted == 1 else f"{interrupted} jobs were"
-            notices().say("warning", f"{words} interrupted when Solera last ended; the retry button takes it up again.")
+    def opened_project(self) -> None:
+        """A project was opened: list its runs."""
         self.refresh()
 
     def closing_project(self) -> None:
@@ -135,7 +109,6 @@ class RunDesk(QObject):
         for tab in self._run_tabs():
             tab.view.close_run()
         self._window.runs.set_runs([])
-        self._window.jobs.clear()
         self._tab = None
 
     def closing(self, tab: Any) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from PySide6.QtCore import QEvent, QObject, QPoint, QTimer, Signal
+from PySide6.QtCore import QEvent, QObject, QPoint, Qt, QTimer, Signal
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QApplication, QMenu, QVBoxLayout, QWidget
 
 from solera.events import FINAL_STATES, JobChanged, Progress
+from solera_app.docks.lanes import LaneStrip
 from solera_app.docks.panel import Empty, Stack
 from solera_app.docks.row_view import RowView
 from solera_app.models.rows import Row, RowButton
@@ -24,6 +27,8 @@ _KINDS = {
     "merge": "Merge",
     "probe": "Probe",
     "demo": "Example",
+    "difference": "Comparison of weights",
+    "fingerprint": "Reading",
 }
 _STATES = {"running": "", "cancelled": "Stopped"}
 
@@ -49,21 +54,23 @@ class _Shown:
     error: dict[str, Any] | None = None
     run: str = ""
     took: float = 0.0
-    ahead: int = 0  # how often it was put before all others that wait
+    place: int = 0  # among those that wait
+    estimate: str = ""
 
     @property
     def rank(self) -> tuple[int, int, float]:
         """Where it stands in the list: what runs, what waits in the order it will run, what is over by when it was."""
         if self.state in {"running", "paused"}:
             return 0, 0, self.since
-        return (1, -self.ahead, self.since) if self.state == "queued" else (2, 0, -self.since - self.took)
+        return (1, self.place, self.since) if self.state == "queued" else (2, 0, -self.since - self.took)
 
 
 class JobsDock(QWidget):
     """The list of jobs: what runs, what waits, what is over, newest first; nothing moves under the pointer.
 
     Signals:
-        commanded: Job id and ``"pause"``, ``"resume"``, ``"stop"``, ``"retry"`` or ``"next"``.
+        commanded: Job id and ``"pause"``, ``"resume"``, ``"stop"``, ``"retry"``, ``"next"``, ``"up"``, ``"down"``,
+            ``"log"`` or ``"forget"``.
         opened: Run id, on double click of a job that records one.
         detailsRequested: Sentence and traceback of a failed job.
         busyChanged: Whether any job runs or waits.
@@ -83,6 +90,9 @@ class JobsDock(QWidget):
         self._stack = Stack(self.view, Empty("queue", "Nothing is running."))
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 4, 0, 0)
+        column.setSpacing(0)
+        self.lanes = LaneStrip()
+        column.addWidget(self.lanes)
         column.addWidget(self._stack)
         self.view.buttonPressed.connect(self._pressed)
         self.view.activatedRow.connect(self._activated)
@@ -90,6 +100,8 @@ class JobsDock(QWidget):
         self._later = QTimer(self, interval=100, singleShot=True)
         self._later.timeout.connect(self._show)
         self.view.viewport().installEventFilter(self)
+        self.view.installEventFilter(self)
+        self.view.claims = frozenset({Qt.Key.Key_Delete})
 
     @property
     def running(self) -> list[str]:
@@ -100,7 +112,7 @@ class JobsDock(QWidget):
         """A job has a new state."""
         shown = self._jobs.get(event.job)
         if shown is None:
-            shown = _Shown(event.job, event.title, event.kind, event.state, event.time)
+            shown = _Shown(event.job, event.title, event.kind, event.state, event.time, place=len(self._jobs))
             self._jobs[event.job] = shown
             if event.state in FINAL_STATES:  # of an earlier session: nobody knows when it began
                 shown.since = 0.0
@@ -111,10 +123,22 @@ class JobsDock(QWidget):
         shown.state, shown.error, shown.run = event.state, event.error, event.run or shown.run
         self._show()
 
-    def put_ahead(self, job: str) -> None:
-        """A job that waits will run before all others that do."""
-        self._jobs[job].ahead = 1 + max(other.ahead for other in self._jobs.values())
+    def set_waiting(self, order: Sequence[str]) -> None:
+        """Say in which order the jobs that wait will run."""
+        for place, job in enumerate(order):
+            if job in self._jobs:
+                self._jobs[job].place = place
         self._show()
+
+    def show_estimate(self, job: str, words: str) -> None:
+        """Say what a job that waits will take."""
+        if job in self._jobs:
+            self._jobs[job].estimate = words
+            self._show()
+
+    def waiting(self) -> list[str]:
+        """Ids of the jobs that wait, as listed."""
+        return [job.job for job in sorted(self._jobs.values(), key=lambda job: job.rank) if job.state == "queued"]
 
     def on_progress(self, event: Progress) -> None:
         """A job came further."""
@@ -144,7 +168,24 @@ class JobsDock(QWidget):
         if event.type() in {QEvent.Type.Enter, QEvent.Type.Leave}:
             self._hovered = event.type() is QEvent.Type.Enter
             self._later.start()
+        if watched is self.view and isinstance(event, QKeyEvent) and event.type() is QEvent.Type.KeyPress:
+            return self._key(event)
         return super().eventFilter(watched, event)
+
+    def _key(self, event: QKeyEvent) -> bool:
+        """Alt+Up and Alt+Down move a job that waits, Delete stops one or takes it off the list."""
+        ids = self.view.selected_ids()
+        if len(ids) != 1 or ids[0] not in self._jobs:
+            return False
+        alt = event.modifiers() & Qt.KeyboardModifier.AltModifier
+        state = self._jobs[ids[0]].state
+        if alt and state == "queued" and event.key() in (Qt.Key.Key_Up, Qt.Key.Key_Down):
+            self.commanded.emit(ids[0], "up" if event.key() == Qt.Key.Key_Up else "down")
+            return True
+        if event.key() == Qt.Key.Key_Delete:
+            self.commanded.emit(ids[0], "forget" if state in FINAL_STATES else "stop")
+            return True
+        return False
 
     def _row(self, job: _Shown) -> Row:
         look = tokens()["states"].get(job.state, {"icon": "queue", "color": "text-3"})
@@ -152,7 +193,8 @@ class JobsDock(QWidget):
         if job.progress is not None and job.progress.total and job.state in {"running", "paused"}:
             share = job.progress.done / job.progress.total
         middle = {
-            "running": progress_line(job.progress) if job.progress else "starting",
+            "queued": job.estimate,
+            "running": progress_line(job.progress) if job.progress else job.estimate or "starting",
             "paused": progress_line(job.progress) if job.progress else "",
             "done": f"Took {duration(job.took)}" if job.since else "",
             "failed": str((job.error or {}).get("message", "")).partition("\n")[0],
@@ -188,17 +230,26 @@ class JobsDock(QWidget):
         for button in _BUTTONS.get(job.state, ()):
             menu.addAction(button.tip, lambda action=button.action: self._pressed(job.job, action))
         if job.state == "queued":
-            menu.addAction("Run it next", lambda: self._pressed(job.job, "next"))
+            waiting = self.waiting()
+            for words, action, possible in (
+                ("Run it next", "next", job.job != waiting[0]),
+                ("Move up (Alt+Up)", "up", job.job != waiting[0]),
+                ("Move down (Alt+Down)", "down", job.job != waiting[-1]),
+            ):
+                made = menu.addAction(words, lambda action=action: self._pressed(job.job, action))
+                made.setEnabled(possible)
+        menu.addAction("Show its log", lambda: self._pressed(job.job, "log"))
         if job.run:
             menu.addAction("Open its run", lambda: self.opened.emit(job.run))
         if job.error:
             message = str(job.error.get("message", ""))
             menu.addAction("Copy the message", lambda: QApplication.clipboard().setText(message))
         if job.state in FINAL_STATES:
-            menu.addAction("Take off the list", lambda: self._forget(job.job))
+            menu.addAction("Take off the list", lambda: self._pressed(job.job, "forget"))
         menu.exec(self.view.viewport().mapToGlobal(place))
 
-    def _forget(self, job: str) -> None:
+    def forget(self, job: str) -> None:
+        """Take a job off the list."""
         self._jobs.pop(job, None)
         self._show()
 

@@ -14,7 +14,7 @@ from PySide6.QtCore import (
     Qt,
     Signal,
 )
-from PySide6.QtGui import QColor, QHelpEvent, QMouseEvent, QPainter, QPen
+from PySide6.QtGui import QColor, QHelpEvent, QKeyEvent, QMouseEvent, QPainter, QPen
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QListView,
@@ -193,6 +193,7 @@ class RowView(QListView):
         self.setResizeMode(QListView.ResizeMode.Adjust)
         self.setMouseTracking(True)
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.claims: frozenset[Qt.Key] = frozenset()  # keys that whoever owns the list acts on
         self.selectionModel().currentChanged.connect(self._current)
         self._kept: tuple[list[str], str, int] = ([], "", 0)
         self.rows_model.modelAboutToBeReset.connect(self._keep)
@@ -226,6 +227,12 @@ class RowView(QListView):
         index = self.rows_model.find(id_)
         if index.isValid():
             self.setCurrentIndex(index)
+
+    def event(self, event: QEvent) -> bool:  # noqa: D102 - Qt's name
+        if event.type() is QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent) and event.key() in self.claims:
+            event.accept()  # the key is meant for the list, not for the command that has it elsewhere
+            return True
+        return super().event(event)
 
     def _current(self, index: QModelIndex) -> None:
         self.chosen.emit(_id(index))

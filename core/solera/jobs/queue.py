@@ -124,6 +124,16 @@ class JobQueue:
                 raise NotFoundError(f"There is no job '{job}'.", job=job)
             return self._jobs[job]
 
+    def occupied(self) -> dict[str, str]:
+        """Titles of the jobs that hold a lane now, by lane."""
+        with self._changed:
+            return {lane: self._jobs[job].spec.title for lane, job in self._busy.items()}
+
+    def waiting(self) -> tuple[str, ...]:
+        """Ids of the jobs that wait, in the order they will run."""
+        with self._changed:
+            return tuple(self._waiting)
+
     def cancel(self, job: str) -> None:
         """Ask a job to stop. Shown at once (``Job.stopping``), done at its next check; harmless when it is over."""
         self._stop(self.get(job), "cancelled")

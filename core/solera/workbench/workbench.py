@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from solera.runs.catalogue import RunInfo
     from solera.tasks.scores import Score
     from solera.tasks.task import Task
+    from solera.workbench.estimate import Estimate
     from solera.workbench.rates import Expected
     from solera.workbench.standing import Standing
 
@@ -196,6 +197,15 @@ class Workbench:
             numbers=numbers, dtype=dtype, memory_budget=memory_budget,
             devices=open_devices(self.lanes(device, share=True)),
         )  # fmt: skip
+
+    def estimate(self, job: Job) -> Estimate:
+        """What a merge in the queue will take, before it starts; of other jobs nothing is told. Reads headers only.
+
+        See :class:`solera.workbench.estimate.Estimate`.
+        """
+        from solera.workbench.estimate import estimate
+
+        return estimate(self._bench, job, self.settings.threads)
 
     def expected(self, plan: Plan, *, device: str = "", numbers: Mapping[str, float] | None = None) -> Expected:
         """How long a merge will take: by former ones of its kind on this machine, else by making a small part of it.

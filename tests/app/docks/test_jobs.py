@@ -71,7 +71,7 @@ def test_what_runs_is_first_then_what_waits_then_what_is_over(jobs: JobsDock) ->
     assert row(jobs, "d").facts == "Merge"
     jobs.on_job(changed("a", "queued", at=140.0))
     assert listed(jobs) == "cdab"
-    jobs.put_ahead("a")
+    jobs.set_waiting(["a", "d"])
     assert listed(jobs) == "cadb"
 
 
