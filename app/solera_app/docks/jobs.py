@@ -120,6 +120,7 @@ class JobsDock(QWidget):
             shown.took = event.time - shown.since if shown.since else 0.0
         elif event.state != shown.state and (event.state == "queued" or shown.state == "queued"):
             shown.since, shown.progress = event.time, None
+            shown.place = 1 + max(job.place for job in self._jobs.values())
         shown.state, shown.error, shown.run = event.state, event.error, event.run or shown.run
         self._show()
 

@@ -72,6 +72,61 @@ def show_run(run: Run, project: ProjectFolder = None, json: Json = False) -> Non
             show(f"{fact.level}: {fact.text}")
 
 
+@runs.command("compare")
+def compare_runs(
+    run: Annotated[list[str], typer.Argument(help="Ids of runs, their beginnings, or their files.")],
+    project: ProjectFolder = None,
+    json: Json = False,
+) -> None:
+    """Runs beside each other: the settings that differ, and what each found."""
+    import dataclasses
+
+    from solera.workbench.beside import beside
+
+    found = beside([_open(each, project) for each in run])
+    if json:
+        show_json(dataclasses.asdict(found))
+        return
+    rows = [
+        (line.name, *(line.values or [f"{each.value:.4g} ± {each.stderr:.2g}" for each in line.found]),
+         "within noise" if line.noise else "")
+        for line in found.lines
+    ]  # fmt: skip
+    show_table(("", *found.titles, ""), rows)
+    show(f"{found.equal} settings are equal.")
+
+
+@runs.command()
+def again(
+    run: Run,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="A setting and its value: seed=1.")] = None,
+    project: ProjectFolder = None,
+    device: Device = "",
+    quiet: Quiet = False,
+    json: Json = False,
+) -> None:
+    """Do what made a run once more, with other settings, such as --set seed=1 --set explorer.params.points=41."""
+    from solera.cli.work import submit_and_run, workbench
+
+    changes = dict(_setting(text) for text in set_ or ())
+    with workbench(project, device=device) as bench:
+        id_ = _open(run, project).header.id
+        result = submit_and_run(bench, lambda: bench.again(id_, changes), quiet=quiet)
+    show_json(result) if json else show(f"{result['summary']}\nrun {result['run']}: {result['path']}")
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    import json
+
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise InputError(f"--set is NAME=VALUE, such as seed=1; not '{text}'.")
+    try:
+        return name.strip(), json.loads(value)
+    except ValueError:
+        return name.strip(), value.strip()
+
+
 @runs.command()
 def export(
     run: Run,

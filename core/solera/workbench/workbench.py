@@ -523,6 +523,38 @@ class Workbench:
         lanes = self.lanes(device, share=header.kind == "explore")
         return self.jobs.submit(JobSpec(header.kind, header.title, args, lanes))
 
+    def again(self, run: str, changes: Mapping[str, Any] | None = None) -> Job:
+        """Queue what made a run once more, with other settings; it is recorded anew even if an equal run is there.
+
+        Args:
+            run: Its id.
+            changes: Settings by dotted name: ``{"seed": 1, "explorer.params.points": 41}``; None takes one out. A
+                merge writes beside its former result unless ``"out"`` is among them.
+
+        Raises:
+            NotFoundError: There is no such run.
+            FaultsError: The experiment is faulty with these settings.
+            InputError: A name leads nowhere.
+        """
+        from solera.runs.reader import RunReader
+        from solera.workbench.beside import changed
+        from solera.workbench.recorded import run_file
+
+        header = RunReader(run_file(self._bench, run)).header
+        experiment = changed(header.experiment, changes or {})
+        if header.kind != "merge":
+            return self.submit(experiment, fresh=True)
+        args = {key: value for key, value in experiment.items() if key not in ("solera", "kind")}
+        out = Path(args["out"])
+        if not out.is_absolute():
+            out = (self.project.outputs if self.project else Path.cwd()) / out
+        number = 2
+        while "out" not in (changes or {}) and out.exists():
+            out = Path(args["out"]).with_name(f"{Path(args['out']).name}-{number}")
+            number += 1
+        args["out"] = str(out)
+        return self.jobs.submit(JobSpec("merge", f"{header.title} again", args, self.lanes(share=True)))
+
     def lanes(self, device: str = "", *, share: bool = False) -> tuple[str, ...]:
         """The lanes a job on this device occupies.
 
