@@ -13,7 +13,7 @@ from PySide6.QtGui import QColor, QFontMetricsF, QKeyEvent, QMouseEvent, QPainte
 from PySide6.QtWidgets import QFrame, QWidget
 
 from solera_app.plots._pg import Paint, Stage
-from solera_app.plots.ticks import tick_labels, ticks
+from solera_app.plots.ticks import power_labels, power_ticks, tick_labels, ticks
 from solera_app.theme import font, theme
 
 _TICK = 4
@@ -29,17 +29,28 @@ class Axis:
         title: In words, with unit and direction: ``"Code loss (nats per token), lower is better"``.
         percent: Write fractions as percents.
         grid: Draw a hairline at each tick.
+        powers: Data are logarithms: a tick at 2 says 10².
     """
 
     title: str = ""
     percent: bool = False
     grid: bool = False
+    powers: bool = False
+
+    def ticks(self, low: float, high: float, most: int) -> list[float]:
+        """Where the ticks are, in data units."""
+        return power_ticks(low, high, most) if self.powers else ticks(low, high, most)
+
+    def labels(self, values: list[float]) -> list[str]:
+        """What they say."""
+        return power_labels(values) if self.powers else tick_labels(values, percent=self.percent)
 
 
 class Canvas(Stage):
     """Axes around a window of data.
 
-    Signals are in stage pixels. The owner sets :attr:`under`, :attr:`over` (painted in the order of drawing) and
+    Signals are in stage pixels; ``dragged`` tells where a drag began and is, if the owner takes drags
+    (:attr:`takes_drags`). The owner sets :attr:`under`, :attr:`over` (painted in the order of drawing) and
     :attr:`on_key`, which says whether it used a key.
     """
 
@@ -47,7 +58,9 @@ class Canvas(Stage):
     doubleClicked = Signal(QPointF)
     hovered = Signal(QPointF)
     pointerLeft = Signal()
+    dragged = Signal(QPointF, QPointF)
     rangeChanged = Signal()
+    fitted = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -57,6 +70,9 @@ class Canvas(Stage):
         self.on_key: Callable[[QKeyEvent], bool] | None = None
         self.equal = False
         self.margin_right, self.margin_top = 16.0, 10.0
+        self.axes = True  # without them the window of data takes all but the margins
+        self.margin_left, self.margin_bottom = 16.0, 16.0
+        self.takes_drags = False
         self.least_left = self._own_left = 0.0
         self._arranged: tuple[object, ...] = ()
         self.note = ""
@@ -97,6 +113,7 @@ class Canvas(Stage):
         """Show everything."""
         self.shown = self.full
         self.arrange()
+        self.fitted.emit()
 
     def arrange(self) -> None:
         """Place window and ticks for the current size and range; does little if nothing has changed."""
@@ -104,16 +121,20 @@ class Canvas(Stage):
         key = (
             self.width(), self.height(), self.shown, self.margin_top, self.margin_right, self.least_left, self.equal,
             bool(self.x.title or self.note), bool(self.y.title), self.x.percent, self.y.percent,
+            self.x.powers, self.y.powers, self.axes, self.margin_left, self.margin_bottom,
         )  # fmt: skip
         if key == self._arranged:
             return
         self._arranged = key
+        if not self.axes:
+            self._arrange_bare()
+            return
         caption = QFontMetricsF(font("small"))
         x0, x1, y0, y1 = self.shown
         bottom = _TICK + 4 + caption.height() + (caption.height() + 6 if self.x.title or self.note else 0) + 2
         height = max(self.height() - self.margin_top - bottom, 10.0)
-        self._y_ticks = ticks(y0, y1, max(2, min(6, int(height // 28))))
-        labels = tick_labels(self._y_ticks, percent=self.y.percent)
+        self._y_ticks = self.y.ticks(y0, y1, max(2, min(6, int(height // 28))))
+        labels = self.y.labels(self._y_ticks)
         widest = max((caption.horizontalAdvance(label) for label in labels), default=0.0)
         self._own_left = max(math.ceil(widest / 6) * 6, 24) + _TICK + 8 + (caption.height() + 8 if self.y.title else 0)
         left = max(self._own_left, self.least_left)
@@ -128,10 +149,18 @@ class Canvas(Stage):
         self.set_window(rect, self.shown)
         self.rangeChanged.emit()
 
+    def _arrange_bare(self) -> None:
+        self._x_ticks, self._y_ticks = [], []
+        width = max(self.width() - self.margin_left - self.margin_right, 10.0)
+        height = max(self.height() - self.margin_top - self.margin_bottom, 10.0)
+        self.window_rect = QRectF(self.margin_left, self.margin_top, width, height)
+        self.set_window(self.window_rect, self.shown)
+        self.rangeChanged.emit()
+
     def _fitting_x_ticks(self, width: float, caption: QFontMetricsF) -> list[float]:
         for most in range(6, 1, -1):
-            found = ticks(self.shown[0], self.shown[1], most)
-            labels = tick_labels(found, percent=self.x.percent)
+            found = self.x.ticks(self.shown[0], self.shown[1], most)
+            labels = self.x.labels(found)
             if sum(caption.horizontalAdvance(label) + 16 for label in labels) <= width:
                 return found
         return found
@@ -185,7 +214,8 @@ class Canvas(Stage):
 
     def paint_over(self, painter: QPainter) -> None:
         """The axes, then the owner's upper layer (not clipped), then the ring of keyboard focus."""
-        self._paint_axes(painter)
+        if self.axes:
+            self._paint_axes(painter)
         if self.over is not None:
             painter.save()
             self.over(painter)
@@ -210,10 +240,10 @@ class Canvas(Stage):
         painter.setFont(small)
         painter.setPen(theme().colour("plot.label"))
         height = caption.height()
-        for across, label in zip(x_at, tick_labels(self._x_ticks, percent=self.x.percent), strict=True):
+        for across, label in zip(x_at, self.x.labels(self._x_ticks), strict=True):
             box = QRectF(across - 60, bottom + _TICK + 3, 120, height)
             painter.drawText(box, Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop, label)
-        for level, label in zip(y_at, tick_labels(self._y_ticks, percent=self.y.percent), strict=True):
+        for level, label in zip(y_at, self.y.labels(self._y_ticks), strict=True):
             box = QRectF(left - _TICK - 4 - 120, level - height / 2, 120, height)
             painter.drawText(box, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, label)
         self._paint_titles(painter, caption, bottom)
@@ -270,7 +300,9 @@ class Canvas(Stage):
             delta = event.position() - self._pressed
             if self._dragged or delta.manhattanLength() > _NEAR:
                 self._dragged = True
-                if self.zoomed:
+                if self.takes_drags:
+                    self.dragged.emit(self._pressed, event.position())
+                elif self.zoomed:
                     self._pan(delta)
                     self._pressed = event.position()
         else:

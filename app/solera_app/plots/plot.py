@@ -17,6 +17,7 @@ from solera_app.plots.header import Entry, Header, Legend
 from solera_app.theme import font, theme, themes
 
 HIT = 12.0  # px around a point that count as on it
+_ALL = slice(None)
 
 
 class Plot(QWidget):
@@ -42,7 +43,7 @@ class Plot(QWidget):
         self.selected = self.hovered = -1
         self._index: NDArray[np.int64] = np.empty(0, dtype=np.int64)
         self._at: NDArray[np.float64] = np.empty((0, 2))
-        self._what = ""
+        self._empty = ""
         box = QVBoxLayout(self)
         box.setContentsMargins(16, 4 if compact else 12, 16, 8)
         box.setSpacing(2)
@@ -92,6 +93,13 @@ class Plot(QWidget):
         self.setAccessibleDescription(text)
         self.canvas.setAccessibleDescription(text)
 
+    def set_empty(self, sentence: str) -> None:
+        """What is said in the middle instead of a picture; nothing to show the picture."""
+        self._empty = sentence
+        if sentence:
+            self.set_summary(sentence)
+        self.refresh()
+
     # --- what subclasses say -------------------------------------------------------------------------------------
 
     def paint_below(self, painter: QPainter) -> None:
@@ -115,14 +123,23 @@ class Plot(QWidget):
     def vectors(self, on: bool) -> None:
         """Paint shapes rather than cached pixels while ``on`` (for export)."""
 
+    def where(self, rows: NDArray[np.int64] | slice = _ALL) -> NDArray[np.float64]:
+        """Where points are, px, shape (n, 2); NaN where a point cannot be shown.
+
+        Args:
+            rows: Which of the points that the plot has; all if left out.
+        """
+        return self.canvas.to_px(self._at[rows, 0], self._at[rows, 1])
+
     # --- points ---------------------------------------------------------------------------------------------------
 
     def position(self, index: int) -> QPointF | None:
         """Where a point is, px; None if it is not shown."""
         found = np.nonzero(self._index == index)[0]
-        if not found.size or not np.all(np.isfinite(self._at[found[0]])):
+        if not found.size:
             return None
-        return self.canvas.point(*self._at[found[0]])
+        at = self.where(found[:1])[0]
+        return QPointF(*at.tolist()) if np.isfinite(at).all() else None
 
     def select(self, index: int, *, tell: bool = True) -> None:
         """Choose a point; -1 for none."""
@@ -144,7 +161,7 @@ class Plot(QWidget):
         """Index of the point under a pixel; -1 for none."""
         if not self._index.size or not self.canvas.window_rect.adjusted(-HIT, -HIT, HIT, HIT).contains(at):
             return -1
-        where = self.canvas.to_px(self._at[:, 0], self._at[:, 1])
+        where = self.where()
         distance = np.hypot(where[:, 0] - at.x(), where[:, 1] - at.y())
         distance = np.where(np.isfinite(distance), distance, np.inf)
         nearest = int(np.argmin(distance))
@@ -165,7 +182,7 @@ class Plot(QWidget):
         if here is None:
             self.walk(1)
             return
-        where = self.canvas.to_px(self._at[:, 0], self._at[:, 1])
+        where = self.where()
         ahead = (where[:, 0] - here.x()) * dx + (where[:, 1] - here.y()) * dy
         aside = np.abs((where[:, 0] - here.x()) * dy) + np.abs((where[:, 1] - here.y()) * dx)
         cost = np.where(np.isfinite(ahead) & (ahead > 0.5), ahead + 2 * aside, np.inf)
@@ -213,9 +230,16 @@ class Plot(QWidget):
     # --- painting --------------------------------------------------------------------------------------------------
 
     def _paint_below(self, painter: QPainter) -> None:
-        self.paint_below(painter)
+        if not self._empty:
+            self.paint_below(painter)
 
     def _paint(self, painter: QPainter) -> None:
+        if self._empty:
+            painter.setFont(font("body", "medium"))
+            painter.setPen(theme().colour("text-2"))
+            middle = self.canvas.window_rect.adjusted(16, 0, -16, 0)
+            painter.drawText(middle, Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap, self._empty)
+            return
         self.paint(painter)
         here = self.position(self.selected)
         if here is not None and self.canvas.window_rect.adjusted(-1, -1, 1, 1).contains(here):

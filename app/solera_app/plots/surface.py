@@ -20,6 +20,7 @@ from solera_app.plots.numerals import counted, measured, number
 from solera_app.plots.plates import Wanted, place
 from solera_app.plots.plot import Plot
 from solera_app.plots.raster import colour_range, fill, hatching, magnify
+from solera_app.plots.stops import Stops, paint_stops
 from solera_app.plots.ticks import log_ticks, tick_labels, tick_step, ticks
 
 Scale = Literal["linear", "log"]
@@ -42,7 +43,10 @@ class SurfacePlot(Plot):
         self._scored = np.zeros((2, 2), dtype=bool)
         self._numbers = np.full((2, 2), -1, dtype=np.int64)
         self._guessed = np.zeros((2, 2), dtype=bool)
+        self._given: NDArray[np.bool_] | None = None
+        self._strays: dict[int, tuple[float, float]] = {}
         self._models: dict[str, tuple[float, float]] = {}
+        self._stops: Stops | None = None
         self._scale: Scale = "linear"
         self._fixed: tuple[float, float] | None = None
         self._limits, self._clipped = (0.0, 1.0), False
@@ -79,6 +83,7 @@ class SurfacePlot(Plot):
         shape = (self._ys.size, self._xs.size)
         self._values, self._stderrs = np.full(shape, np.nan), np.full(shape, np.nan)
         self._scored, self._numbers = np.zeros(shape, dtype=bool), np.full(shape, -1, dtype=np.int64)
+        self._given, self._strays = None, {}
         self._limits = (np.nan, np.nan)
         x0, x1, y0, y1 = self._extent()
         self.canvas.set_range((x0, x1, y0, y1))
@@ -92,6 +97,7 @@ class SurfacePlot(Plot):
         *,
         stderrs: Floats | None = None,
         numbers: NDArray[np.int64] | None = None,
+        guessed: NDArray[np.bool_] | None = None,
     ) -> None:
         """Show these scores.
 
@@ -100,7 +106,9 @@ class SurfacePlot(Plot):
             scored: Same shape; True where a cell has been evaluated, whatever came out.
             stderrs: Same shape, standard errors.
             numbers: Same shape, index of each cell's point in its run; -1 without one.
+            guessed: Same shape, True where ``values`` was interpolated by who knows better than this picture.
         """
+        self._given = guessed
         self._values, self._scored = np.asarray(values, dtype=np.float64), np.asarray(scored, dtype=bool)
         self._stderrs = np.full(values.shape, np.nan) if stderrs is None else stderrs
         self._numbers = np.full(values.shape, -1, dtype=np.int64) if numbers is None else numbers
@@ -112,6 +120,11 @@ class SurfacePlot(Plot):
     def set_models(self, models: Mapping[str, tuple[float, float]]) -> None:
         """Named models as squares with plates."""
         self._models = dict(models)
+        self.refresh()
+
+    def set_stops(self, stops: Stops | None) -> None:
+        """A path over the map."""
+        self._stops = stops
         self.refresh()
 
     def set_colours(self, name: str) -> None:
@@ -163,13 +176,13 @@ class SurfacePlot(Plot):
         return edges[0], edges[1], edges[2], edges[3]
 
     def _draw(self) -> None:
-        finite = np.where(self._scored & np.isfinite(self._values), self._values, np.nan)
+        finite = np.where(self._shown() & np.isfinite(self._values), self._values, np.nan)
         if self._scale == "log":
             with np.errstate(invalid="ignore"):
                 finite = np.where(finite > 0, finite, np.nan)
         self._update_limits(finite)
-        filled, self._guessed = fill(finite, self._scored)
-        complete = bool(self._scored.all())
+        filled, self._guessed = self.fill(finite)
+        complete = self.complete
         factor = max(2, 2 * round(384 / max(filled.shape) / 2))
         shown = magnify(filled, factor, smooth=self._smooth and complete)
         low, high = self._limits
@@ -180,18 +193,54 @@ class SurfacePlot(Plot):
             self._image.set(shown, (low, high), QRectF(x0, y0, x1 - x0, y1 - y0))
         else:
             self._image.clear()
-        self._say()
+        self.say()
         if complete:
             self._draw_contours()
         elif not self._contour_timer.isActive():
             self._contour_timer.start()
         self.refresh()
 
+    @property
+    def complete(self) -> bool:
+        """Whether every cell has its value, so that cells can be smoothed and iso-lines drawn at once."""
+        return bool(self._shown().all())
+
+    def _shown(self) -> NDArray[np.bool_]:
+        """Cells whose value is known or was interpolated for us."""
+        return self._scored if self._given is None else self._scored | self._given
+
+    def set_strays(self, at: Floats, values: Floats, stderrs: Floats, numbers: NDArray[np.int64]) -> None:
+        """Points that were scored and lie on no cell, such as those held out.
+
+        Args:
+            at: Shape (k, 2), data units.
+            values: Shape (k,).
+            stderrs: Shape (k,).
+            numbers: Shape (k,), indices in their run.
+        """
+        told = zip(numbers.tolist(), values.tolist(), stderrs.tolist(), strict=True)
+        self._strays = {number: (value, error) for number, value, error in told}
+        self._index = np.concatenate((self._index, numbers))
+        self._at = np.concatenate((self._at, at))
+        self.say()
+        self.refresh()
+
+    def fill(self, finite: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+        """What is shown in every cell, and which of them are only guessed."""
+        if self._given is not None:
+            return finite, self._given
+        return fill(finite, self._scored)
+
+    def value_range(self, finite: Floats) -> Floats:
+        """The values that colour limits are taken from: those shown."""
+        return finite
+
     def _update_limits(self, finite: Floats) -> None:
         before = self._limits
         if self._fixed is not None:
             self._limits, self._clipped = self._fixed, False
         else:
+            finite = self.value_range(finite)
             low, high, self._clipped = colour_range(finite)
             if not np.isfinite(finite).any():
                 low = high = np.nan
@@ -200,7 +249,7 @@ class SurfacePlot(Plot):
                 low = float(positive.min()) if positive.size else 0.1
                 high = max(high, low * 1.01)
             if (
-                not self._scored.all() and np.isfinite(low) and np.isfinite(before[0])
+                not self.complete and np.isfinite(low) and np.isfinite(before[0])
             ):  # while it fills, the range only grows
                 low, high = min(low, before[0]), max(high, before[1])
             self._limits = (low, high)
@@ -212,9 +261,10 @@ class SurfacePlot(Plot):
         self.canvas.margin_right = self._bar.room()
         self.canvas.arrange()
 
-    def _say(self) -> None:
+    def say(self) -> None:
+        """The note at the foot, and the sentence for those who do not see."""
         low, high = self._limits
-        values = self._values[self._scored]
+        values = self._values[self._shown()]
         notes = []
         with np.errstate(invalid="ignore"):
             above, below = int((values > high).sum()), int((values < low).sum())
@@ -226,7 +276,9 @@ class SurfacePlot(Plot):
         broken = int((~np.isfinite(values)).sum())
         if broken:
             notes.append(f"× not finite, {broken:,}")
-        if self._guessed.any():
+        if self._given is not None:
+            notes.append(f"Dots: scored, {self._index.size:,}; all between them interpolated")
+        elif self._guessed.any():
             notes.append("Hatched cells: interpolated")
         self.canvas.note = " · ".join(notes)
         self.set_summary(
@@ -241,7 +293,7 @@ class SurfacePlot(Plot):
         self._levels = []
         low, high = self._limits
         if self._wanted_contours > 0 and np.isfinite(low) and min(self._values.shape) > 1:
-            filled = np.where(self._scored, self._values, np.nan)
+            filled = np.where(self._shown(), self._values, np.nan)
             if self._scale == "log":
                 found = log_ticks(low, high, self._wanted_contours)
                 majors = {level for place, level in enumerate(found) if place % 2 == 0}
@@ -274,7 +326,7 @@ class SurfacePlot(Plot):
         painter.restore()
         painter.save()
         painter.setClipRect(self.canvas.window_rect.adjusted(-8, -8, 8, 8))
-        self._paint_crosses(painter)
+        self.paint_marks(painter)
         self._paint_models(painter)
         here = self.position(self.selected)
         if here is not None:
@@ -287,7 +339,7 @@ class SurfacePlot(Plot):
 
     def _value_of(self, index: int) -> float:
         found = self._values[self._numbers == index] if index >= 0 else self._values[:0]
-        return float(found.flat[0]) if found.size else np.nan
+        return float(found.flat[0]) if found.size else self._strays.get(index, (np.nan, np.nan))[0]
 
     def _cell_edges(self) -> tuple[Floats, Floats]:
         """Borders of cells in px: between grid lines, the outer ones at the first and last line."""
@@ -301,7 +353,7 @@ class SurfacePlot(Plot):
         return across, up
 
     def _paint_hatching(self, painter: QPainter) -> None:
-        if not self._guessed.any():
+        if not self._guessed.any() or self._given is not None:  # dots say it better where nearly all is between
             return
         scale, rect = painter.deviceTransform().m11(), self.canvas.window_rect
         across, up = self._cell_edges()
@@ -352,10 +404,18 @@ class SurfacePlot(Plot):
         red, green, blue, _ = self._table[int(np.clip(share * 255, 0, 255))].tolist()
         return QColor(red, green, blue)
 
-    def _paint_crosses(self, painter: QPainter) -> None:
+    def paint_marks(self, painter: QPainter) -> None:
+        """Crosses where a score is not finite, dots where a picture was scored, a path; below the models."""
+        if self._given is not None:
+            painter.setPen(QPen(_RIM, 0.5))
+            painter.setBrush(_WHITE)
+            for x, y in self.where()[np.isfinite(self._at).all(axis=1)].tolist():
+                painter.drawEllipse(QPointF(x, y), 1.75, 1.75)
         rows, cols = np.nonzero(self._scored & ~np.isfinite(self._values))
         for x, y in self.canvas.to_px(self._xs[cols], self._ys[rows]).tolist():
             marks.cross(painter, QPointF(x, y), QColor(128, 124, 118))
+        if self._stops is not None:
+            paint_stops(painter, self.canvas, self._stops)
 
     def _paint_models(self, painter: QPainter) -> None:
         shown = {
@@ -386,7 +446,9 @@ class SurfacePlot(Plot):
             return ()
         x, y = self._at[rows[0]].tolist()
         found = np.nonzero(self._numbers == index)
-        value, error = float(self._values[found][0]), float(self._stderrs[found][0])
+        value, error = self._strays.get(index, (np.nan, np.nan))
+        if found[0].size:
+            value, error = float(self._values[found][0]), float(self._stderrs[found][0])
         lines = [
             f"{self._names[2]}: {self._written(value, error) if np.isfinite(value) else 'not finite'}",
             f"{self._names[0]} {number(x)}, {self._names[1]} {number(y)}",
@@ -408,10 +470,14 @@ class SurfacePlot(Plot):
         def rows() -> Iterable[Sequence[object]]:
             for j in range(self._ys.size):
                 for i in range(self._xs.size):
-                    state = "scored" if self._scored[j, i] else "not scored"
-                    shown = float(self._values[j, i]) if self._scored[j, i] else np.nan
+                    given = self._given is not None and bool(self._given[j, i])
+                    state = "scored" if self._scored[j, i] else "interpolated" if given else "not scored"
+                    shown = float(self._values[j, i]) if self._scored[j, i] or given else np.nan
                     error = float(self._stderrs[j, i]) if self._scored[j, i] else np.nan
                     yield float(self._xs[i]), float(self._ys[j]), shown, error, state
+            for index, (value_, error) in self._strays.items():
+                x_, y_ = self._at[np.nonzero(self._index == index)[0][0]].tolist()
+                yield x_, y_, value_, error, "scored between cells"
 
         return (x, y, value, f"{value} standard error", "state"), rows()
 

@@ -46,6 +46,28 @@ def log_ticks(low: float, high: float, most: int = 6) -> list[float]:
     return [10.0**p for p in powers if p % stride == 0 and low <= 10.0**p <= high]
 
 
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def power_ticks(low: float, high: float, most: int = 6) -> list[float]:
+    """Whole numbers in [low, high], for an axis in powers of ten; at even steps, at most ``most``.
+
+    Less than three of them tell little: then 1, 2, 5 times powers are taken, as their logarithms.
+    """
+    first, last = math.ceil(low - 1e-9), math.floor(high + 1e-9)
+    if last - first < 2 and high > low:
+        return [math.log10(value) for value in log_ticks(10.0**low, 10.0**high, most)]
+    stride = max(1, math.ceil((last - first + 1) / most))
+    return [float(power) for power in range(first, last + 1) if power % stride == 0]
+
+
+def power_labels(values: list[float]) -> list[str]:
+    """Powers of ten in words: ``"10⁻³"``; where some are not whole, all as the numbers they are."""
+    if any(abs(value - round(value)) > 1e-9 for value in values):
+        return [number(round(10.0**value, 12)).rstrip("0").rstrip(".") for value in values]
+    return [f"10{str(round(value)).translate(_SUPERSCRIPTS)}" for value in values]
+
+
 def tick_labels(values: list[float], *, percent: bool = False) -> list[str]:
     """The ticks in words of equal decimals; percents of fractions when asked (the sign belongs to the axis title)."""
     scaled = [100 * value if percent else value for value in values]

@@ -56,6 +56,8 @@ class TrendPlot(Plot):
         if planned and x1 > planned >= last:
             x1 = float(planned)
         self.canvas.set_range((x0, x1, y0, y1))
+        told = [f"{s.name} {number(float(s.y[-1]))} after {int(s.x[-1]):,} evaluations" for s in series if s.y.size]
+        self.set_summary(f"{'; '.join(told)}.")
 
     def set_level(self, value: float, name: str) -> None:
         """A dotted line to compare with; the name says its source: ``"Best known (5 seeds)"``."""

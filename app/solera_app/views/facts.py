@@ -12,7 +12,7 @@ import numpy as np
 from solera.runs.header import RunHeader
 from solera.tasks.scores import METRICS, Metric
 from solera_app.plots.header import STATE_TOKENS
-from solera_app.plots.numerals import listed, measured
+from solera_app.plots.numerals import counted, listed, measured
 from solera_app.views.snapshot import Snapshot
 
 
@@ -131,21 +131,75 @@ def scale(header: RunHeader) -> tuple[float, ...]:
     return ()
 
 
-def subtitle(snapshot: Snapshot, shown: Sequence[ColumnFacts]) -> str:
-    """One line: metric · split · n · points · explorer · seed; what is not known is left out."""
+def subtitle(snapshot: Snapshot, shown: Sequence[ColumnFacts], *, outside: int = 0) -> str:
+    """One line: family · task · split · n · method · points · seed; what is not known is left out.
+
+    Args:
+        snapshot: The run.
+        shown: The scores in the picture.
+        outside: How many points of the search were scored and lie outside of the picture.
+    """
     header = snapshot.header
-    parts = [listed(list(dict.fromkeys(column.task for column in shown if column.task)))]
+    parts = [family_words(header), listed(list(dict.fromkeys(column.task for column in shown if column.task)))]
     splits = list(dict.fromkeys(column.split for column in shown if column.split))
     if splits:
         parts.append(f"{listed(splits)} split")
     parts.append(sample_words(snapshot, shown))
     explorer = header.experiment.get("explorer", {})
     if isinstance(explorer, Mapping) and explorer.get("name"):
-        parts.append(str(explorer["name"]))
-    done, planned = points_done(snapshot), header.planned
-    parts.append(f"{done:,} of {planned:,} points" if planned and planned >= done else f"{done:,} points")
-    if "seed" in header.experiment:
-        parts.append(f"seed {header.experiment['seed']}")
+        parts.append(str(explorer["name"]).replace("_", " "))
+    parts.append(point_words(snapshot, shown, outside))
+    seed = header.experiment.get("seed", header.provenance.get("seed"))
+    if seed is not None:
+        parts.append(f"seed {seed}")
+    return " · ".join(part for part in parts if part)
+
+
+def family_words(header: RunHeader) -> str:
+    """What was explored: ``"plane"``, ``"simplex of 4 models"``, ``"recipe of 6 variables"``; or nothing."""
+    kind, family = family_kind(header), header.experiment.get("family", {})
+    if kind in ("recipe", "stack"):
+        return f"{kind} of {counted(len(header.coords), 'variable')}"
+    if kind in ("simplex", "subset"):
+        models = len(header.coords) + (kind == "simplex")
+        return f"{kind} of {counted(models, 'model')}"
+    if kind == "trajectory" and isinstance(family, Mapping) and family.get("path"):
+        return f"trajectory of {counted(len(family['path']), 'checkpoint')}"
+    return kind.replace("_", " ")
+
+
+def point_words(snapshot: Snapshot, shown: Sequence[ColumnFacts], outside: int = 0) -> str:
+    """``"412 of 676 points"``, and where not all are shown, why: ``"28 points: 25 shown, 1 failed, 2 outside"``."""
+    done, planned = points_done(snapshot), snapshot.header.planned
+    said = f"{done:,} of {planned:,} points" if planned and planned >= done else counted(done, "point")
+    places = [column.place for column in shown]
+    rows: Any = snapshot.search if snapshot.header.kind == "explore" else slice(None)
+    values = snapshot.points.values[rows][:, places]
+    failed = int((~np.isfinite(values)).any(axis=1).sum()) if places and snapshot.header.kind == "explore" else 0
+    if not failed and not outside:
+        return said
+    parts = [f"{done - failed - outside:,} shown"]
+    parts += [f"{count:,} {word}" for count, word in ((failed, "failed"), (outside, "outside")) if count]
+    return f"{said}: {', '.join(parts)}"
+
+
+def probe_words(snapshot: Snapshot) -> str:
+    """One line of a probe's run: probe · task · split · n · models · rows · seed; what is not known is left out."""
+    header = snapshot.header
+    said, experiment = header.provenance, header.experiment
+    probe = said.get("probe", {})
+    parts = [str(probe.get("title") or probe.get("name", "")) if isinstance(probe, Mapping) else ""]
+    for task in said.get("tasks", ())[:1]:
+        parts += [str(task.get("task", "")), f"{task['split']} split" if task.get("split") else ""]
+        parts.append(f"n = {task['limit']:,}" if task.get("limit") else "all samples")
+    models = next((coord.get("labels", ()) for coord in header.coords if coord.get("of") == "model"), ())
+    parts.append(counted(len(models), "model") if models else "")
+    done, planned = len(snapshot.points), header.planned
+    parts.append(f"{done:,} of {planned:,} rows" if planned and planned > done else counted(done, "row"))
+    failed = int((~np.isfinite(snapshot.points.values)).any(axis=1).sum())
+    parts.append(f"{failed:,} without a number" if failed else "")
+    seed = experiment.get("seed", said.get("seed"))
+    parts.append(f"seed {seed}" if seed is not None else "")
     return " · ".join(part for part in parts if part)
 
 

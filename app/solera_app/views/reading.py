@@ -12,6 +12,7 @@ from PySide6.QtCore import QObject, Qt, QThread, QTimer, Signal, Slot
 
 from solera.events import FINAL_STATES
 from solera.runs.header import RunHeader
+from solera.runs.picture import Picture
 from solera.runs.points import Points
 from solera_app.bridge.slots import attempt
 from solera_app.views.pairs import Pairs
@@ -58,6 +59,10 @@ class Reader(Protocol):
         """After how many points, and the value."""
         ...
 
+    def picture(self) -> Picture | None:
+        """The newest interpolated picture; asked for only where the header says that some are drawn."""
+        ...
+
     def samples(self, column: int | str, rows: Sequence[int] | NDArray[np.int64] | None = None) -> NDArray[np.float32]:
         """Per-sample values of some points; asked for only where the header says that they are kept."""
         ...
@@ -82,6 +87,7 @@ def snapshot_of(reader: Reader, pairs: Pairs | None = None) -> Snapshot:
         reader.summary,
         {name: reader.indicator(name) for name in reader.indicators},
         (pairs or Pairs(reader.header)).grow(reader, points),
+        reader.picture() if reader.header.picture else None,
     )
 
 
@@ -159,7 +165,8 @@ class _Worker(QObject):
 def _mark(snapshot: Snapshot) -> tuple[object, ...]:
     """What changes when there is something to tell."""
     sizes = tuple(int(values.size) for _, values in snapshot.indicators.values())
-    return (len(snapshot.points), snapshot.state, snapshot.summary, sizes)
+    drawn = -1 if snapshot.picture is None else snapshot.picture.index
+    return (len(snapshot.points), snapshot.state, snapshot.summary, sizes, drawn)
 
 
 #: A thread and what lives in it must outlast the widget that asked for them: kept here until the thread has ended.

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from solera.events import FINAL_STATES, PointScored
 from solera.runs.header import RunHeader
+from solera.runs.picture import Picture
 from solera.runs.points import Points
 from solera_app.views.pairs import Paired
 
@@ -28,6 +29,7 @@ class Snapshot:
         indicators: Name -> (after how many points, value), each of shape (n,).
         paired: Column -> float32 of shape (k, k), k at most n: standard error of the difference of two points, by
             sample; NaN where they are no pair. Only of runs that keep samples and fill no grid.
+        picture: The newest picture that the run interpolated, if it draws some.
     """
 
     header: RunHeader
@@ -36,6 +38,7 @@ class Snapshot:
     summary: str = ""
     indicators: Indicators = field(default_factory=dict)
     paired: Paired = field(default_factory=dict)
+    picture: Picture | None = None
 
     @property
     def live(self) -> bool:

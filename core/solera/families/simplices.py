@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 
-from solera.errors import InputError
+from solera.errors import InputError, NumericError
 from solera.families.coords import Coord
 from solera.families.family import Family
 from solera.families.geometry import Geometry
@@ -73,7 +73,7 @@ def subset(models: Sequence[Recipe], source: Source) -> Family:
 
     Args:
         models: Two or more, without free variables.
-        source: What reads them.
+        source: What reads them; all their weights are read once to measure distances.
 
     Raises:
         InputError: There are fewer than two.
@@ -88,7 +88,22 @@ def subset(models: Sequence[Recipe], source: Source) -> Family:
     recipe = graph.output(soup, f"soups of {', '.join(graph.labels)}")
     count = len(coords)
     labels = {label: tuple(float(i == j) for j in range(count)) for i, label in enumerate(graph.labels)}
-    return Family(recipe, coords, "subset", {**labels, UNIFORM: (1.0,) * count}, region=Region("subset"))
+    named = {**labels, UNIFORM: (1.0,) * count}
+    return Family(recipe, coords, "subset", named, region=Region("subset"), facts=_distances(graph, source))
+
+
+def _distances(graph: Graph, source: Source) -> dict[str, Any]:
+    """How the models lie to each other, for pictures: inner products of the differences from the first, row by row.
+
+    Nothing where a model has weights that are not finite: it is left out of soups, for want of a score, and not here.
+    """
+    from solera.families.products import gram
+
+    try:
+        found = gram(graph.recipe, graph.ends, source.opened(graph.recipe.nodes), source.methods)
+    except NumericError:
+        return {}
+    return {"products": [list(map(float, row)) for row in found]}
 
 
 def _measured(graph: Graph, source: Source) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:

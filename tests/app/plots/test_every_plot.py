@@ -10,10 +10,16 @@ from PySide6.QtGui import QImage
 from pytestqt.qtbot import QtBot
 
 from solera.errors import OutputError
+from solera_app.plots.cloud import CloudPlot
 from solera_app.plots.curve import CurvePlot
 from solera_app.plots.front import FrontPlot, Scatter
 from solera_app.plots.lines import Series
+from solera_app.plots.matrix import MatrixPlot
+from solera_app.plots.parallel import ParallelPlot, Rail
 from solera_app.plots.plot import Plot
+from solera_app.plots.relief import ReliefPlot
+from solera_app.plots.scattered import ScatteredPlot
+from solera_app.plots.spectrum import SpectrumPlot
 from solera_app.plots.surface import SurfacePlot
 from solera_app.plots.trend import TrendPlot
 from solera_app.theme import themes
@@ -50,7 +56,56 @@ def trend() -> Plot:
     return plot
 
 
-PLOTS = [curve, surface, front, trend]
+def scattered() -> Plot:
+    plot = ScatteredPlot()
+    plot.set_names("x", "y", "Loss")
+    plot.set_models({"base": (0.0, 0.0)})
+    at = np.column_stack((X, X**2))
+    plot.set_points(at, X, X * 0.01, np.arange(9), details=[f"share {x:.2f}" for x in X])
+    return plot
+
+
+def matrix() -> Plot:
+    plot = MatrixPlot()
+    plot.set_titles("Model", "Other", "Cosine")
+    names = ("base", "rotated", "inverted")
+    plot.set_cells(names, names, np.linspace(-0.9, 0.8, 9).reshape(3, 3), np.arange(9).reshape(3, 3))
+    return plot
+
+
+def spectrum() -> Plot:
+    plot = SpectrumPlot()
+    plot.set_series([Series("base", X - 0.5, np.exp(-9 * X), None, np.arange(9))], log=True)
+    return plot
+
+
+def parallel() -> Plot:
+    plot = ParallelPlot()
+    values = np.column_stack((X, 1 - X, X**2))
+    rails = [Rail("Loss (nats)", lower=True), Rail("Accuracy", percent=True), Rail("Scale", judged=False)]
+    plot.set_points(rails, values, values * 0.01, np.arange(9), X > 0.5)
+    return plot
+
+
+def relief() -> Plot:
+    plot = ReliefPlot()
+    plot.set_names("x", "y", "Loss")
+    plot.set_models({"base": (0.0, 0.0)})
+    values = X[None] ** 2 + X[:, None]
+    known, index = np.ones(values.shape, bool), np.arange(81).reshape(9, 9)
+    plot.set_surface(X, X, values, known, index, values * 0.01)
+    return plot
+
+
+def cloud() -> Plot:
+    plot = CloudPlot()
+    values = np.column_stack((X, 1 - X, X**2))
+    flags = np.zeros(9, bool)
+    plot.set_points(values, values * 0.01, np.arange(9), ~flags, flags, ("one", "two", "three"), {4: "average"})
+    return plot
+
+
+PLOTS = [curve, surface, front, trend, scattered, matrix, spectrum, parallel, relief, cloud]
 
 
 @pytest.fixture(params=PLOTS, ids=lambda made: made.__name__)
@@ -94,7 +149,7 @@ def test_svg_is_vectors_with_the_title_as_text(plot: Plot, tmp_path: Path) -> No
     assert "Line from prose to code" in texts
     assert len([*root.iter("{http://www.w3.org/2000/svg}path")]) + len(texts) > 10
     pictures = [*root.iter("{http://www.w3.org/2000/svg}image")]
-    assert len(pictures) <= (2 if isinstance(plot, SurfacePlot) else 0)
+    assert len(pictures) <= (2 if hasattr(plot, "_bar") else 0)
 
 
 def test_csv_has_a_header_and_rows(plot: Plot, tmp_path: Path) -> None:
@@ -117,6 +172,8 @@ def test_it_has_names_for_those_who_do_not_see_it(plot: Plot) -> None:
 
 
 def test_at_most_six_ticks_on_an_axis(plot: Plot) -> None:
+    if not plot.canvas.axes:
+        pytest.skip("It paints its own axes.")
     plot.resize(1600, 1200)
     plot.show()
     assert 2 <= len(plot.canvas._x_ticks) <= 6

@@ -1,7 +1,7 @@
 """Views need no display; runs of every kind, made in memory and as files."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -104,8 +104,141 @@ def comparison() -> tuple[RunHeader, list[Event]]:
     return header, events
 
 
+NAN = float("nan")
+
+
+def simplex(models: int = 3) -> tuple[RunHeader, list[Event]]:
+    """All blends of some models in steps of a quarter; one of them has no number."""
+    names = ("rotated", "inverted", "mirrored", "upright")[:models]
+    corners: dict[str, Sequence[float]] = {
+        name: [float(row == place) for place in range(1, models)] for row, name in enumerate(names)
+    }
+    products = [[25.0 if i == j else 9.0 for j in range(models - 1)] for i in range(models - 1)]
+    geometry = {"scale": [5.0] * (models - 1), "points": corners, "products": products}
+    header = RunHeader(
+        id=f"simplex{models}", kind="explore", title=f"Blends of {models}", columns=columns(),
+        shape=(5,) * (models - 1),
+        coords=tuple({"name": f"share_{name}", "low": 0.0, "high": 1.0} for name in names[1:]), labels=corners,
+        experiment={"family": {"kind": "simplex", "geometry": geometry}, "explorer": {"name": "grid"}, "seed": 1},
+    )  # fmt: skip
+    events: list[Event] = []
+    for cell in np.ndindex(*header.shape):
+        share = tuple(step / 4 for step in cell)
+        if sum(share) <= 1:
+            loss = 0.5 + sum((part - 0.3) ** 2 for part in share)
+            losses = (NAN, NAN) if cell == (1, 1, *[0] * (models - 3)) else (loss, 2 * loss)
+            events.append(point(header.id, len(events), share, losses, cell=cell))
+    return header, events
+
+
+def trajectory() -> tuple[RunHeader, list[Event]]:
+    """A grid over the plane of a training run."""
+    path = [{"label": f"step {i}", "at": [-float(4 - i), 0.5 * i * (4 - i)], "off": 0.1 * (4 - i)} for i in range(5)]
+    header = RunHeader(
+        id="trajectory", kind="explore", title="The run", columns=columns(), shape=(4, 3),
+        labels={"step 4": [0.0, 0.0]},
+        coords=({"name": "x", "low": -5.0, "high": 1.0}, {"name": "y", "low": -1.0, "high": 3.0}),
+        experiment={"family": {"kind": "trajectory", "path": path, "geometry": {"scale": [1.0, 1.0], "points": {}}}},
+    )  # fmt: skip
+    events: list[Event] = []
+    for i, x in enumerate(np.linspace(-5, 1, 4).tolist()):
+        for j, y in enumerate(np.linspace(-1, 3, 3).tolist()):
+            events.append(point("trajectory", len(events), (x, y), (x * x + y, 3 - x), cell=(i, j)))
+    return header, events
+
+
+def soup() -> tuple[RunHeader, list[Event]]:
+    """A greedy soup of four: the second is best, takes the first, leaves the third, takes the fourth."""
+    names = ("a", "b", "c", "d")
+    facts = {"products": [[9.0, 2.0, 1.0], [2.0, 16.0, 3.0], [1.0, 3.0, 4.0]]}
+    labels = {name: [float(i == j) for j in range(4)] for i, name in enumerate(names)}
+    header = RunHeader(
+        id="soup", kind="explore", title="Soup of four", columns=columns(), planned=7,
+        coords=tuple({"name": f"takes_{name}", "low": 0.0, "high": 1.0} for name in names),
+        experiment={"family": {"kind": "subset", "facts": facts}, "explorer": {"name": "greedy_soup"}},
+        labels={**labels, "uniform soup": [1.0] * 4},
+    )  # fmt: skip
+    taken: list[list[float]] = [*labels.values(), [1.0, 1.0, 0.0, 0.0], [1.0, 1.0, 1.0, 0.0], [1.0, 1.0, 0.0, 1.0]]
+    losses = (0.7, 0.5, 0.9, 0.8, 0.4, 0.6, 0.3)
+    events: list[Event] = [
+        point("soup", i, tuple(at), (loss, loss)) for i, (at, loss) in enumerate(zip(taken, losses, strict=True))
+    ]
+    scored = [(4, 0.5), (5, 0.4), (6, 0.4), (7, 0.3)]
+    events += [Indicator(run="soup", name="soup:score", index=at, value=value) for at, value in scored]
+    events += [
+        Indicator(run="soup", name="soup:taken", index=at, value=yes) for at, yes in ((5, 1.0), (6, 0.0), (7, 1.0))
+    ]
+    return header, events
+
+
+def three() -> tuple[RunHeader, list[Event]]:
+    """A search for three objectives; one point has a score that is not finite."""
+    tasks = ("prose", "code", "maths")
+    header = RunHeader(
+        id="three", kind="explore", title="Three objectives", planned=20,
+        columns=tuple({"task": t, "metric": "cross_entropy", "split": "selection", "count": 300} for t in tasks),
+        coords=({"name": "w", "low": 0.0, "high": 1.0}, {"name": "v", "low": 0.0, "high": 1.0}), labels={},
+        experiment={"family": {"kind": "recipe"}, "explorer": {"name": "map"}, "seed": 4},
+    )  # fmt: skip
+    rng = np.random.default_rng(1)
+    events: list[Event] = []
+    for index in range(20):
+        away = np.abs(rng.normal(size=3))
+        values = (2 - away / np.linalg.norm(away) + 0.1 * rng.random()).tolist()
+        values[0] = NAN if index == 7 else values[0]
+        events.append(
+            PointScored(
+                run="three", index=index, coords=(index / 20, 0.5), values=tuple(values), stderrs=(ERROR,) * 3,
+                counts=(300,) * 3, label="average" if index == 3 else "",
+            )
+        )  # fmt: skip
+    return header, events
+
+
+def probed(
+    result: str, coords: tuple[dict[str, Any], ...], at: Sequence[tuple[float, ...]], *measures: dict[str, Any]
+) -> Any:
+    header = RunHeader(
+        id=result, kind="probe", title=f"A {result}", coords=coords, columns=measures,
+        experiment={"probe": {"name": "made_up", "params": {}}, "seed": 2},
+        provenance={"result": result, "probe": {"name": "made_up", "title": "Made up"},
+                    "tasks": [{"task": "rotated", "split": "train", "limit": 64}]},
+    )  # fmt: skip
+    events = [
+        PointScored(run=result, index=i, coords=place, values=(NAN if i == 3 else 0.1 * i - 0.3, 10.0 ** (i - 4)),
+                    stderrs=(0.05, NAN), counts=(64, 64))
+        for i, place in enumerate(at)
+    ]  # fmt: skip
+    return header, events
+
+
+MODELS = {"name": "model", "title": "model", "of": "model", "labels": ["base", "rotated", "inverted"]}
+SIGNED = {"name": "cosine", "title": "cosine", "low": -1.0, "high": 1.0}
+LOGGED = {"name": "size", "title": "size", "log": True, "low": 0.0}
+
+
+def matrix() -> tuple[RunHeader, list[Event]]:
+    other = {**MODELS, "name": "other", "title": "other"}
+    at = [(float(i), float(j)) for i in range(3) for j in range(3)]
+    return probed("matrix", (MODELS, other), at, SIGNED, LOGGED)
+
+
+def layers() -> tuple[RunHeader, list[Event]]:
+    layer = {"name": "layer", "title": "layer", "of": "layer", "labels": [f"block.{k}.weight" for k in range(6)]}
+    at = [(float(i), float(j)) for i in range(3) for j in range(6)]
+    return probed("layers", (MODELS, layer), at, SIGNED, LOGGED)
+
+
+def spectrum() -> tuple[RunHeader, list[Event]]:
+    number = {"name": "eigenvalue", "title": "eigenvalue", "of": "number", "unit": ""}
+    at = [(float(i), x - 2.0) for i in range(2) for x in range(5)]
+    return probed("curve", (MODELS, number), at, SIGNED, LOGGED)
+
+
 RUNS: dict[str, Callable[[], tuple[RunHeader, list[Event]]]] = {
-    "line": line, "plane": plane, "search": search, "comparison": comparison,
+    "line": line, "plane": plane, "search": search, "comparison": comparison, "simplex3": simplex,
+    "simplex4": lambda: simplex(4), "trajectory": trajectory, "soup": soup, "three": three, "matrix": matrix,
+    "layers": layers, "spectrum": spectrum,
 }  # fmt: skip
 
 

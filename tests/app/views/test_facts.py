@@ -35,7 +35,8 @@ def test_a_metric_nobody_registered_is_shown_plainly(snapshots: dict[str, Snapsh
 def test_the_subtitle_says_split_samples_points_and_seed(snapshots: dict[str, Snapshot]) -> None:
     run = snapshots["search"]
     words = subtitle(run, columns(run.header)[::2])
-    assert words == "rotated and inverted · selection split · n = 300 each · pareto · 30 of 40 points · seed 0"
+    told = "rotated and inverted · selection split · n = 300 each · pareto · 30 of 40 points · seed 0"
+    assert words == f"recipe of 3 variables · {told}"
 
 
 def test_a_score_on_fewer_samples_says_so(snapshots: dict[str, Snapshot]) -> None:

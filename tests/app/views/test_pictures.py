@@ -17,7 +17,13 @@ def test_a_run_becomes_pictures_without_a_display(run_file: Callable[[str], Path
     done = rendered(str(run_file("plane")), str(tmp_path / "out"), "--theme", "dark", "--size", "800x500")
     assert done.returncode == 0, done.stderr
     paths = [Path(line) for line in done.stdout.splitlines()]
-    assert [path.name for path in paths] == ["plane-surface.png", "plane-surface.svg", "plane.csv"]
+    assert [path.name for path in paths] == [
+        "plane-surface.png",
+        "plane-surface.svg",
+        "plane-relief.png",
+        "plane-relief.svg",
+        "plane.csv",
+    ]
     assert all(path.is_absolute() and path.stat().st_size > 1000 for path in paths)
     image = QImage(str(paths[0]))
     assert (image.width(), image.height()) == (1600, 1000)

@@ -17,7 +17,11 @@ from solera_app.theme import themes
 from solera_app.views.snapshot import Snapshot
 
 VIEWS = registered()
-SHOWS = {"curve": "line", "surface": "plane", "pareto": "search", "table": "comparison"}
+SHOWS = {
+    "curve": "line", "surface": "plane", "pareto": "search", "table": "comparison", "triangle": "simplex3",
+    "trajectory": "trajectory", "soup": "soup", "relief": "plane", "pareto3": "three", "hypervolume": "search",
+    "parallel": "three", "layer_map": "layers", "matrix": "matrix", "spectrum": "spectrum",
+}  # fmt: skip
 
 
 def made(qtbot: QtBot, name: str, snapshot: Snapshot) -> Any:
@@ -30,13 +34,18 @@ def made(qtbot: QtBot, name: str, snapshot: Snapshot) -> Any:
 
 
 def test_ours_are_registered() -> None:
-    assert set(SHOWS) <= set(VIEWS)
+    assert set(SHOWS) == set(VIEWS)
 
 
 @pytest.mark.parametrize(
     ("run", "views"),
-    [("line", {"curve", "table"}), ("plane", {"surface", "table"}), ("search", {"pareto", "table"}),
-     ("comparison", {"table"})],
+    [("line", {"curve", "table"}), ("plane", {"surface", "relief", "table"}), ("comparison", {"table"}),
+     ("search", {"pareto", "parallel", "hypervolume", "table"}),
+     ("simplex3", {"triangle", "surface", "relief", "table"}), ("simplex4", {"triangle", "table"}),
+     ("trajectory", {"trajectory", "surface", "relief", "table"}),
+     ("soup", {"soup", "pareto", "parallel", "hypervolume", "table"}),
+     ("three", {"pareto", "pareto3", "parallel", "hypervolume", "table"}), ("matrix", {"matrix", "table"}),
+     ("layers", {"layer_map", "table"}), ("spectrum", {"spectrum", "table"})],
 )  # fmt: skip
 def test_each_run_has_its_views(snapshots: dict[str, Snapshot], run: str, views: set[str]) -> None:
     accepting = {name for name in SHOWS if VIEWS[name].accepts(snapshots[run].header)}
@@ -56,6 +65,7 @@ def test_every_view_opens_small_in_both_themes_and_exports(
         image = QImage(str(view.export("png", tmp_path / "a.png", size=(700, 500), scale=2)))
         assert (image.width(), image.height()) == (1400, 1000)
         ET.parse(view.export("svg", tmp_path / "a.svg"))
+        assert view.export("pdf", tmp_path / "a.pdf", size=(500, 400)).read_bytes().startswith(b"%PDF")
         assert len(view.export("csv", tmp_path / "a.csv").read_text().splitlines()) >= 5
     finally:
         themes().apply("light")
@@ -84,7 +94,7 @@ def test_a_view_follows_a_run_from_before_its_first_point(
     view.flush()
     assert view.snapshot is not None
     assert len(view.snapshot.points) == len(whole.points)
-    assert view.finite() == len(whole.points)
+    assert view.finite() == int(np.isfinite(whole.points.values).any(axis=1).sum())
     view.update_run(whole)
     view.flush()
     view.grab()
