@@ -22,6 +22,7 @@ from solera_app.bridge.bridge import Bridge
 from solera_app.bridge.slots import guarded, notices
 from solera_app.fitting import unfit
 from solera_app.foreign_recipes import is_foreign, is_recipe, open_foreign
+from solera_app.group_desk import GroupDesk
 from solera_app.open_document import OpenDocument
 from solera_app.staleness import touched
 from solera_app.statistic_words import statistic_facts, statistic_short
@@ -57,7 +58,7 @@ class RecipeDesk(QObject):
         self._checked = QTimer(self, interval=250, singleShot=True)
         self._checked.timeout.connect(guarded(self._check_quietly))
         self._plan: dict[int, dict[str, Any]] = {}
-        self.blends = BlendDesk(desk, self)
+        self.blends, self.groups = BlendDesk(desk, self), GroupDesk(self)
 
     def handlers(self) -> dict[str, Callable[[], None]]:
         """What the actions about recipes do."""
@@ -76,6 +77,9 @@ class RecipeDesk(QObject):
             ),
             "canvas.add": lambda: self._on_canvas(lambda tab: tab.canvas.open_quick_add()),
             **self.blends.handlers(),
+            "canvas.frame": lambda: self._on_canvas(lambda tab: tab.canvas.new_frame()),
+            "canvas.comment": lambda: self._on_canvas(lambda tab: tab.canvas.new_comment()),
+            "canvas.layout": lambda: self._on_canvas(lambda tab: tab.canvas.grouping.lay_out()),
             "canvas.output": lambda: self._on_canvas(lambda tab: tab.canvas.edits.make_output()),
             "canvas.copy-yaml": lambda: self._copy_as("yaml"),
             "canvas.copy-python": lambda: self._copy_as("python"),
@@ -95,8 +99,7 @@ class RecipeDesk(QObject):
         document = opened.document
         if output and output != document.recipe.output:
             document = SetRecipe(output=output).apply(document)
-        folder = opened.path.parent if opened.path is not None else self._project_folder()
-        return self._bench.inputs.anchored(document.recipe, folder)
+        return self._bench.inputs.anchored(document.recipe, self.folder_of(opened))
 
     @property
     def tab(self) -> DocumentTab | None:
@@ -107,6 +110,16 @@ class RecipeDesk(QObject):
     def entries(self) -> list[Any]:
         """What is in the library."""
         return self._entries
+
+    @property
+    def recipes_folder(self) -> Path:
+        """Where the project keeps its recipes."""
+        project = self._bench.project
+        return project.recipes_folder if project is not None else Path.cwd()
+
+    def folder_of(self, opened: OpenDocument) -> Path:
+        """What a document's relative paths are relative to."""
+        return opened.path.parent if opened.path is not None else self._project_folder()
 
     @property
     def bench(self) -> Workbench:
@@ -251,6 +264,8 @@ class RecipeDesk(QObject):
         canvas.openRequested.connect(guarded(lambda id_: self._window.inspector_dock.show()))
         canvas.runRequested.connect(guarded(self.run))
         canvas.remedyRequested.connect(guarded(lambda remedy: self._mend(tab, remedy)))
+        canvas.saveFrameRequested.connect(guarded(lambda frame: self.groups.save(tab, frame)))
+        canvas.insertRequested.connect(guarded(lambda at: self.groups.insert(tab, at)))
         canvas.selectionChanged.connect(guarded(lambda _: self._inspect()))
         opened.changed.connect(guarded(self._changed))
         self._window.add_tab(tab)

@@ -13,6 +13,7 @@ from solera.documents.commands import (
     RemoveNodes,
     RenameNode,
     SetCoefficient,
+    SetComments,
     SetNote,
     SetParam,
     SetRecipe,
@@ -44,13 +45,16 @@ class Edits:
         return self._stage.picture.document
 
     def delete(self) -> None:
-        """Remove the chosen nodes, or the chosen connection."""
+        """Remove the chosen nodes, connection or comment."""
         scene = self._stage.picture
         if scene.chosen:
             what = scene.chosen[0] if len(scene.chosen) == 1 else f"{len(scene.chosen)} nodes"
             self._stage.do(RemoveNodes(scene.chosen, label=f"Delete {what}"))
         elif (link := scene.chosen_link) is not None:
             self._stage.do(Disconnect(link.target, link.port, label=f"Disconnect {link.source}"))
+        elif gone := scene.around.chosen_comment:
+            kept = tuple(comment for comment in self._document.comments if comment.id != gone)
+            self._stage.do(SetComments(kept, label="Delete comment"))
 
     def copy(self) -> bool:
         """Put the chosen nodes on the clipboard; False without any."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QDragEnterEvent, QDragMoveEvent, QDropEvent, QKeyEvent, QMouseEvent
 
+from solera_app.canvases.gestures.around import MoveComment, MoveFrame
 from solera_app.canvases.gestures.band import RubberBand
 from solera_app.canvases.gestures.drop import DropLibrary
 from solera_app.canvases.gestures.link import DragLink
@@ -73,6 +74,12 @@ class Hands:
                 self._begin(MoveNodes(canvas, hit.node, pointer), _LEFT)
             case "edge":
                 canvas.picture.choose((), link=hit.link)
+            case "fold" if hit.frame is not None:
+                canvas.grouping.fold(hit.frame)
+            case "frame" if hit.frame is not None:
+                self._begin(MoveFrame(canvas, hit.frame, pointer), _LEFT)
+            case "comment" if hit.comment is not None:
+                self._begin(MoveComment(canvas, hit.comment, pointer), _LEFT)
             case "remedy":
                 canvas.remedyRequested.emit(hit.remedy)
             case _:
@@ -117,6 +124,12 @@ class Hands:
                 canvas.edit_title(hit.node)
             case "node" | "port":
                 canvas.openRequested.emit(hit.node)
+            case "frame" if hit.frame is not None and hit.frame.collapsed:
+                canvas.grouping.fold(hit.frame)
+            case "frame" if hit.frame is not None:
+                canvas.edit_frame(hit.frame)
+            case "comment" if hit.comment is not None:
+                canvas.edit_comment(hit.comment)
             case "void":
                 canvas.open_quick_add(pointer.at)
             case _:
@@ -137,8 +150,14 @@ class Hands:
             picture.choose([hit.node])
         elif hit.part == "edge":
             picture.choose((), link=hit.link)
+        elif hit.frame is not None and not set(hit.frame.members) <= set(picture.chosen):
+            picture.choose(hit.frame.members)
+        elif hit.comment is not None:
+            picture.choose(())
+            picture.around.choose_comment(hit.comment.id)
         elif hit.part == "void":
             picture.choose(())
+            picture.around.choose_comment("")
 
     # --- hover and Space -------------------------------------------------------------------------------------------
 
@@ -163,6 +182,9 @@ class Hands:
             "port": Qt.CursorShape.CrossCursor,
             "field": Qt.CursorShape.IBeamCursor,
             "remedy": Qt.CursorShape.PointingHandCursor,
+            "fold": Qt.CursorShape.PointingHandCursor,
+            "frame": Qt.CursorShape.SizeAllCursor,
+            "comment": Qt.CursorShape.SizeAllCursor,
         }
         shape = Qt.CursorShape.OpenHandCursor if self._space else shapes.get(part, Qt.CursorShape.ArrowCursor)
         self._canvas.viewport().setCursor(shape)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtWidgets import QMenu
 
+from solera_app.canvases.arrange import SIDES
 from solera_app.canvases.faces import FieldFace
 from solera_app.theme import icon
 
@@ -76,8 +78,13 @@ def _node_rows(canvas: RecipeCanvas) -> list[_Row]:
         if all(canvas.picture.items_by_id[id_].face.kind == "checkpoint" for id_ in chosen):
             rows += [(f"Align {titles[1]} to {titles[0]}", "", "", edits.align_chosen)]
         rows.append(_LINE)
+    if len(chosen) > 1:
+        sides = SIDES if len(chosen) > 2 else [side for side in SIDES if side not in ("down", "across")]
+        rows += [(SIDES[side], "", "", partial(canvas.grouping.line_up, side)) for side in sides]
+        rows += [("Lay out these", "", "L", canvas.grouping.lay_out), _LINE]
     return [
         *rows,
+        *_frame_rows(canvas),
         ("Copy", "", "Ctrl+C", edits.copy),
         ("Cut", "", "Ctrl+X", edits.cut),
         ("Duplicate", "", "Ctrl+D", edits.duplicate),
@@ -87,7 +94,31 @@ def _node_rows(canvas: RecipeCanvas) -> list[_Row]:
     ]
 
 
+def _frame_rows(canvas: RecipeCanvas) -> list[_Row]:
+    """Frames: a new one, or what can be done with the one that is chosen."""
+    grouping, frames = canvas.grouping, canvas.grouping.chosen_frames
+    rows: list[_Row] = [("Frame", "frame", "G", canvas.new_frame)]
+    if len(frames) == 1:
+        frame = frames[0]
+        rows += [
+            ("Rename frame", "", "", lambda: canvas.edit_frame(frame)),
+            ("Open group" if frame.collapsed else "Collapse to one node", "layers", "K", grouping.fold),
+            ("Save group as recipe…", "save", "", lambda: canvas.saveFrameRequested.emit(frame)),
+            ("Take out of frame", "", "", grouping.leave),
+        ]
+    if frames:
+        rows.append(("Take frame away", "", "Shift+G", grouping.unframe))
+    return [*rows, _LINE]
+
+
 def _link_rows(canvas: RecipeCanvas) -> list[_Row]:
+    comment = canvas.picture.around.chosen_comment
+    if comment:
+        written = canvas.picture.around.comments[comment].comment
+        return [
+            ("Edit comment", "comment", "", lambda: canvas.edit_comment(written)),
+            ("Delete comment", "trash", "Del", canvas.edits.delete),
+        ]
     if canvas.picture.chosen_link is None:
         return []
     return [("Disconnect", "trash", "Del", canvas.edits.delete)]
@@ -96,8 +127,11 @@ def _link_rows(canvas: RecipeCanvas) -> list[_Row]:
 def _ground_rows(canvas: RecipeCanvas, at: QPointF) -> list[_Row]:
     return [
         ("Add node…", "add", "Tab", lambda: canvas.open_quick_add(at)),
+        ("Add comment", "comment", "N", lambda: canvas.new_comment(at)),
+        ("Insert recipe…", "recipe", "", lambda: canvas.insertRequested.emit(at)),
         ("Paste", "", "Ctrl+V", lambda: canvas.edits.paste((at.x(), at.y()))),
         _LINE,
+        ("Lay out", "", "L", canvas.grouping.lay_out),
         ("Select all", "", "Ctrl+A", lambda: canvas.select(list(canvas.picture.items_by_id))),
         ("Show everything", "fit", "F", canvas.fit),
         _LINE,

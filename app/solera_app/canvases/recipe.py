@@ -11,7 +11,7 @@ from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QMenu, QWidget
 
 from solera.documents.commands import Command
-from solera.documents.document import Document, SaveNode
+from solera.documents.document import Comment, Document, Frame, SaveNode
 from solera.documents.history import History
 from solera.errors import Fault, InputError
 from solera_app.canvases.additions import Addition, addition_command, additions, fitting
@@ -22,6 +22,7 @@ from solera_app.canvases.faces import Catalogue, FieldFace
 from solera_app.canvases.field_editor import FieldEditor, choices_of, text_field
 from solera_app.canvases.gestures.drop import LibraryEntry, add_checkpoints, entry_of
 from solera_app.canvases.gestures.stage import LooseEnd
+from solera_app.canvases.grouping import Grouping
 from solera_app.canvases.hands import Hands
 from solera_app.canvases.hints import hint_for
 from solera_app.canvases.keys import action_for
@@ -43,6 +44,7 @@ class RecipeCanvas(RecipeView):
     """
 
     edits: Edits
+    grouping: Grouping
     #: Ids of the chosen nodes.
     selectionChanged = Signal(list)
     #: Ctrl+Enter, or Run recipe in the menu.
@@ -55,12 +57,16 @@ class RecipeCanvas(RecipeView):
     filesDropped = Signal(list, QPointF)
     #: A link of a fault note was pressed: a :class:`~solera_app.canvases.note_item.Remedy`.
     remedyRequested = Signal(object)
+    #: A frame (:class:`~solera.documents.document.Frame`) is to be saved as a recipe.
+    saveFrameRequested = Signal(object)
+    #: A recipe file is to be inserted at a place in the scene.
+    insertRequested = Signal(QPointF)
 
     def __init__(self, history: History, catalogue: Catalogue, parent: QWidget | None = None) -> None:
         super().__init__(RecipeScene(catalogue), parent)
         self._picture.setParent(self)
         self._history = history
-        self.edits = Edits(self)
+        self.edits, self.grouping = Edits(self), Grouping(self)
         self.hands = Hands(self)
         self._library: list[tuple[str, str]] = []
         self._tasks: list[str] = []
@@ -236,6 +242,34 @@ class RecipeCanvas(RecipeView):
         box = item.anatomy.rect.translated(item.pos() + QPointF(0, item.anatomy.height / 2 + 18))
         note = text_field("note", item.face.note)
         return FieldEditor(note, lambda text: self.edits.set_note(id_, text), self.on_screen(box), self)
+
+    def edit_frame(self, frame: Frame) -> FieldEditor:
+        """Type over a frame's title."""
+        box = self.on_screen(self._picture.around.frames[frame.id].grip.adjusted(8, 2, -32, -2))
+        name = text_field("title", frame.title)
+        return FieldEditor(name, lambda text: self.grouping.rename(frame, text), box, self)
+
+    def edit_comment(self, comment: Comment) -> FieldEditor:
+        """Type over a comment."""
+        box = self.on_screen(self._picture.around.comments[comment.id].box)
+        return FieldEditor(
+            text_field("comment", comment.text), lambda text: self.grouping.write(comment, text), box, self
+        )
+
+    def new_frame(self) -> None:
+        """Frame the chosen nodes and ask for a title."""
+        frame = self.grouping.frame()
+        if frame is not None:
+            self.edit_frame(frame)
+
+    def new_comment(self, at: QPointF | None = None) -> None:
+        """Add a comment at a place (the pointer's, or the middle) and begin to write."""
+        place = at if at is not None else self.pointer_place()
+        comment = self.grouping.add_comment((place.x(), place.y()))
+        if comment is not None:
+            self._picture.choose(())
+            self._picture.around.choose_comment(comment.id)
+            self.edit_comment(comment)
 
     # --- what changes ----------------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from PySide6.QtCore import QObject, QPointF, QRect, QRectF, Qt, Signal
 from PySide6.QtGui import QPainter, QPen
 from PySide6.QtWidgets import QGraphicsScene
 
-from solera.documents.document import Document, Link, Position, links
+from solera.documents.document import Comment, Document, Frame, Link, Position, links
 from solera.documents.links import Wiring
 from solera.errors import Fault
 from solera_app.canvases.anatomy import GRID, PORT_HIT
@@ -20,6 +20,7 @@ from solera_app.canvases.faces import Catalogue, Face, FieldFace, faces
 from solera_app.canvases.ink import ink
 from solera_app.canvases.node_item import NodeItem, Status
 from solera_app.canvases.note_item import CommentItem, FaultItem, Remedy
+from solera_app.canvases.surroundings import Surroundings
 
 _UNDER = 6.0
 #: Room around the nodes that the scene indexes.
@@ -39,14 +40,18 @@ class Hit:
         field: The field, when a field.
         link: The connection, when an edge.
         remedy: The link in a fault note.
+        frame: The frame, by its band or card, or where it folds.
+        comment: The free comment.
     """
 
-    part: Literal["void", "node", "title", "port", "field", "edge", "remedy"]
+    part: Literal["void", "node", "title", "port", "field", "edge", "remedy", "frame", "fold", "comment"]
     node: str = ""
     port: str = ""
     field: FieldFace | None = None
     link: Link | None = None
     remedy: Remedy | None = None
+    frame: Frame | None = None
+    comment: Comment | None = None
 
 
 class RecipeScene(QGraphicsScene):
@@ -75,6 +80,7 @@ class RecipeScene(QGraphicsScene):
         self._comments: dict[str, CommentItem] = {}
         self._chosen: tuple[str, ...] = ()
         self._chosen_link: Link | None = None
+        self.around = Surroundings(self)
 
     # --- document to items ------------------------------------------------------------------------------------------
 
@@ -87,6 +93,7 @@ class RecipeScene(QGraphicsScene):
         places = arranged(document, shown)
         for id_, face in shown.items():
             self._show_node(id_, face, places[id_])
+        self.around.render(document)
         self._show_edges(document, shown)
         self._fit_index()
         kept = tuple(id_ for id_ in self._chosen if id_ in shown)
@@ -136,11 +143,15 @@ class RecipeScene(QGraphicsScene):
 
     def _place_edge(self, edge: EdgeItem) -> None:
         source, target = self.items_by_id[edge.link.source], self.items_by_id[edge.link.target]
-        if edge.link.port not in target.anatomy.inputs or source.anatomy.output is None:
+        from_, to = self.around.card_of(edge.link.source), self.around.card_of(edge.link.target)
+        within = from_ is not None and from_ is to
+        if within or edge.link.port not in target.anatomy.inputs or source.anatomy.output is None:
             edge.setVisible(False)
             return
         edge.setVisible(True)
-        edge.set_ends(source.pos() + source.anatomy.output, target.pos() + target.anatomy.inputs[edge.link.port])
+        start = from_.outlet if from_ is not None else source.pos() + source.anatomy.output
+        end = to.inlet if to is not None else target.pos() + target.anatomy.inputs[edge.link.port]
+        edge.set_ends(start, end)
         output = source.face.output
         edge.set_look(output.shape if output is not None else "weights", waits=self._waits(source, target))
 
@@ -254,6 +265,9 @@ class RecipeScene(QGraphicsScene):
                 item.set_marks(chosen=id_ in self._chosen)
                 item.setZValue(1 if id_ in self._chosen else 0)
         self._chosen_link = link
+        self.around.mark(self._chosen)
+        if self._chosen or link is not None:
+            self.around.choose_comment("")
         for edge in self.edges.values():
             if edge.chosen != (edge.link == link):
                 edge.set_marks(chosen=edge.link == link)
@@ -264,6 +278,8 @@ class RecipeScene(QGraphicsScene):
         """Show nodes elsewhere while they are dragged; the document decides when the drag ends."""
         for id_, at in positions.items():
             self.items_by_id[id_].setPos(*at)
+        self.around.place()
+        for id_ in positions:
             for edge in self._edges_of.get(id_, ()):
                 self._place_edge(edge)
         self.picture_changed.emit()
@@ -273,15 +289,19 @@ class RecipeScene(QGraphicsScene):
         return {id_: (self.items_by_id[id_].x(), self.items_by_id[id_].y()) for id_ in ids}
 
     def nodes_rect(self) -> QRectF:
-        """The smallest box around every node; null without any."""
-        bounds = QRectF()
+        """The smallest box around everything that is seen; null without any."""
+        bounds = self.around.bounds()
         for item in self.items_by_id.values():
-            bounds = bounds.united(item.scene_rect())
+            if item.isVisible():
+                bounds = bounds.united(item.scene_rect())
         return bounds
 
     def nodes_in(self, box: QRectF) -> list[str]:
         """Ids of the nodes that a box touches."""
-        return [id_ for id_, item in self.items_by_id.items() if item.scene_rect().intersects(box)]
+        cards = [item for item in self.around.frames.values() if item.frame.collapsed and item.box.intersects(box)]
+        behind = [id_ for card in cards for id_ in card.frame.members]
+        seen = [id_ for id_, item in self.items_by_id.items() if item.isVisible()]
+        return [*(id_ for id_ in seen if self.items_by_id[id_].scene_rect().intersects(box)), *behind]
 
     def wiring(self) -> Wiring:
         """The connections of the document shown."""
@@ -306,6 +326,11 @@ class RecipeScene(QGraphicsScene):
                     return Hit("field", node.face.id, field=field)
                 part: Literal["title", "node"] = "title" if node.anatomy.title.contains(inside) else "node"
                 return Hit(part, node.face.id)
+        if (comment := self.around.comment_at(at)) is not None:
+            return Hit("comment", comment=comment)
+        held = self.around.frame_at(at)
+        if held is not None:
+            return Hit("fold" if held[1] else "frame", frame=held[0])
         for edge in found:
             if isinstance(edge, EdgeItem) and edge.hit(at):
                 return Hit("edge", link=edge.link)

@@ -21,6 +21,7 @@ from solera.documents.document import (
     TaskNode,
     replace_node,
 )
+from solera.documents.framing import SetComments, SetFrames, left_after, renamed_in
 from solera.errors import InputError
 from solera.params import Value
 from solera.recipes.join import renamed_view
@@ -47,6 +48,8 @@ __all__ = [
     "RenameNode",
     "STATISTIC_FIELDS",
     "SetCheckpoint",
+    "SetComments",
+    "SetFrames",
     "SetCoefficient",
     "SetInterpolation",
     "SetNote",
@@ -108,6 +111,7 @@ class RemoveNodes(Step):
             layout={key: at for key, at in document.layout.items() if key not in gone},
             interpolation=Interpolation() if gone & set(corners) else document.interpolation,
             soup=soup.without(gone) if gone & set(soup.pool) else soup,
+            frames=left_after(document.frames, gone),
         )
 
 
@@ -253,6 +257,7 @@ class RenameNode(Step):
             soup=replace(
                 document.soup, pool=tuple(map(name, document.soup.pool)), pot=tuple(map(name, document.soup.pot))
             ),
+            frames=renamed_in(document.frames, name),
         )
 
 

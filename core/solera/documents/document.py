@@ -1,7 +1,7 @@
 """The document the canvases edit: a recipe, where its nodes stand, and what is done with its results. Frozen.
 
 The recipe (and its hashes) knows nothing of layout, save nodes, task nodes, the interpolation canvas or the soup
-canvas: those live here, beside it.
+canvas, frames and comments: those live here, beside it.
 """
 
 from __future__ import annotations
@@ -97,6 +97,38 @@ class Soup:
 
 
 @dataclass(frozen=True, slots=True)
+class Frame:
+    """Nodes that belong together: a box around them on the canvas, or one node in their place.
+
+    Attributes:
+        id: Unique among the frames.
+        title: What a person reads.
+        members: Ids of its nodes; a node is in one frame at most.
+        collapsed: Whether one node stands for them.
+    """
+
+    id: str
+    title: str
+    members: tuple[str, ...]
+    collapsed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Comment:
+    """A note that stands on the canvas by itself.
+
+    Attributes:
+        id: Unique among the comments.
+        text: What it says.
+        at: Its top left corner, px.
+    """
+
+    id: str
+    text: str
+    at: Position = (0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
     """A recipe with its layout, its sinks and its interpolation.
 
@@ -106,6 +138,8 @@ class Document:
         layout: Scene position of each node, in px; a node without one is placed by the canvas.
         interpolation: State of the interpolation canvas.
         soup: State of the soup canvas.
+        frames: Groups of nodes.
+        comments: Notes on the canvas.
     """
 
     recipe: Recipe = field(default_factory=Recipe)
@@ -113,6 +147,8 @@ class Document:
     layout: Mapping[str, Position] = field(default_factory=dict)
     interpolation: Interpolation = Interpolation()
     soup: Soup = Soup()
+    frames: tuple[Frame, ...] = ()
+    comments: tuple[Comment, ...] = ()
 
     @property
     def nodes(self) -> tuple[AnyNode, ...]:

@@ -1,19 +1,19 @@
 """A document on disk: the recipe as YAML, and a sidecar for what the recipe must not know.
 
 ``blend.yaml`` holds the recipe and nothing else; ``blend.layout.json`` beside it holds positions, save and task
-nodes, the interpolation and the soup. Either may be missing or older than the other; what does not fit is dropped
-with a fault, never the rest.
+nodes, frames, comments, the interpolation and the soup. Either may be missing or older than the other; what does not
+fit is dropped with a fault, never the rest.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from solera.documents.document import Document, Interpolation, SaveNode, Sink, Soup, TaskNode
+from solera.documents.document import Comment, Document, Frame, Interpolation, SaveNode, Sink, Soup, TaskNode
 from solera.errors import Fault, FaultsError, NotFoundError, OutputError
 from solera.files import replace_text
 from solera.recipes.nodes import AdapterNode
@@ -44,6 +44,8 @@ def layout_to_plain(document: Document) -> dict[str, Any]:
             "corners": list(document.interpolation.corners),
             "weights": list(document.interpolation.weights),
         },
+        "frames": [{**asdict(frame), "members": list(frame.members)} for frame in document.frames],
+        "comments": [{**asdict(comment), "at": list(comment.at)} for comment in document.comments],
         "soup": {key: list(value) for key, value in asdict(document.soup).items()},
     }
 
@@ -76,8 +78,13 @@ def with_layout(document: Document, plain: Mapping[str, Any], faults: list[Fault
             layout,
             Interpolation(corners, weights),
             _soup(plain.get("soup", {}), document),
+            _frames(plain.get("frames", ()), taken),
+            tuple(
+                Comment(str(entry["id"]), str(entry["text"]), (float(entry["at"][0]), float(entry["at"][1])))
+                for entry in plain.get("comments", ())
+            ),
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         faults.append(
             Fault("layout.form", "layout", f"The layout could not be read ({error}); the nodes are placed anew.")
         )
@@ -91,6 +98,18 @@ def _soup(plain: Mapping[str, Any], document: Document) -> Soup:
     known = {node.id for node in document.recipe.checkpoints if not isinstance(node, AdapterNode)}
     soup = Soup(pool, pot, shares if len(shares) == len(pot) else ()).without({*pool, *pot} - known)
     return soup if set(soup.pot) <= set(soup.pool) else Soup(soup.pool)
+
+
+def _frames(plain: Iterable[Mapping[str, Any]], known: Collection[str]) -> tuple[Frame, ...]:
+    """The frames of a sidecar, without nodes that are not there or are in a frame already."""
+    frames: list[Frame] = []
+    free = set(known)
+    for entry in plain:
+        members = tuple(id_ for id_ in map(str, entry["members"]) if id_ in free)
+        free -= set(members)
+        if members:
+            frames.append(Frame(str(entry["id"]), str(entry["title"]), members, bool(entry.get("collapsed", False))))
+    return tuple(frames)
 
 
 def load_document(path: Path, methods: Mapping[str, MethodSpec]) -> tuple[Document, tuple[Fault, ...]]:
