@@ -15,6 +15,7 @@ from solera.settings import load_settings
 from solera_app.bridge.background import in_background
 from solera_app.bridge.bridge import Bridge
 from solera_app.bridge.slots import guarded, notices, report
+from solera_app.history_desk import HistoryDesk
 from solera_app.job_desk import JobDesk
 from solera_app.library_desk import LibraryDesk
 from solera_app.recipe_desk import RecipeDesk
@@ -51,6 +52,7 @@ class Desk(QObject):
         self.runs = RunDesk(self)
         self.jobs = JobDesk(self)
         self.library = LibraryDesk(self)
+        self.history = HistoryDesk(self)
         self.tools = ToolsDesk(self)
         self._stamp = 0  # when the project's file was written, ns
         self._examples: list[str] = []  # what is made when the one before and its experiments are through
@@ -75,6 +77,7 @@ class Desk(QObject):
             "canvas.fit": lambda: self._with_tab(lambda tab: tab.fit()),
             "help.welcome": self.show_welcome,
             **self.library.handlers(),
+            **self.history.handlers(),
             **self.tools.handlers(),
             **self.recipes.handlers(),
             **self.jobs.handlers(),
@@ -202,6 +205,7 @@ class Desk(QObject):
         self.runs.closing_project()
         self.recipes.closing_project()
         self.library.closing_project()
+        self.history.closing_project()
         self.jobs.closing_project()
         while self.window.tabs.count():
             widget = self.window.tabs.widget(0)

@@ -86,8 +86,6 @@ class RunDesk(QObject):
         window.jobs.opened.connect(guarded(self.open))
         window.jobs.busyChanged.connect(guarded(lambda _: desk.refresh_actions()))
         window.runs.opened.connect(guarded(self.open))
-        window.runs.resumeRequested.connect(guarded(self.resume))
-        window.runs.trashRequested.connect(guarded(self._trash))
         window.inspector.recipeRequested.connect(guarded(self.open_recipe))
         window.inspector.keepRequested.connect(guarded(self.keep))
 
@@ -128,19 +126,16 @@ class RunDesk(QObject):
             return list(catalogue.list())
 
         def show(runs: list[Any]) -> None:
-            self._window.runs.set_runs(runs)
+            self._desk.history.show(runs)
             self._desk.library.refresh_scores()
 
         self._desk.aside(look, show)
 
-    def _trash(self, runs: Sequence[str]) -> None:
+    def close_tabs(self, runs: Sequence[str]) -> None:
+        """Close the tabs of these runs."""
         for tab in self._run_tabs():
-            if tab.view.run in runs:
+            if tab.property("run") in runs:
                 self._desk.close_tab(tab)
-        for run in runs:
-            self._bench.runs.trash(run)
-        self._window.hint(f"Moved {len(runs)} run{'' if len(runs) == 1 else 's'} to the trash folder of the project")
-        self.refresh()
 
     def resume(self, run: str) -> None:
         """Go on with a run that was stopped."""

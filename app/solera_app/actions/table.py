@@ -102,6 +102,8 @@ ACTIONS: tuple[ActionRow, ...] = (
               "Score a line, a plane or the recipe's variables, live.", 3, when="document"),
     ActionRow("run.stop", "Stop job", "Run", "stop", "Ctrl+.", "Cancel the job that runs.", separator=True,
               when="busy"),
+    ActionRow("tools.compare-runs", "Compare runs", "Tools", "compare", "",
+              "Those selected in the list of runs, beside each other.", when="project"),
     ActionRow("tools.compare", "Compare two checkpoints", "Tools", "compare", "",
               "Tensor by tensor, the two selected in the library.", when="project"),
     ActionRow("tools.equals", "Find equal checkpoints", "Tools", "checkpoint", "",

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from solera_app.docks.panel import line, section_title
+from solera_app.docks.remarks import Remarks
 from solera_app.docks.subject import Facts, Subject
 from solera_app.words import size_short, when
 
@@ -60,7 +61,6 @@ class CheckpointPage(QWidget):
         super().__init__()
         self.setProperty("role", "dock")
         self._name = ""
-        self._said: tuple[str, str] = ("", "")
         self.subject, self.facts = Subject(), Facts()
         self.scores_title, self._scores_figure = section_title("Scores")
         self.scores = Facts()
@@ -68,14 +68,8 @@ class CheckpointPage(QWidget):
         self.origin = Facts()
         self.same = QLabel(wordWrap=True)
         self.same.setProperty("tone", "warn")
-        self.tags = QLineEdit(placeholderText="words, parted by commas")
-        self.tags.setAccessibleName("Tags")
-        self.tags.setToolTip("Words to find it by; Enter keeps them")
-        self.note = QPlainTextEdit(placeholderText="What to remember of it")
-        self.note.setAccessibleName("Note")
-        self.note.setToolTip("Kept in the project when you leave the field")
-        self.note.setFixedHeight(76)
-        self.note.setTabChangesFocus(True)
+        self.remarks = Remarks()
+        self.remarks.remarked.connect(self.remarked)
         self.add = QPushButton("Add to canvas")
         self.add.setToolTip("Put it on the recipe canvas in front")
         self.open = QPushButton("Open recipe")
@@ -84,8 +78,6 @@ class CheckpointPage(QWidget):
         self.relocate.setToolTip("Say where its files are now")
         self._rules = [line() for _ in range(3)]
         self._lay_out()
-        self.tags.editingFinished.connect(self._keep)
-        self.note.installEventFilter(self)
         self.add.clicked.connect(lambda: self.addRequested.emit(self._name))
         self.open.clicked.connect(lambda: self.recipeRequested.emit(self._name))
         self.relocate.clicked.connect(lambda: self.relocateRequested.emit(self._name))
@@ -94,11 +86,9 @@ class CheckpointPage(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(12, 4, 12, 12)
         column.setSpacing(10)
-        tags_title, _ = section_title("Tags")
-        note_title, _ = section_title("Note")
         for widget in (self.subject, self.facts, self.same, self._rules[0], self.scores_title, self.scores,
-                       self._rules[1], self.origin_title, self.origin, self._rules[2], tags_title, self.tags,
-                       note_title, self.note):  # fmt: skip
+                       self._rules[1], self.origin_title, self.origin, self._rules[2],
+                       self.remarks):  # fmt: skip
             column.addWidget(widget)
         row = QHBoxLayout()
         for button in (self.add, self.open, self.relocate):
@@ -120,7 +110,6 @@ class CheckpointPage(QWidget):
             scores: What runs measured of it.
             same: Names of others with the same tensors.
         """
-        self._keep()
         self._name = entry.name
         icon = {"made": "merge", "adapter": "adapter"}.get(entry.role, "checkpoint")
         about = entry.trouble or entry.architecture or ""
@@ -137,29 +126,10 @@ class CheckpointPage(QWidget):
         for widget in (self._rules[1], self.origin_title, self.origin):
             widget.setVisible(bool(origin))
         self.origin.show_facts(origin)
-        self._said = (entry.note, ", ".join(entry.tags))
-        self.note.setPlainText(self._said[0])
-        self.tags.setText(self._said[1])
+        self.remarks.show_remarks(entry.name, entry.note, entry.tags)
         self.open.setVisible("recipe" in entry.lineage)
         self.relocate.setVisible(entry.missing)
         self.add.setVisible(not entry.missing and not entry.trouble)
-
-    def eventFilter(self, watched: Any, event: Any) -> bool:  # noqa: D102 - Qt's name
-        from PySide6.QtCore import QEvent
-
-        if watched is self.note and event.type() is QEvent.Type.FocusOut:
-            self._keep()
-        return super().eventFilter(watched, event)
-
-    def hideEvent(self, event: Any) -> None:  # noqa: D102 - Qt's name
-        self._keep()
-        super().hideEvent(event)
-
-    def _keep(self) -> None:
-        now = (self.note.toPlainText().strip(), self.tags.text().strip())
-        if self._name and now != self._said:
-            self._said = now
-            self.remarked.emit(self._name, *now)
 
 
 def _facts(entry: Any) -> list[tuple[str, str]]:

@@ -83,6 +83,14 @@ class RowsModel(QAbstractListModel):
         self._rows = list(rows)
         self.endResetModel()
 
+    def add_rows(self, rows: Sequence[Row]) -> None:
+        """Show more rows after those that are shown."""
+        if rows:
+            first = len(self._rows)
+            self.beginInsertRows(QModelIndex(), first, first + len(rows) - 1)
+            self._rows += rows
+            self.endInsertRows()
+
     def find(self, id_: str) -> QModelIndex:
         """Index of the row with this id; invalid if there is none."""
         for place, row in enumerate(self._rows):

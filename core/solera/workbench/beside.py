@@ -92,13 +92,18 @@ def beside(readers: Sequence[RunReader]) -> Beside:
     differ = [name for name in names if len({settings.get(name, "") for settings in told}) > 1]
     lines = [Line(name, "setting", tuple(settings.get(name, "") for settings in told)) for name in differ]
     lines.append(Line("state", "fact", tuple(reader.state for reader in readers)))
-    lines.append(Line("points", "fact", tuple(f"{reader.count:,}" for reader in readers)))
+    lines.append(Line("points", "fact", tuple(f"{_searched(reader):,}" for reader in readers)))
     seconds = [float(reader.points().seconds.sum()) for reader in readers]
     lines.append(Line("seconds of scoring", "fact", tuple(f"{value:.1f}" for value in seconds)))
     lines += _scores(readers)
     ids = tuple(reader.header.id for reader in readers)
     titles = tuple(reader.header.title for reader in readers)
     return Beside(ids, titles, tuple(lines), len(names) - len(differ))
+
+
+def _searched(reader: RunReader) -> int:
+    """Points without those that were scored again on the report split."""
+    return int((reader.points().phase == "search").sum())
 
 
 def _weights(provenance: Mapping[str, Any]) -> str:

@@ -62,17 +62,17 @@ def test_a_checkpoints_page_tells_and_keeps_tags_and_note(app: Application, fold
     assert page.isVisible()
     assert page.subject.name.text() == "base"
     assert page.subject.about.text() == "digits-cnn"
-    page.tags.setFocus()
-    QTest.keyClicks(page.tags, "start, paper")
-    QTest.keyClick(page.tags, Qt.Key.Key_Return)
-    page.note.setFocus()
-    QTest.keyClicks(page.note, "trained twice")
+    page.remarks.tags.setFocus()
+    QTest.keyClicks(page.remarks.tags, "start, paper")
+    QTest.keyClick(page.remarks.tags, Qt.Key.Key_Return)
+    page.remarks.note.setFocus()
+    QTest.keyClicks(page.remarks.note, "trained twice")
     press(app, "rotated")
     qtbot.waitUntil(lambda: read_project_file(folder).library["base"].note == "trained twice", timeout=5000)
     assert read_project_file(folder).library["base"].tags == ("paper", "start")
     qtbot.waitUntil(lambda: app.window.library.row_of("base").right == "paper", timeout=5000)
     assert page.subject.name.text() == "rotated"
-    assert page.note.toPlainText() == ""
+    assert page.remarks.note.toPlainText() == ""
     QTest.keyClicks(app.window.library.search, "twice")
     assert [row.id for row in app.window.library.view.rows_model.rows if not row.section] == ["base"]
 

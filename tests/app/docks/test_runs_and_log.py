@@ -28,6 +28,8 @@ class Info:
     count: int = 0
     planned: int | None = None
     summary: str = ""
+    tags: tuple[str, ...] = ()
+    note: str = ""
 
 
 @pytest.fixture
