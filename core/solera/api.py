@@ -95,8 +95,18 @@ if TYPE_CHECKING:
     from solera.runs.results import Row as Row
     from solera.seeds import Seed as Seed
     from solera.tasks.callables import CallableTask as CallableTask
+    from solera.tasks.choices import MultipleChoiceTask as MultipleChoiceTask
+    from solera.tasks.choices import Question as Question
     from solera.tasks.classification import ClassificationTask as ClassificationTask
+    from solera.tasks.contrastive import ContrastiveTask as ContrastiveTask
+    from solera.tasks.generation import Comparison as Comparison
+    from solera.tasks.generation import GenerationTask as GenerationTask
+    from solera.tasks.generation import Prompt as Prompt
+    from solera.tasks.greedy import Stopping as Stopping
+    from solera.tasks.greedy import greedy_texts as greedy_texts
     from solera.tasks.language import LanguageTask as LanguageTask
+    from solera.tasks.likelihood import Continuations as Continuations
+    from solera.tasks.likelihood import log_likelihoods as log_likelihoods
     from solera.tasks.regression import RegressionTask as RegressionTask
     from solera.tasks.scores import METRICS as METRICS
     from solera.tasks.scores import Column as Column
@@ -151,8 +161,13 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "solera.runs.results": ("Axis", "Estimate", "Finding", "Measure", "Result", "Row"),
     "solera.seeds": ("Seed",),
     "solera.tasks.callables": ("CallableTask",),
+    "solera.tasks.choices": ("MultipleChoiceTask", "Question"),
     "solera.tasks.classification": ("ClassificationTask",),
+    "solera.tasks.contrastive": ("ContrastiveTask",),
+    "solera.tasks.generation": ("Comparison", "GenerationTask", "Prompt"),
+    "solera.tasks.greedy": ("Stopping", "greedy_texts"),
     "solera.tasks.language": ("LanguageTask",),
+    "solera.tasks.likelihood": ("Continuations", "log_likelihoods"),
     "solera.tasks.regression": ("RegressionTask",),
     "solera.tasks.scores": ("Column", "METRICS", "Metric", "Score", "Split", "aggregate", "difference"),
     "solera.tasks.splits": ("split_rows",),

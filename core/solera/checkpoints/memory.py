@@ -71,5 +71,20 @@ class MemoryCheckpoint(Checkpoint):
     def from_module(
         cls, module: nn.Module, name: str = "module", config: Mapping[str, Any] | None = None
     ) -> MemoryCheckpoint:
-        """A checkpoint over the parameters and buffers of a module. Raises as :meth:`from_state_dict`."""
-        return cls.from_state_dict(module.state_dict(), name, config)
+        """A checkpoint over the parameters and buffers of a module. Raises as :meth:`from_state_dict`.
+
+        Args:
+            module: Its tensors are referred to, not copied.
+            name: What to call it.
+            config: What ``config.json`` would say; if None, what the module itself says, as those of transformers do.
+        """
+        return cls.from_state_dict(module.state_dict(), name, _own_config(module) if config is None else config)
+
+
+def _own_config(module: nn.Module) -> dict[str, Any]:
+    """What ``save_pretrained`` of a transformers model would write; empty for a module that has no such config."""
+    to_dict = getattr(getattr(module, "config", None), "to_dict", None)
+    plain = to_dict() if callable(to_dict) else None
+    if not isinstance(plain, dict) or "model_type" not in plain:
+        return {}
+    return {**plain, "architectures": [type(module).__name__]}

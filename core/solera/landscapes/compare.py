@@ -164,7 +164,8 @@ def compare(
         network: Where weights are written; its own values are lost.
         writer: Makes the point writer of a recipe for this network's layout.
         context: Where it runs.
-        measure: Metric to tune for and to average; the first of the first task if empty. Every task must have it.
+        measure: Metric to tune for and to average; the first of the first task if empty. Every task must have it,
+            unless one entry alone is scored: then it is averaged over those that do.
         run: Id for the events.
         select: The split variables are chosen on.
         report: The split that is reported.
@@ -203,7 +204,7 @@ def _check(entries: Sequence[Entry], tasks: Sequence[Task], measure: str) -> Non
     if twice:
         raise InputError(f"Rows of a comparison need names of their own; {', '.join(twice)} is there twice.")
     lacking = [task.name for task in tasks if measure not in task.metrics]
-    if lacking:
+    if lacking and (len(entries) > 1 or entries[0].tune):
         raise InputError(f"The tasks {', '.join(lacking)} do not measure {measure}; compare by a metric all have.")
     for entry in entries:
         free = {var.name for var in entry.recipe.variables}
@@ -231,7 +232,7 @@ class _Bench:
         self._entries, self._network, self._context, self._run = entries, network, context, run
         self._coords = comparison_coords(entries)
         self._measure = measure
-        self._units = [task.units for task in tasks]
+        self._units = [task.units for task in tasks if measure in task.metrics]
         self._total = comparison_points(entries)
         self._index = 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -53,6 +54,32 @@ def network_forward(network: nn.Module, inputs: Tensor, chunk: int, task: str) -
         return logits
 
     return forward
+
+
+def check_vocabulary(network: nn.Module, highest: int, task: str) -> None:
+    """Refuse token ids that a network does not know: an error on a CPU, but a poisoned device on a GPU.
+
+    Args:
+        network: A language model, or what holds one as its ``module``.
+        highest: The largest id that will be asked.
+        task: For the sentence.
+
+    Raises:
+        TaskError: It has fewer embeddings.
+    """
+    inner: Any = network
+    while not hasattr(inner, "get_input_embeddings") and isinstance(getattr(inner, "module", None), nn.Module):
+        inner = inner.module
+    try:
+        embedding = inner.get_input_embeddings() if hasattr(inner, "get_input_embeddings") else None
+    except NotImplementedError:  # transformers' way of saying that there are none
+        embedding = None
+    if isinstance(embedding, nn.Embedding) and embedding.num_embeddings <= highest:
+        raise TaskError(
+            f"Task '{task}' uses token ids up to {highest}; the network knows only {embedding.num_embeddings}. Choose "
+            "the tokenizer that belongs to the network.",
+            task=task,
+        )
 
 
 def logits_in_chunks(

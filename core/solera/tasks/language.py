@@ -15,7 +15,7 @@ from solera.context import Context
 from solera.errors import InputError, TaskError
 from solera.tasks.examples import Examples
 from solera.tasks.forward import Forward, in_chunks, log_odds, mean_loss
-from solera.tasks.inference import network_forward, sample_buffer, warn_not_finite
+from solera.tasks.inference import check_vocabulary, network_forward, sample_buffer, warn_not_finite
 from solera.tasks.scores import Better, Column, Score, Split, aggregate, metric
 from solera.tasks.subset import stratified
 from solera.tasks.task import Yields
@@ -152,7 +152,7 @@ class LanguageEvaluator:
     def __call__(self, network: nn.Module, context: Context) -> tuple[Score, ...]:
         """Score a network; see :class:`solera.tasks.task.Evaluator`."""
         name = self.columns[0].task
-        self._check_vocabulary(network, name)
+        check_vocabulary(network, self._highest, name)
         return self.score(network_forward(network, self._inputs, self._chunk, name), self._chunk, context)
 
     def score(self, forward: Forward, chunk: int, context: Context, *, traced: bool = False) -> tuple[Score, ...]:
@@ -182,16 +182,6 @@ class LanguageEvaluator:
         with np.errstate(over="ignore"):
             found = {"loss": losses, "perplexity": np.exp(losses)}
         return np.stack([found[column.metric] for column in self.columns], axis=1)
-
-    def _check_vocabulary(self, network: nn.Module, name: str) -> None:
-        # An id beyond the embedding would be an IndexError on a CPU but a poisoned device on a GPU.
-        embedding = getattr(network, "get_input_embeddings", lambda: None)()
-        if isinstance(embedding, nn.Embedding) and embedding.num_embeddings <= self._highest:
-            raise TaskError(
-                f"Task '{name}' uses token ids up to {self._highest}; the network knows only "
-                f"{embedding.num_embeddings}. Choose the tokenizer that belongs to the network.",
-                task=name,
-            )
 
     def _check(self, logits: Tensor, targets: Tensor, name: str) -> None:
         if logits.ndim != 3 or logits.shape[:2] != targets.shape or logits.shape[2] <= self._highest:

@@ -15,6 +15,7 @@ from solera.models.network import Network
 from solera.params import Var
 from solera.recipes.nodes import CheckpointNode, Recipe, SumNode, Term
 from solera.tasks.classification import ClassificationTask
+from solera.tasks.regression import RegressionTask
 
 
 class Line(nn.Module):
@@ -176,3 +177,13 @@ def test_bad_comparisons_are_refused(entries, match):
 def test_a_metric_that_a_task_lacks_is_refused():
     with pytest.raises(InputError, match="do not measure loss"):
         run(measure="loss")
+
+
+def test_one_model_is_scored_on_tasks_that_measure_different_things():
+    regression = RegressionTask("values", lambda split: (X, torch.stack([X * 0, X], dim=1)), metrics=["mae"])
+    network, context = Network(Line()), QuietContext()
+    found = compare([ENTRIES[0]], [TASKS[0], regression], network, Writer, context, measure="accuracy")
+    assert [score.column.name for score in found.rows[0].scores] == ["low.cross_entropy", "low.accuracy", "values.mae"]
+    assert found.rows[0].mean.value == found.rows[0].scores[1].value
+    with pytest.raises(InputError, match="values do not measure accuracy"):
+        compare(ENTRIES[:2], [TASKS[0], regression], network, Writer, context, measure="accuracy")

@@ -1,0 +1,102 @@
+"""What a causal language model writes when it always takes the likeliest token."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from solera.context import Context
+from solera.errors import TaskError
+from solera.tasks.inference import check_vocabulary, network_forward
+
+
+@dataclass(frozen=True, slots=True)
+class Stopping:
+    """When a text is complete.
+
+    Attributes:
+        most: New tokens at most.
+        strings: The text ends before the first of these.
+        tokens: It ends before any of these tokens.
+    """
+
+    most: int
+    strings: tuple[str, ...] = ()
+    tokens: Collection[int] = ()
+
+    def cut(self, text: str) -> str | None:
+        """The text up to the first stop string; None if it has none."""
+        places = [at for at in (text.find(string) for string in self.strings) if at >= 0]
+        return text[: min(places)] if places else None
+
+
+def greedy_texts(
+    network: nn.Module,
+    prompts: Sequence[Sequence[int]],
+    decode: Callable[[Sequence[int]], str],
+    stopping: Stopping,
+    task: str,
+    context: Context,
+    *,
+    device: str = "cpu",
+) -> list[str | None]:
+    """The text each prompt is continued with.
+
+    Every token is one pass over what is there so far, for all prompts at once that are not complete; equal weights give
+    equal texts, whatever else a network keeps between calls.
+
+    Args:
+        network: Causal; gives logits of shape (n, tokens, vocabulary).
+        prompts: Token ids, one or more each.
+        decode: Tokens to text, of what is new alone.
+        stopping: When a text is complete.
+        task: For sentences.
+        context: Asked before each token whether to stop.
+        device: The network's.
+
+    Returns:
+        One text per prompt; None where the network's output was not a number.
+
+    Raises:
+        TaskError: The network gives something else, or does not know a token.
+        Cancelled: The context says stop.
+    """
+    check_vocabulary(network, max(max(prompt) for prompt in prompts), task)
+    starts = [len(prompt) for prompt in prompts]
+    tokens = torch.zeros(len(prompts), max(starts) + stopping.most, dtype=torch.int64, device=device)
+    for row, prompt in zip(tokens, prompts, strict=True):
+        row[: len(prompt)] = torch.tensor(prompt)
+    texts: list[str | None] = [""] * len(prompts)
+    ends, busy = list(starts), list(range(len(prompts)))
+    for _ in range(stopping.most):
+        if not busy:
+            break
+        context.check()
+        width = max(ends[i] for i in busy)
+        inputs = tokens[torch.tensor(busy, device=device), :width]  # zeros behind a text are not seen by it
+        logits = network_forward(network, inputs, len(busy), task)(slice(0, len(busy)))
+        if logits.ndim != 3 or logits.shape[:2] != inputs.shape:
+            raise TaskError(
+                f"Task '{task}' needs logits of every token, shape ({len(busy)}, {width}, vocabulary); the network "
+                f"gave {tuple(logits.shape)}. Choose a causal language model.",
+                task=task,
+            )
+        last = logits[torch.arange(len(busy)), torch.tensor([ends[i] - 1 for i in busy])].float()
+        chosen, lost = last.argmax(dim=1).tolist(), last.isnan().any(dim=1).tolist()
+        still = []
+        for i, token, gone in zip(busy, chosen, lost, strict=True):
+            if gone:
+                texts[i] = None
+            elif token not in stopping.tokens:
+                tokens[i, ends[i]] = token
+                ends[i] += 1
+                text = decode(tokens[i, starts[i] : ends[i]].tolist())
+                cut = stopping.cut(text)
+                texts[i] = text if cut is None else cut
+                if cut is None:
+                    still.append(i)
+        busy = still
+    return texts

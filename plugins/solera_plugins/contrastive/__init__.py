@@ -1,0 +1,1 @@
+"""Zero-shot tasks on images and text embeddings from a file."""
