@@ -41,7 +41,7 @@ class Reader:
         self._keep = keep
         self._allow = allow
         self._sound: set[tuple[str, str]] = set()
-        self._local = threading.local()
+        self._own = _Own()
 
     def __call__(self, id_: str, name: str, start: int, stop: int) -> Tensor:
         """Elements ``start`` to ``stop`` of a tensor.
@@ -53,18 +53,18 @@ class Reader:
         """
         checkpoint = self._checkpoints[id_]
         ref = find_ref(checkpoint, name)
-        count = stop - start
-        wide = self._buffer(id_, "float32", count)
-        if ref.dtype == "float32":
-            ref.read_into(wide.view(torch.uint8), start, stop)
+        count, dtype = stop - start, ref.dtype
+        wide, wide_bytes = self._buffer(id_, "float32", count)
+        if dtype == "float32":
+            ref.read_into(wide_bytes, start, stop)
         else:
-            narrow = self._buffer("", ref.dtype, count)
-            ref.read_into(narrow.view(torch.uint8), start, stop)
+            narrow, narrow_bytes = self._buffer("", dtype, count)
+            ref.read_into(narrow_bytes, start, stop)
             wide.copy_(narrow)
-            if ref.dtype == "float64":
+            if dtype == "float64":
                 self._let(_check_narrowing, narrow, wide, name, checkpoint.name)
-        if (id_, name) not in self._sound:
-            self._let(check_finite_fast, wide, name, f"checkpoint {checkpoint.name}")
+        if (id_, name) not in self._sound and count and not _finite_sum(wide):
+            self._let(check_finite, wide, name, f"checkpoint {checkpoint.name}")
         return wide
 
     def trust(self, id_: str, name: str) -> None:
@@ -84,7 +84,7 @@ class Reader:
 
     def forget(self) -> None:
         """Let go of the calling thread's buffers."""
-        self._local.__dict__.pop("buffers", None)
+        self._own.buffers.clear()
 
     def apart(self) -> Reader:
         """One more reader of the same checkpoints, with buffers of its own."""
@@ -92,15 +92,40 @@ class Reader:
         other._sound = self._sound
         return other
 
-    def _buffer(self, id_: str, dtype: str, count: int) -> Tensor:
+    def _buffer(self, id_: str, dtype: str, count: int) -> tuple[Tensor, memoryview]:
+        """So many elements, and their bytes."""
         if self._keep:
-            return torch.empty(count, dtype=torch_dtype(dtype))
-        buffers: dict[tuple[str, str], Tensor] = self._local.__dict__.setdefault("buffers", {})
-        buffer = buffers.get((id_, dtype))
-        if buffer is None or buffer.numel() < count:
-            buffers.pop((id_, dtype), None)
-            buffer = buffers[(id_, dtype)] = torch.empty(count, dtype=torch_dtype(dtype))
-        return buffer[:count]
+            return _with_bytes(torch.empty(count, dtype=torch_dtype(dtype)))
+        buffers = self._own.buffers
+        known = buffers.get((id_, dtype))
+        if known is None or len(known.all) < count:
+            buffers.pop((id_, dtype), None)  # before there is another
+            known = buffers[(id_, dtype)] = _Buffer(torch.empty(count, dtype=torch_dtype(dtype)))
+        if known.count != count:  # pieces have one length but for the last one
+            known.count, known.part = count, _with_bytes(known.all[:count])
+        return known.part
+
+
+class _Buffer:
+    """Memory that is read into, and the part of it that was in use last."""
+
+    __slots__ = ("all", "count", "part")
+
+    def __init__(self, tensor: Tensor) -> None:
+        self.all = tensor
+        self.count = len(tensor)
+        self.part = _with_bytes(tensor)
+
+
+class _Own(threading.local):
+    """What each thread has of its own: buffers, by checkpoint and dtype."""
+
+    def __init__(self) -> None:
+        self.buffers: dict[tuple[str, str], _Buffer] = {}
+
+
+def _with_bytes(tensor: Tensor) -> tuple[Tensor, memoryview]:
+    return tensor, tensor.view(torch.uint8).numpy().data
 
 
 def check_finite_fast(tensor: Tensor, name: str, where: str = "") -> None:
