@@ -41,9 +41,6 @@ _SCRATCH = 4
 #: What whole tensors take beyond their bytes: the allocator's holes between them.
 _HOLES = 1.25
 
-#: What a first pass gathers for each input: two selections (breadcrumbs) of 8 MiB of numbers and their places.
-_GATHERED = 16 * 2**20
-
 
 @dataclass(frozen=True)
 class Plan:
@@ -65,6 +62,7 @@ class Plan:
         device_holds: Most bytes held on each of them at once.
         device_budget: What that was kept under: of what is free, a share.
         window: Bytes of one window through which they are copied to.
+        kept: Bytes of main memory that first passes over the model gather, to be held to the end.
     """
 
     program: Program
@@ -82,6 +80,7 @@ class Plan:
     device_holds: int = 0
     device_budget: int = 0
     window: int = WINDOW
+    kept: int = 0
 
     @property
     def reference(self) -> Checkpoint:
@@ -175,7 +174,7 @@ def _here(fit: _Fit, memory_budget: int, threads: int) -> dict[str, Any]:
     """How the CPU does it: fields of the plan."""
     budget = memory_budget or min(max(fit.least, MEMORY_BUDGET), max(_physical() // 2, MEMORY_BUDGET))
     chunk, workers, holds = fit.within(budget, threads)
-    return {"chunk": chunk, "workers": workers, "holds": holds, "memory_budget": budget}
+    return {"chunk": chunk, "workers": workers, "holds": holds, "memory_budget": budget, "kept": fit.kept}
 
 
 def _on_devices(fit: _Fit, devices: Sequence[Device], threads: int, memory_budget: int) -> dict[str, Any]:
@@ -185,7 +184,7 @@ def _on_devices(fit: _Fit, devices: Sequence[Device], threads: int, memory_budge
     name = min(free, key=free.__getitem__)
     chunk, each, on_device = fit.within(free[name], each, DEVICE_CHUNK, name)
     workers, budget = each * len(devices), memory_budget or MEMORY_BUDGET
-    gathered = max(workers * fit.gathered, fit.first_gathered)
+    gathered = workers * fit.gathered + fit.first_gathered
     room = (budget - gathered) // (workers * 2 * SLOTS)
     window = max(min(room, WINDOW), LEAST_WINDOW) // 16 * 16
     holds = workers * 2 * SLOTS * window + gathered
@@ -241,11 +240,14 @@ def _look_bytes(
 ) -> int:  # fmt: skip
     """What a first pass over one tensor holds: its buffers, and what it gathers (in main memory, if staged)."""
     piece = max(min(PIECE, target.numel), slice_of(target.shape, program.cut(target.name, target.depth)))
-    return piece_bytes(program, used, piece, staged=staged) + (0 if staged else _gathered(used, target.numel))
+    return piece_bytes(program, used, piece, staged=staged) + (0 if staged else _gathered(program, target))
 
 
-def _gathered(used: Mapping[str, Checkpoint], numel: int) -> int:
-    return _GATHERED * len(used) * min(numel, PIECE) // PIECE
+def _gathered(program: Program, target: Target) -> int:
+    """What the first passes over one tensor gather, for all methods that look at it."""
+    sites = [(step, step.site(target.name, target.depth)) for step in program.steps]
+    sizes, numbers = {target.name: target.numel}, program.numbers
+    return sum(step.gathered(site, sizes, numbers) for step, site in sites if step.needs_look(site, numbers))
 
 
 class _Fit:
@@ -262,18 +264,25 @@ class _Fit:
         self._largest = max((target.numel for target in targets), default=0)
         looked_at = [target for target in targets if program.looks(target.name, target.depth)]
         self._look = max((_look_bytes(program, used, target, staged=staged) for target in looked_at), default=0)
-        self.gathered = max((_gathered(used, target.numel) for target in looked_at), default=0)
+        self.gathered = max((_gathered(program, target) for target in looked_at), default=0)
         self._statistics = _whole_statistics(program) if program.whole else 0
         self._first = self.first_gathered = 0
         if program.prepared:
-            numel = sum(target.numel for target in targets)
-            self.first_gathered = _gathered(used, numel)
-            self._first = self._bytes(min(PIECE, self._largest)) + (0 if staged else self.first_gathered)
+            sizes = {target.name: target.numel for target in targets if target.computed}
+            self.first_gathered = sum(
+                step.gathered(step.model_site, sizes, program.numbers) for step in program.prepared
+            )
+            self._first = self._bytes(min(PIECE, self._largest))
+
+    @property
+    def kept(self) -> int:
+        """What first passes over the model gather, held to the end beside the pieces; on a device nothing."""
+        return 0 if self._staged else self.first_gathered
 
     @property
     def least(self) -> int:
         """Fewest bytes with which the merge can be done."""
-        return max(self._each(min(_LEAST_CHUNK, self._largest)), self._first)
+        return self.kept + max(self._each(min(_LEAST_CHUNK, self._largest)), self._first)
 
     def _each(self, chunk: int) -> int:
         """What one worker holds at most; a method may look at a tensor again while it computes a piece."""
@@ -298,18 +307,20 @@ class _Fit:
         if self.least > budget:
             raise _too_small(self.program, budget, self.least, self._why(), device)
         together = max(self._pieces.values(), default=0)
-        chunk = chunk or CHUNK
-        while chunk > _LEAST_CHUNK and chunk > together and self._each(chunk) * threads > budget:
-            if threads > 1 and self._each(chunk) > budget // 2:
+        chunk, room = chunk or CHUNK, budget - self.kept
+        while chunk > _LEAST_CHUNK and chunk > together and self._each(chunk) * threads > room:
+            if threads > 1 and self._each(chunk) > room // 2:
                 threads -= 1
             else:
                 chunk //= 2
         if together > chunk:  # large pieces wait for each other; small ones need not
-            return chunk, threads, min(max(self._each(chunk) * threads, self._first), budget)
-        workers = max(1, min(threads, budget // max(self._each(chunk), 1)))
-        return chunk, workers, max(self._each(chunk) * workers, self._first)
+            return chunk, threads, min(self.kept + max(self._each(chunk) * threads, self._first), budget)
+        workers = max(1, min(threads, room // max(self._each(chunk), 1)))
+        return chunk, workers, self.kept + max(self._each(chunk) * workers, self._first)
 
     def _why(self) -> str:
+        if self.kept > self.least // 2:
+            return f"first passes over the model gather {_mebibytes(self.kept)}"
         name = max(self._pieces, key=self._pieces.__getitem__, default="")
         if name and self._pieces[name] > _LEAST_CHUNK // 2:
             return f"'{name}' needs {self._pieces[name]:,} elements held together"

@@ -15,6 +15,9 @@ from solera.params import ParamSpec, PerModel, Scalar, Site, Value, by_place, re
 from solera.recipes.checks import COEFFICIENT
 from solera.recipes.nodes import MethodNode, Node, SumNode, ValueType, node_values
 
+#: From so many elements on a first pass may gather all that its method declares; of fewer, less.
+_FEW = 2**17
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -97,6 +100,21 @@ class Step:
         if self.spec is None or self.spec.prepare is None or self.needs_prepare(numbers):
             return False
         return self.spec.needs_prepare(self.params(site, numbers), "tensor")
+
+    def gathered(self, site: Site, sizes: Mapping[str, int], numbers: Mapping[str, float]) -> int:
+        """Most bytes that its method's first pass over some tensors gathers and keeps.
+
+        Args:
+            site: Where its parameters are resolved.
+            sizes: Elements of each tensor.
+            numbers: Values of the free variables.
+        """
+        assert self.spec is not None
+        models, gathers = len(self.input_types), self.spec.gathers
+        if callable(gathers):
+            return gathers(self.params(site, numbers), sizes, models)
+        few = min(sum(sizes.values()), _FEW)
+        return gathers * models * few // _FEW
 
     @property
     def model_site(self) -> Site:

@@ -143,7 +143,7 @@ class _Executor:
             with self._hands[0].at_work():
                 self._states = prepare(plan.program, plan.targets, self._hands[0].load, self._context)
                 self._hands[0].settle()
-            budget, gangs = plan.device_budget or plan.memory_budget, len(self._hands)
+            budget, gangs = plan.device_budget or plan.memory_budget - plan.kept, len(self._hands)
             Workers(self._do, lambda work: work.holds, plan.workers, budget, self._context, gangs).run(self._items())
 
     def _items(self) -> Iterator[_Work]:

@@ -13,9 +13,13 @@ from torch import Tensor
 from solera.errors import InputError
 from solera.methods.statistics import STATISTICS
 from solera.params import ParamSpec, specs_from_signature
+from solera.tensors.selection import HELD
 
 Granularity = Literal["element", "block", "tensor", "model"]
 Over = Literal["tensor", "model"]
+
+#: Bytes: for each input, or of the parameters, how many elements each tensor has, and how many inputs there are.
+Gathers = int | Callable[[Mapping[str, Any], Mapping[str, int], int], int]
 Space = Literal["weights", "delta", "any"]
 Gives = Literal["same", "delta"]
 Promise = Literal["bytes", "tolerance", "none"]
@@ -129,6 +133,10 @@ class MethodSpec:
         prepare_over: What a first pass goes over. ``"model"``: once over the whole model, with parameters resolved at
             the site ``"*"``; ``"tensor"``: over each tensor before its pieces are computed, with the parameters there;
             or a function from the parameters to one of these.
+        gathers: Most bytes that ``prepare`` gathers and its state keeps, beside the pieces it is shown: a number for
+            each input, or ``f(parameters, elements by tensor, inputs)`` over the tensors of one first pass. A plan
+            counts with it, and refuses what does not fit; 0 for methods that gather a few numbers. When nothing is
+            said, one exact selection for each input.
         affine: True if the result is affine in every numeric parameter and in the inputs for fixed others (lets a
             family precompute directions).
         version: Goes up whenever the numbers change; part of a recipe's semantic hash.
@@ -157,6 +165,7 @@ class MethodSpec:
     prepare: Callable[..., Any] | None = None
     prepare_when: Callable[[Mapping[str, Any]], bool] | None = None
     prepare_over: Over | Callable[[Mapping[str, Any]], Over] = "model"
+    gathers: Gathers = HELD
     affine: bool = False
     version: int = 1
     promise: Promise = "bytes"
@@ -212,6 +221,7 @@ def method(
     prepare: Callable[..., Any] | None = None,
     prepare_when: Callable[[Mapping[str, Any]], bool] | None = None,
     prepare_over: Over | Callable[[Mapping[str, Any]], Over] = "model",
+    gathers: Gathers = HELD,
     affine: bool = False,
     version: int = 1,
     promise: Promise = "bytes",
@@ -243,8 +253,8 @@ def method(
         return MethodSpec(
             name=name, title=title or name.replace("_", " ").capitalize(), function=function, params=specs, takes=takes,
             gives=gives, base=base, granularity=granularity, min_inputs=inputs[0], max_inputs=inputs[1],
-            prepare=prepare, prepare_when=prepare_when, prepare_over=prepare_over, affine=affine, version=version,
-            promise=promise,
+            prepare=prepare, prepare_when=prepare_when, prepare_over=prepare_over, gathers=gathers,
+            affine=affine, version=version, promise=promise,
             paper=paper, url=url, summary=summary, float64=float64, ordered=ordered, also=dict(also or {}),
             needs=needs,
         )  # fmt: skip

@@ -23,6 +23,8 @@ _CHUNK = 2**17
 _DRAWERS = 2**19
 #: Most numbers of one pass that are kept, with their places, instead of being counted in drawers.
 _KEPT = 2**20
+#: Bytes that one selection holds at most, and what counting takes for a moment.
+HELD = 16 * 2**20
 _INFINITY = 0x7F800000
 _LARGEST = 0x7FFFFFFF
 

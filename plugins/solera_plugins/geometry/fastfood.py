@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Annotated, Any
 
@@ -25,6 +26,12 @@ def _column(passes: Passes, *, seed: int, index: int, frozen: str, **_: Any) -> 
     return dict(zip(names, torch.split(column, [numels[name] for name in names]), strict=True))
 
 
+def _gathered(params: Mapping[str, Any], sizes: Mapping[str, int], models: int) -> int:
+    """Bytes of the map while its column is made, and of the column."""
+    numel = sum(sizes.values())
+    return 64 * (1 << max(numel - 1, 0).bit_length()) + 4 * numel
+
+
 @method(
     "fastfood",
     title="Fastfood direction",
@@ -33,6 +40,7 @@ def _column(passes: Passes, *, seed: int, index: int, frozen: str, **_: Any) -> 
     granularity="element",
     inputs=(1, 1),
     prepare=_column,
+    gathers=_gathered,
     paper="Le et al. 2013, Fastfood: approximating kernel expansions in loglinear time",
     url="https://arxiv.org/abs/1408.3060",
     also={"Intrinsic dimension (Li et al. 2018)": "one direction for each index, all of one seed"},

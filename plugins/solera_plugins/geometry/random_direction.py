@@ -43,6 +43,7 @@ def _length(passes: Passes, *, seed: int, frozen: str, **_: Any) -> float:
     inputs=(1, 1),
     prepare=_length,
     prepare_when=lambda params: params["normalise"] == "unit",
+    gathers=0,
     paper="Li et al. 2018, Visualizing the loss landscape of neural nets",
     url="https://arxiv.org/abs/1712.09913",
     also={

@@ -57,6 +57,7 @@ def part_of(name: str, cuts: tuple[int, int]) -> Part:
     inputs=(1, 1),
     prepare=prepare,
     prepare_when=lambda params: params["first"] < 0 or params["second"] < 0,
+    gathers=0,
     paper="Lin et al. 2024, Mitigating the alignment tax of RLHF",
     url="https://arxiv.org/abs/2309.06256",
     also={"Partial model averaging (PMA)": "rule given: low, middle, high are the shares themselves"},

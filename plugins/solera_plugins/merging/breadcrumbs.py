@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import torch
 from torch import Tensor
 
-from solera.api import HeldPasses, Param, Passes, Piece, method
+from solera.api import HeldPasses, Param, Passes, Piece, method, selection
 from solera_plugins.merging.combining import COMBINE_HELP, ZERO_SIGN_HELP, Combine, ZeroSign
 from solera_plugins.merging.thinning import Thinned
 from solera_plugins.merging.trimming import Norm, cuts_at, trimmed
@@ -53,6 +53,7 @@ def survey(
     granularity=lambda params: "block" if params["scope"] == "row" or params["compat"] == "authors" else "element",
     prepare=survey,
     prepare_over="tensor",
+    gathers=2 * selection.HELD,
     version=2,
     paper="Davari & Belilovsky 2024, Model Breadcrumbs: scaling multi-task model merging with sparse masks",
     url="https://arxiv.org/abs/2312.06795",

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from torch import Tensor
 
-from solera.api import HeldPasses, Param, Passes, Piece, bricks, method
+from solera.api import HeldPasses, Param, Passes, Piece, bricks, method, selection
 from solera_plugins.merging.combining import COMBINE_HELP, ZERO_SIGN_HELP, Combine, ZeroSign
-from solera_plugins.merging.masks import Masks
+from solera_plugins.merging.masks import Masks, remembered
 from solera_plugins.merging.thinning import NORMS, Thinned
 from solera_plugins.merging.trimming import WHOLE, Cut, cuts_at, trimmed
 
@@ -44,6 +44,13 @@ def survey(
     return Thinned(passes, thin, weight, rescale)
 
 
+def gathered(params: Mapping[str, Any], sizes: Mapping[str, int], models: int) -> int:
+    """Bytes of the masks, or of the selections."""
+    if params["strategy"] == "magnitude":
+        return models * selection.HELD
+    return remembered(sizes, models) if params["rescale"] in NORMS else 0
+
+
 def smaller(passes: Passes, density: Sequence[float]) -> list[Cut]:
     """Cuts above the ``floor(n (1 - density))``-th smallest magnitude; all that equal it are dropped."""
     dropped = [int(passes.numel * (1 - share)) for share in density]
@@ -59,6 +66,7 @@ def smaller(passes: Passes, density: Sequence[float]) -> list[Cut]:
     granularity="element",
     prepare=survey,
     prepare_over="tensor",
+    gathers=gathered,
     version=2,
     paper="Yu et al. 2024, Language models are super Mario: absorbing abilities from homologous models as a free lunch",
     url="https://arxiv.org/abs/2311.03099",

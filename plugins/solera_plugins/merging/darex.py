@@ -68,6 +68,7 @@ def _divisor(delta: Tensor, mean: Tensor, density: float, eta: float, compat: Li
     granularity="tensor",
     needs="mean",
     prepare=mean_divisors,
+    gathers=lambda params, sizes, models: 16 * (models + 2) * max(sizes.values(), default=0),  # a tensor, whole
     version=2,
     paper="Deng et al. 2025, DARE the extreme: revisiting delta-parameter pruning for fine-tuned models",
     url="https://arxiv.org/abs/2410.09344",

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from solera.api import HeldPasses, InputError, Param, Passes, Piece, bricks, method
 from solera_plugins.merging.combining import COMBINE_HELP, ZERO_SIGN_HELP, Combine, ZeroSign
-from solera_plugins.merging.masks import Masks
+from solera_plugins.merging.masks import Masks, remembered
 from solera_plugins.merging.thinning import NORMS, Thinned
 
 Rank = Literal["row", "tensor", "magnitude"]
@@ -55,6 +55,7 @@ def survey(
     granularity=lambda params: "tensor" if params["rank"] == "tensor" else "block",
     prepare=survey,
     prepare_over="tensor",
+    gathers=lambda params, sizes, models: remembered(sizes, models) if params["rescale"] in NORMS else 0,
     version=2,
     paper="Deep et al. 2024, DELLA-Merging: reducing interference in model merging through magnitude-based sampling",
     url="https://arxiv.org/abs/2406.11617",

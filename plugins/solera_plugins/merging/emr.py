@@ -36,6 +36,7 @@ def rescalers(passes: Passes, *, task: int, **_: object) -> float:
     version=2,
     prepare=rescalers,
     prepare_when=lambda params: params["task"] > 0,
+    gathers=0,
     paper="Huang et al. 2024, EMR-Merging: tuning-free high-performance model merging",
     url="https://arxiv.org/abs/2405.17461",
 )

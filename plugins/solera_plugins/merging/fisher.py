@@ -33,6 +33,7 @@ def norms(passes: StatisticPasses, **_: Any) -> list[float]:
     needs="fisher",
     prepare=norms,
     prepare_when=lambda params: bool(params.get("normalize", True)),
+    gathers=0,
     paper="Matena and Raffel 2022, Merging models with Fisher-weighted averaging",
     url="https://arxiv.org/abs/2111.09832",
     also={

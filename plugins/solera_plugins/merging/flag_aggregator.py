@@ -29,6 +29,7 @@ def inner_products(passes: Passes, **_: object) -> list[list[float]]:
     version=2,
     prepare=inner_products,
     prepare_when=lambda params: params["scope"] == "model",
+    gathers=0,
     promise="tolerance",
     paper="Almasi et al. 2023, Flag aggregator: scalable distributed training under failures and augmented losses "
     "using convex optimization",

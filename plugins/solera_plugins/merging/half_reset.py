@@ -68,6 +68,7 @@ def prepare(passes: Passes, *, seed: int, **_: object) -> frozenset[str]:
     granularity="element",
     inputs=(1, 1),
     prepare=prepare,
+    gathers=0,
     paper="Hui et al. 2025, HFT: half fine-tuning for large language models",
     url="https://arxiv.org/abs/2404.18466",
 )

@@ -52,6 +52,7 @@ def survey(passes: Passes, *, weight: tuple[float, ...], iterations: int, tolera
     granularity="element",
     prepare=survey,
     prepare_over="tensor",
+    gathers=0,
     version=2,
     paper="Karcher 1977, Riemannian center of mass and mollifier smoothing",
     url="https://doi.org/10.1002/cpa.3160300502",

@@ -55,6 +55,7 @@ def measure(passes: Passes, *, alpha: float, rule: str, blocks: int, **_: object
     version=2,
     prepare=measure,
     prepare_when=lambda params: params["blocks"] == 0 or params["rule"] == "norms",
+    gathers=0,
     ordered=True,
     paper="Wang et al. 2025, LiNeS: post-training layer scaling prevents forgetting and enhances model merging",
     url="https://arxiv.org/abs/2410.17146",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
@@ -12,6 +12,11 @@ from solera.api import Piece, bricks
 
 #: Elements whose masks are remembered; those of larger tensors are drawn again.
 _REMEMBERED = 2**26
+
+
+def remembered(sizes: Mapping[str, int], models: int) -> int:
+    """Most bytes the masks of tensors with so many elements take, one tensor at a time."""
+    return models * max(((numel + 7) // 8 for numel in sizes.values() if numel <= _REMEMBERED), default=0)
 
 
 class Masks:

@@ -33,6 +33,7 @@ def inner_products(passes: Passes, **_: object) -> list[list[float]]:
     prepare=inner_products,
     prepare_when=lambda params: not by_row(params),
     prepare_over="tensor",
+    gathers=0,
     inputs=(2, None),
     version=3,
     paper="Jang et al. 2024, Model Stock: all we need is just a few fine-tuned models",

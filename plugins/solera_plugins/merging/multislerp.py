@@ -55,6 +55,7 @@ def survey(passes: Passes, *, weight: tuple[float, ...], normalize: bool, **_: o
     granularity="element",
     prepare=survey,
     prepare_over="tensor",
+    gathers=0,
     version=2,
     base="optional",
     paper="Goddard et al. 2024, Arcee's MergeKit: a toolkit for merging large language models",

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import torch
 from torch import Tensor
 
-from solera.api import HeldPasses, Param, Passes, method
+from solera.api import HeldPasses, Param, Passes, method, selection
 from solera_plugins.merging.order import Ranked
 from solera_plugins.merging.sums import weighted_sum
 
@@ -73,6 +73,7 @@ def balance(passes: Passes, *, density: float, variant: Variant, **_: object) ->
     granularity="tensor",
     prepare=balance,
     prepare_when=lambda params: params["scope"] == "model",
+    gathers=4 * selection.HELD,  # two magnitudes, each sought among positive and negative numbers
     promise="tolerance",
     float64=True,
     paper="Du et al. 2024, Parameter competition balancing for model merging",

@@ -61,6 +61,7 @@ def overlaps(passes: Passes, *, epsilon: float, **_: object) -> list[float]:
     granularity="tensor",
     prepare=overlaps,
     prepare_when=lambda params: params["scope"] == "model",
+    gathers=0,
     paper=_PAPER,
     url=_URL,
     also={"RAM+ tensor-local (ramplus_tl)": "scope tensor"},

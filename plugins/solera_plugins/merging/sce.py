@@ -106,6 +106,7 @@ def variance(deltas: Sequence[Tensor]) -> Tensor:
     granularity="element",
     prepare=survey,
     prepare_over="tensor",
+    gathers=lambda params, sizes, models: selection.HELD if params["density"] < 1 else 0,
     version=2,
     paper="Wan et al. 2024, FuseChat: knowledge fusion of chat models",
     url="https://arxiv.org/abs/2408.07990",

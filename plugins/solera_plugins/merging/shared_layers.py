@@ -51,6 +51,16 @@ def prepare(passes: Passes, *, names: str, group: int, take: str, **_: object) -
     return Shared({at: (total / counts[at]).float() for at, total in totals.items()})
 
 
+def gathered(params: Mapping[str, Any], sizes: Mapping[str, int], models: int) -> int:
+    """Bytes of every group's total in float64 and its mean, and of the tensor that is added."""
+    groups: dict[tuple[str, int], int] = {}
+    for name, numel in sizes.items():
+        at = place(name, params["names"], params["group"])
+        if at is not None:
+            groups[at] = numel
+    return 12 * sum(groups.values()) + 16 * max(groups.values(), default=0)
+
+
 def granularity(params: Mapping[str, Any]) -> Literal["element", "tensor"]:
     """Matrices whole where each is given a low-rank change of its own."""
     return "tensor" if params["rank"] else "element"
@@ -63,6 +73,7 @@ def granularity(params: Mapping[str, Any]) -> Literal["element", "tensor"]:
     granularity=granularity,
     inputs=(1, 1),
     prepare=prepare,
+    gathers=gathered,
     version=2,
     promise="tolerance",
     paper="Liu et al. 2024, FoldGPT: simple and effective large language model compression scheme",

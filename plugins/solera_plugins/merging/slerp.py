@@ -38,6 +38,7 @@ def survey(passes: Passes, *, t: float, colinear: float, **_: object) -> list[fl
     granularity="element",
     prepare=survey,
     prepare_over="tensor",
+    gathers=0,
     version=2,
     inputs=(2, 2),
     paper="Shoemake 1985, Animating rotation with quaternion curves",

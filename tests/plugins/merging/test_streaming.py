@@ -52,7 +52,7 @@ def test_streaming_is_in_memory(name, folders, tmp_path):
     recipe = Recipe(tuple(nodes), nodes[-1].id)
     held = materialise(recipe, opened, METHODS)
     # Pieces by three threads against whole tensors one after the other.
-    small = plan(recipe, opened, METHODS, memory_budget=400_000_000, threads=3)
+    small = plan(recipe, opened, METHODS, memory_budget=2**28, threads=3)
     execute(small, tmp_path / "out", QuietContext())
     stored = load_file(next((tmp_path / "out").glob("*.safetensors")))
     assert set(stored) == set(held)
