@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from solera.checkpoints.checkpoint import Checkpoint
+    from solera.methods.spec import MethodSpec
     from solera.tasks.scores import Score
     from solera.tasks.task import Task
     from solera.workbench.experiment import Experiment
@@ -353,7 +354,7 @@ def align(
 
 
 def merge(
-    method: str,
+    method: str | MethodSpec,
     inputs: Iterable[Model],
     base: Model | None = None,
     *,
@@ -364,7 +365,8 @@ def merge(
     """A merging method on models.
 
     Args:
-        method: Its registered name; see ``solera methods``.
+        method: Its registered name (see ``solera methods``), or a function that :func:`solera.api.method` decorates in
+            a script or notebook: then no manifest is needed. A cell that is run again replaces it.
         inputs: Models, or differences of models for a method that takes deltas.
         base: The base, for a method that needs one; then inputs may be models, and the result is a model.
         statistics: What data say of each input, for a method that needs it; see :func:`statistic`.
@@ -372,9 +374,18 @@ def merge(
         **params: Its parameters: a number, a list with one per input, or a :func:`var`.
 
     Raises:
-        InputError: There is no such method, or it has no such parameter.
+        InputError: There is no such method, a plugin's has that name, or it has no such parameter.
     """
     methods = _bench().registry.methods
+    if not isinstance(method, str):
+        owner = methods.plugin(method.name)
+        if owner is not None and methods[method.name].function is not method.function:
+            raise InputError(
+                f"The plugin '{owner.name}' has a method '{method.name}'; give yours another name.", method=method.name
+            )
+        if owner is None:
+            methods.provide(method.name, method)
+        method = method.name
     if method not in methods:
         raise InputError(f"No method is called '{method}'; known: {', '.join(methods)}.", method=method)
     known = [spec.name for spec in methods[method].params]

@@ -1,5 +1,6 @@
 """The script face: a journey of its own."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import torch
 from torch import nn
 
 import solera
+from solera.api import MethodSpec, method
 from solera.errors import FaultsError, InputError, MismatchError, NotFoundError
 
 
@@ -124,3 +126,27 @@ def test_the_face_is_lazy_and_complete() -> None:
     assert solera.__version__
     with pytest.raises(AttributeError):
         _ = solera.nothing
+
+
+def test_a_decorated_function_is_a_method(checkpoints: Path, tmp_path: Path) -> None:
+    base, left, right = (solera.open(checkpoints / f"digits-{name}") for name in ("base", "rotated", "inverted"))
+
+    def declared(factor: float) -> MethodSpec:
+        @method("script_sum", takes="delta", base="required", granularity="element")
+        def script_sum(deltas: list[torch.Tensor], *, scale: float = 1.0) -> torch.Tensor:
+            """Add up."""
+            return torch.stack(deltas).sum(dim=0) * (scale * factor)
+
+        return script_sum
+
+    for factor in (1.0, 2.0):  # a cell that is run again
+        merged = solera.merge(declared(factor), [left, right], base, scale=0.5)
+        want = base + (0.5 * factor) * (left - base) + (0.5 * factor) * (right - base)
+        for name, tensor in want.state_dict().items():
+            torch.testing.assert_close(merged.state_dict()[name], tensor, atol=1e-6, rtol=1e-5)
+    merged.save(tmp_path / "out")
+    with pytest.raises(InputError, match="no parameter depth"):
+        solera.merge(declared(1.0), [left], base, depth=1.0)
+    taken = replace(declared(1.0), name="ties")
+    with pytest.raises(InputError, match="has a method 'ties'; give yours another name"):
+        solera.merge(taken, [left], base)

@@ -139,17 +139,21 @@ def pcb(
 def scores(deltas: list[Tensor], rows: list[Row], variant: Variant) -> list[Tensor]:
     """The balance of competition of every model, up to a common factor."""
     ones = [1.0] * len(deltas)
-    sizes = [placed(clip(delta, row), row.low, row.high) for delta, row in zip(deltas, rows, strict=True)]
-    signed = [size * delta.sign() for size, delta in zip(sizes, deltas, strict=True)]
-    # exp(n (x^2 - 1)) instead of exp(n x^2): weights are relative, and many models would overflow.
-    within = [(len(deltas) * (size * size - 1)).exp() for size in sizes]
-    if variant == "search":
-        between = [weighted_sum([(one * other).tanh() for other in signed], ones) for one in signed]
-    else:
-        total = weighted_sum(deltas if variant == "readme" else signed, ones)
-        between = [(delta * total).tanh() for delta in deltas]
-    # Rounded to what bounds are found in, so that an entry on the bound lies on it exactly: its weight is 0.
-    return [(a * b).float().double() for a, b in zip(within, between, strict=True)]
+    signed = [
+        placed(clip(delta, row), row.low, row.high) * delta.sign() for delta, row in zip(deltas, rows, strict=True)
+    ]
+    total = None if variant == "search" else weighted_sum(deltas if variant == "readme" else signed, ones)
+    found = []
+    for delta, own in zip(deltas, signed, strict=True):  # one after the other: each is as large as the tensor
+        if total is None:
+            between = weighted_sum([(own * other).tanh() for other in signed], ones)
+        else:
+            between = (delta * total).tanh()
+        # exp(n (x^2 - 1)) instead of exp(n x^2): weights are relative, and many models would overflow.
+        within = (len(deltas) * (own * own - 1)).exp()
+        # Rounded to what bounds are found in, so that an entry on the bound lies on it exactly: its weight is 0.
+        found.append((within * between).float().double())
+    return found
 
 
 def clip(delta: Tensor, row: Row) -> Tensor:
