@@ -15,6 +15,7 @@ from solera.settings import load_settings
 from solera_app.bridge.background import in_background
 from solera_app.bridge.bridge import Bridge
 from solera_app.bridge.slots import guarded, notices, report
+from solera_app.help_desk import HelpDesk
 from solera_app.history_desk import HistoryDesk
 from solera_app.job_desk import JobDesk
 from solera_app.library_desk import LibraryDesk
@@ -54,6 +55,7 @@ class Desk(QObject):
         self.library = LibraryDesk(self)
         self.history = HistoryDesk(self)
         self.tools = ToolsDesk(self)
+        self.help = HelpDesk(self)
         self._stamp = 0  # when the project's file was written, ns
         self._examples: list[str] = []  # what is made when the one before and its experiments are through
         window.build_actions(self._handlers())
@@ -79,6 +81,7 @@ class Desk(QObject):
             **self.library.handlers(),
             **self.history.handlers(),
             **self.tools.handlers(),
+            **self.help.handlers(),
             **self.recipes.handlers(),
             **self.jobs.handlers(),
         }
@@ -94,7 +97,6 @@ class Desk(QObject):
         library.interpolateRequested.connect(guarded(self.recipes.blends.interpolate_entries))
         window.welcome.actionRequested.connect(lambda id_: window.actions_by_id.by_id[id_].trigger())
         window.welcome.exampleRequested.connect(guarded(self.make_example))
-        window.welcome.projectRequested.connect(guarded(lambda path: self.open_project(Path(path))))
         window.welcome.cleared.connect(guarded(self._clear_recent))
         window.inspector.edited.connect(guarded(self.recipes.do))
         window.faults.clicked.connect(guarded(self.recipes.check))

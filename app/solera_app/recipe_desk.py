@@ -474,6 +474,8 @@ class RecipeDesk(QObject):
         inspector = self._window.inspector
         if len(known) == 1:
             inspector.show_node(document, known[0], self._methods, self._bench.tasks(), self._facts(document, known[0]))
+        elif known:
+            inspector.show_nodes(document, known, self._methods)
         elif isinstance(tab, RecipeTab):
             inspector.show_recipe(document, self._plan_facts(tab.opened), tab.opened.name)
 

@@ -165,6 +165,22 @@ def _title(text: str) -> QLabel:
     return made
 
 
+def _link(text: str, tip: str) -> QPushButton:
+    made = QPushButton(text)
+    made.setProperty("role", "link")
+    made.setToolTip(tip)
+    return made
+
+
+def _headed(text: str, link: QPushButton) -> QHBoxLayout:
+    """A title with a link at the right."""
+    row = QHBoxLayout()
+    row.addWidget(_title(text))
+    row.addStretch(1)
+    row.addWidget(link)
+    return row
+
+
 class Welcome(QScrollArea):
     """The page a window without a project shows.
 
@@ -173,12 +189,15 @@ class Welcome(QScrollArea):
         exampleRequested: Name of an example.
         projectRequested: Path of a recent project.
         cleared: The list of recent projects is to be emptied.
+        tourRequested, galleryRequested: The tour, or the gallery of examples, is to be shown.
     """
 
     actionRequested = Signal(str)
     exampleRequested = Signal(str)
     projectRequested = Signal(str)
     cleared = Signal()
+    tourRequested = Signal()
+    galleryRequested = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -201,19 +220,16 @@ class Welcome(QScrollArea):
         self._head(left)
         self._start(left)
         self._steps(left)
-        right.addWidget(_title("Demo projects"))
+        self.gallery = _link("All examples", "Every example that can be made here, and what it brings")
+        self.gallery.clicked.connect(self.galleryRequested)
+        right.addLayout(_headed("Demo projects", self.gallery))
         self._cards = QHBoxLayout()
         self._cards.setSpacing(20)
         right.addLayout(self._cards)
         right.addSpacing(18)
-        head = QHBoxLayout()
-        head.addWidget(_title("Recent"))
-        head.addStretch(1)
-        clear = QPushButton("Clear")
-        clear.setProperty("role", "link")
+        clear = _link("Clear", "Forget the recent projects; their folders stay")
         clear.clicked.connect(self.cleared)
-        head.addWidget(clear)
-        right.addLayout(head)
+        right.addLayout(_headed("Recent", clear))
         self.recent = RowView("Recent projects")
         self.recent.setProperty("role", "page")
         self.recent.setMinimumHeight(140)
@@ -266,9 +282,10 @@ class Welcome(QScrollArea):
     def _asking(self, id_: str) -> Callable[..., None]:
         return lambda *_: self.actionRequested.emit(id_)
 
-    @staticmethod
-    def _steps(column: QVBoxLayout) -> None:
-        column.addWidget(_title("First steps"))
+    def _steps(self, column: QVBoxLayout) -> None:
+        self.tour = _link("Take the tour", "Three steps over the window; without a project an example is made for it")
+        self.tour.clicked.connect(self.tourRequested)
+        column.addLayout(_headed("First steps", self.tour))
         column.addSpacing(6)
         for number, title, hint in (
             ("1", "Drop checkpoints", "Files or folders, from the file manager to the library."),

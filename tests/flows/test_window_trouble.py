@@ -11,15 +11,14 @@ import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QDialog
 from tests.flows.person import Person
 
 from solera.documents.commands import AddNodes, Connect, SetRecipe
 from solera.documents.document import SaveNode
 from solera.projects.project import Project
 from solera.recipes.nodes import CheckpointNode, MethodNode
-from solera_app.docks.row_view import RowView
 from solera_app.main import Application
+from solera_app.plugin_manager import PluginManager
 
 LONG = 40_000
 
@@ -117,10 +116,12 @@ def test_a_plugin_that_raises_on_import(window: Any, project: Path, qtbot: Any, 
     person.act("run.run")
     assert not person.desk.workbench.jobs.jobs()
     person.act("tools.plugins")
-    (dialog,) = [found for found in person.window.findChildren(QDialog) if found.windowTitle() == "Plugins"]
-    states = {row.title: row.right for row in dialog.findChild(RowView).rows_model.rows}
+    (manager,) = person.window.findChildren(PluginManager)
+    states = {row.title: row.right for row in manager.view.rows_model.rows}
     assert states["broken"] == "Failed"
-    dialog.close()
+    manager.choose("broken")
+    assert "no luck today" in manager.trouble.toPlainText()
+    manager.close()
     person.act("edit.undo")
     assert person.window.isVisible()
 

@@ -112,6 +112,12 @@ ACTIONS: tuple[ActionRow, ...] = (
               separator=True),
     ActionRow("tools.settings", "Settings…", "Tools", "settings", "Ctrl+,", "Devices, memory, threads, theme."),
     ActionRow("help.welcome", "Welcome page", "Help", "help", "", "Demo projects and recent projects."),
+    ActionRow("help.documentation", "Documentation", "Help", "notes", "", "Every page, searchable, without a network.",
+              separator=True),
+    ActionRow("help.selected", "Help on what is selected", "Help", "help", "Shift+F1",
+              "The page of the method, or of the canvas or run in front."),
+    ActionRow("help.examples", "Examples…", "Help", "dataset", "", "Everything that can be made on this machine."),
+    ActionRow("help.tour", "Tour", "Help", "pin", "", "Three steps over the window."),
     ActionRow("help.shortcuts", "Keyboard shortcuts…", "Help", "", "F1", "See every shortcut, and choose others."),
     ActionRow("help.about", "About Solera", "Help", "", "", "Version and licence."),
 )  # fmt: skip

@@ -16,6 +16,7 @@ from solera_app.docks.point_page import PointPage
 if TYPE_CHECKING:
     from solera_app.docks.form import DeclaredMethod, Form
     from solera_app.docks.node_page import NodePage
+    from solera_app.docks.several_page import SeveralPage
 
 
 class Inspector(QWidget):
@@ -44,9 +45,9 @@ class Inspector(QWidget):
         self.point = PointPage()
         self.point.keepRequested.connect(self.keepRequested)
         self.point.recipeRequested.connect(self.recipeRequested)
-        self._node_area, self._point_area = scrolled(), scrolled()
+        self._node_area, self._point_area, self._several_area = scrolled(), scrolled(), scrolled()
         self._point_area.setWidget(self.point)
-        for page in (self._empty, self._node_area, self._point_area):
+        for page in (self._empty, self._node_area, self._point_area, self._several_area):
             self._pages.addWidget(page)
 
     @cached_property
@@ -88,6 +89,27 @@ class Inspector(QWidget):
         self.header.title.setText("Inspector")
         self._node.show_node(document, document.node(id_), methods, tasks, facts, state)
         self._pages.setCurrentWidget(self._node_area)
+
+    @cached_property
+    def _several(self) -> SeveralPage:
+        """Made when first shown, as the page of one node is."""
+        from solera_app.docks.several_page import SeveralPage
+
+        page = SeveralPage()
+        page.edited.connect(self.edited)
+        self._several_area.setWidget(page)
+        return page
+
+    @property
+    def several(self) -> SeveralPage:
+        """The page of several nodes; for tests."""
+        return self._several
+
+    def show_nodes(self, document: Document, ids: Sequence[str], methods: Mapping[str, DeclaredMethod]) -> None:
+        """Show several nodes of a document: what they have in common."""
+        self.header.title.setText("Inspector")
+        self._several.show_nodes(document, ids, methods)
+        self._pages.setCurrentWidget(self._several_area)
 
     def show_point(
         self, run: str, index: int, title: str, tag: str, facts: Mapping[str, Sequence[tuple[str, str]]]

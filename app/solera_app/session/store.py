@@ -43,6 +43,11 @@ class SessionStore:
         self._content["recent"] = [str(folder), *others][:_RECENT]
         self.save()
 
+    def forget_project(self, folder: Path) -> None:
+        """Take a project off the recent ones."""
+        self._content["recent"] = [str(path) for path in self.recent if path != folder]
+        self.save()
+
     def clear_recent(self) -> None:
         """Forget the recent projects."""
         self._content["recent"] = []
