@@ -29,6 +29,7 @@ class Header(QWidget):
         self.compact = compact
         self.title = self.subtitle = self.state = ""
         self.state_token = "text-3"
+        self._put_away: list[QWidget] = []
         self.controls = QHBoxLayout(self)
         self.controls.setContentsMargins(0, 0, 0, 0)
         self.controls.setSpacing(8)
@@ -64,21 +65,24 @@ class Header(QWidget):
 
     def show_controls(self, shown: bool) -> None:
         """Show or hide what is there to be used; a picture in a file has no buttons."""
-        for index in range(1, self.controls.count()):
-            item = self.controls.itemAt(index)
-            widget = item.widget() if item is not None else None
-            if widget is not None:
-                widget.setVisible(shown)
+        if shown:
+            for widget in self._put_away:
+                widget.show()
+            self._put_away = []
+        else:
+            self._put_away += [widget for widget in self._widgets() if not widget.isHidden()]
+            for widget in self._put_away:
+                widget.hide()
         self.update()
 
+    def _widgets(self) -> list[QWidget]:
+        items = (self.controls.itemAt(index) for index in range(1, self.controls.count()))
+        found = (item.widget() for item in items if item is not None)
+        return [widget for widget in found if widget is not None]
+
     def _controls_width(self) -> int:
-        total = 0
-        for index in range(1, self.controls.count()):
-            item = self.controls.itemAt(index)
-            widget = item.widget() if item is not None else None
-            if widget is not None and not widget.isHidden():
-                total += widget.sizeHint().width() + self.controls.spacing()
-        return total
+        shown = [widget for widget in self._widgets() if not widget.isHidden()]
+        return sum(_width(widget) + self.controls.spacing() for widget in shown)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Title, facts and state; what does not fit is elided in the middle."""
@@ -110,6 +114,10 @@ class Header(QWidget):
             box = QRectF(0, 30 if lift else 23, self.width(), caption.height() + 2)  # below the controls
         text = caption.elidedText(self.subtitle, Qt.TextElideMode.ElideMiddle, box.width())
         painter.drawText(box, Qt.AlignmentFlag.AlignVCenter, text)
+
+
+def _width(control: QWidget) -> int:
+    return min(max(control.sizeHint().width(), control.minimumWidth()), control.maximumWidth())
 
 
 @dataclass(frozen=True, slots=True)

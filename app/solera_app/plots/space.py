@@ -175,8 +175,9 @@ class SpacePlot(Plot):
         painter.setPen(QPen(theme().colour("plot.axis"), 1))
         painter.drawLine(QPointF(*line[0].tolist()), QPointF(*line[1].tolist()))
         small, metrics = font("small"), QFontMetricsF(font("small"))
-        out = line.mean(axis=0) - middle
-        out = np.array([-1.0, 0.0]) if axis == 2 else out / max(float(np.hypot(*out)), 1e-9)
+        along = line[1] - line[0]
+        out = np.array([-along[1], along[0]]) / max(float(np.hypot(*along)), 1e-9)
+        out = np.array([-1.0, 0.0]) if axis == 2 else out * np.sign(out @ (line.mean(axis=0) - middle) or 1.0)
         values = ticks(float(self._low[axis]), float(self._high[axis]), 5)
         labels = tick_labels(values, percent=self._percents[axis])
         painter.setFont(small)

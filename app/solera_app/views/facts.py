@@ -47,7 +47,7 @@ class ColumnFacts:
     @property
     def short(self) -> str:
         """``"Rotated loss"``."""
-        return _sentence(f"{self.task} {_lower(self.metric.title)}")
+        return _sentence(f"{self.task} {_lower(self.metric.title)}".strip())
 
     @property
     def unit(self) -> str:
@@ -71,7 +71,8 @@ def columns(header: RunHeader) -> tuple[ColumnFacts, ...]:
     found = []
     for place, plain in enumerate(header.columns):
         kind = str(plain.get("metric", plain.get("name", "value")))
-        metric = METRICS.get(kind) or Metric(kind, kind.replace("_", " ").capitalize(), "", "lower")
+        title = str(plain.get("title") or kind.replace("_", " "))
+        metric = METRICS.get(kind) or Metric(kind, title[:1].upper() + title[1:], str(plain.get("unit", "")), "lower")
         task, split = str(plain.get("task", "")), str(plain.get("split", ""))
         name = str(plain.get("name", f"{task}.{kind}"))
         found.append(ColumnFacts(place, name, task, split, metric, int(plain.get("count", 0))))

@@ -17,6 +17,7 @@ from solera.errors import InputError
 from solera.runs.header import RunHeader
 from solera.runs.points import Points
 from solera_app.plots import export
+from solera_app.plots.header import Header
 from solera_app.plots.numerals import listed
 from solera_app.plots.plot import Bare, Plot
 from solera_app.theme import theme, themes
@@ -174,6 +175,9 @@ class View(QWidget):
         with ExitStack() as stack:
             for plot in self.plots():
                 stack.enter_context(Bare(plot))
+            for header in self.findChildren(Header):
+                header.show_controls(False)
+                stack.callback(header.show_controls, True)
             if kind != "png":
                 write = export.export_svg if kind == "svg" else export.export_pdf
                 return write(self, Path(path), size, self._heading())

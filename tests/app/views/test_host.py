@@ -62,7 +62,7 @@ def test_a_run_is_read_in_another_thread_and_gets_its_tabs(
     opened(qtbot, host, run_file("search"))
     assert factory.seen
     assert threading.get_ident() not in factory.seen
-    assert host.names == ("pareto", "hypervolume", "parallel", "table")
+    assert list(host.names) == ["pareto", "hypervolume", "parallel", "table"]
     assert host.run == "search"
     host.show_view("table")
     assert front(host).title == "Table"

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, QSortFilterProxyModel, Qt
 from PySide6.QtGui import QFont
-from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QLineEdit, QTableView, QVBoxLayout, QWidget
 
+from solera.api import InputError
 from solera_app.extend import (
     Chooser,
     ColumnFacts,
@@ -24,9 +25,11 @@ from solera_app.extend import (
     format_value,
     noise_words,
     number,
+    probe_words,
     state_words,
     subtitle,
 )
+from solera_plugins.pictures.views.filters import HINT, Filter, parse
 
 _ALL = "all"
 _MEASURED = 200  # rows that a column's width is taken from
@@ -48,7 +51,8 @@ class PointsModel(QAbstractTableModel):
         self._coords: tuple[str, ...] = ()
         self._places: tuple[int, ...] = ()
         self._titles: list[str] = []
-        self._named = self._compared = False
+        self._labels: list[tuple[str, ...]] = []
+        self._named = self._compared = self._probed = False
         self._good = np.zeros((0, 0), dtype=bool)
         self._best = np.zeros((0, 0), dtype=bool)
         self._medium = font("label", "semibold")
@@ -73,18 +77,33 @@ class PointsModel(QAbstractTableModel):
     def _take(self, snapshot: Snapshot, names: bool) -> None:
         self._snapshot, self._named = snapshot, names
         self._compared = snapshot.header.kind == "compare"
+        self._probed = snapshot.header.kind == "probe"
+        self._labels = [tuple(coord.get("labels", ())) for coord in snapshot.header.coords]
         self._columns = column_facts(snapshot.header)
         coords = snapshot.header.coords
         self._places = tuple(place for place, coord in enumerate(coords) if not self._is_row(coord["name"]))
         self._coords = tuple(str(coords[place].get("title") or coords[place]["name"]) for place in self._places)
-        lead = ["Point", *(["Model"] if names else []), "Split"]
+        lead = ["Row" if self._probed else "Point", *(["Model"] if names else []), "Split"]
         scores = [f"{c.short} ({c.unit})" if c.unit else c.short for c in self._columns]
         self._titles = [*lead, *self._coords, *scores]
-        self._best, self._good = best_rows(snapshot, self._columns)
+        self._best, self._good = best_rows(snapshot, () if self._probed else self._columns)
+        if self._probed:  # a measure has no better end
+            self._best = self._good = np.zeros((len(snapshot.points), len(self._columns)), dtype=bool)
 
     def _is_row(self, name: str) -> bool:
         """Whether a coordinate only numbers the rows of a comparison: their names say it better."""
         return self._compared and name == "row"
+
+    @property
+    def probed(self) -> bool:
+        """Whether the rows are what a probe found."""
+        return self._probed
+
+    def place(self, row: int, axis: int) -> object:
+        """Where a row lies along a coordinate: its label, or the number."""
+        assert self._snapshot is not None
+        value = float(self._snapshot.points.coords[row, axis])
+        return self._labels[axis][int(value)] if self._labels[axis] and math.isfinite(value) else value
 
     def titles(self) -> list[str]:
         """Column titles."""
@@ -105,10 +124,12 @@ class PointsModel(QAbstractTableModel):
         score = section - self._lead()
         if role == Qt.ItemDataRole.DisplayRole:
             return self._in_two_lines(self._columns[score]) if score >= 0 else self._titles[section]
+        if role == Qt.ItemDataRole.ToolTipRole and score >= 0 and self._probed:
+            return self._columns[score].short
         if role == Qt.ItemDataRole.ToolTipRole and score >= 0:
             return f"{self._columns[score].axis}. Medium weight: the best, and what is within noise of it."
         if role == Qt.ItemDataRole.TextAlignmentRole:
-            return int(_alignment(section >= self._lead() - len(self._coords) or section == 0))
+            return int(_alignment(self._of_figures(section)))
         return None
 
     @staticmethod
@@ -121,6 +142,13 @@ class PointsModel(QAbstractTableModel):
         """The score that a column of the table shows; None for what leads."""
         score = section - self._lead()
         return self._columns[score] if 0 <= score < len(self._columns) else None
+
+    def _of_figures(self, section: int) -> bool:
+        """Whether a column holds numbers, not names."""
+        coord = section - (self._lead() - len(self._coords))
+        if 0 <= coord < len(self._coords):
+            return not self._labels[self._places[coord]]
+        return coord >= 0 or section == 0
 
     def _lead(self) -> int:
         return 2 + int(self._named) + len(self._coords)
@@ -146,7 +174,7 @@ class PointsModel(QAbstractTableModel):
         if role in (Qt.ItemDataRole.DisplayRole, _SORT):
             return self._cell(row, column, text=role == Qt.ItemDataRole.DisplayRole)
         if role == Qt.ItemDataRole.TextAlignmentRole:
-            return int(_alignment(column >= self._lead() - len(self._coords) or column == 0))
+            return int(_alignment(self._of_figures(column)))
         if role == Qt.ItemDataRole.FontRole and score >= 0 and self._good[row, score]:
             return QFont(self._medium)
         if role == Qt.ItemDataRole.ToolTipRole and score >= 0:
@@ -163,7 +191,11 @@ class PointsModel(QAbstractTableModel):
         if column == 1 + int(self._named):
             return self.split_of(row)
         if column < lead:
-            value = float(points.coords[row, self._places[column - lead + len(self._coords)]])
+            place = self._places[column - lead + len(self._coords)]
+            where = self.place(row, place)
+            if not isinstance(where, float):
+                return where
+            value = where
             return (_brief(value) if math.isfinite(value) else "") if text else _sortable(value)
         score = column - lead
         value, error = float(points.values[row, score]), float(points.stderrs[row, score])
@@ -176,7 +208,20 @@ class PointsModel(QAbstractTableModel):
         assert self._snapshot is not None
         count = int(self._snapshot.points.counts[row, score])
         note = ", best" if self._best[row, score] else ", within noise of the best" if self._good[row, score] else ""
-        return f"{self._columns[score].short}, {self.split_of(row)} split, n = {count:,}{note}"
+        split = f", {self.split_of(row)} split" if self.split_of(row) else ""
+        return f"{self._columns[score].short}{split}, n = {count:,}{note}"
+
+    def texts(self, row: int) -> list[str]:
+        """The names in a row: model, split, labels."""
+        return [str(self._cell(row, column, text=True)) for column in range(1, self._lead())]
+
+    def number(self, row: int, column: int) -> float:
+        """The number in a cell as the table writes it, percents as percents; NaN for a name."""
+        cell = self._cell(row, column, text=False)
+        score = self.score_at(column)
+        if not isinstance(cell, (int, float)):
+            return math.nan
+        return float(cell) * (100.0 if score is not None and score.percent else 1.0)
 
 
 class _Rows(QSortFilterProxyModel):
@@ -186,6 +231,7 @@ class _Rows(QSortFilterProxyModel):
         super().__init__(model)
         self._model = model
         self._phase = _ALL
+        self._filter = Filter()
         self.setSourceModel(model)
         self.setSortRole(_SORT)
 
@@ -196,9 +242,22 @@ class _Rows(QSortFilterProxyModel):
             self._phase = phase
             self.endFilterChange(QSortFilterProxyModel.Direction.Rows)
 
+    def keep(self, filter_: Filter) -> None:
+        """Show only rows that a filter keeps."""
+        if filter_ != self._filter:
+            self.beginFilterChange()
+            self._filter = filter_
+            self.endFilterChange(QSortFilterProxyModel.Direction.Rows)
+
     def filterAcceptsRow(self, source_row: int, source_parent: _Index) -> bool:
-        """Whether the point is of the phase shown."""
-        return self._phase in (_ALL, self._model.phase_of(source_row))
+        """Whether the point is of the phase shown, and kept by the filter."""
+        if self._phase not in (_ALL, self._model.phase_of(source_row)):
+            return False
+        if self._filter == Filter():
+            return True
+        return self._filter.keeps(
+            self._model.texts(source_row), lambda column: self._model.number(source_row, column)
+        )  # fmt: skip
 
 
 class TableView(View):
@@ -220,6 +279,14 @@ class TableView(View):
             chooser.chosen.connect(lambda _: self._choose())
             self.header.add_control(chooser)
             chooser.hide()
+        self.filter = QLineEdit()
+        self.filter.setPlaceholderText(HINT)
+        self.filter.setAccessibleName("Filter rows")
+        self.filter.setToolTip("Words in names; a part of a title with <, <=, >, >= or = and a number")
+        self.filter.setClearButtonEnabled(True)
+        self.filter.setFixedWidth(210)
+        self.filter.textChanged.connect(lambda _: self._choose())
+        self.header.add_control(self.filter)
         self._sorted = _Rows(self.model)
         self.view.setModel(self._sorted)
         self.view.setSortingEnabled(True)
@@ -253,6 +320,7 @@ class TableView(View):
     def restart(self) -> None:
         """Another run: nothing is kept."""
         self._fitted = (0, False)
+        self.filter.clear()
         self.split.clear()
         self.scores.clear()
         self.model.beginResetModel()
@@ -282,7 +350,7 @@ class TableView(View):
             self.split.set_entries(rows, first)
             self.split.show()
         metrics = {column.metric.name: column.metric.title for column in self.columns()}
-        if not self.scores.count() and len(metrics) > 1:
+        if not self.scores.count() and len(metrics) > 1 and not self.model.probed:
             wanted = str(snapshot.header.experiment.get("metric", "")) if compared else _ALL
             self.scores.set_entries([*metrics.items(), (_ALL, "All scores")], wanted if wanted in metrics else _ALL)
             self.scores.show()
@@ -290,17 +358,25 @@ class TableView(View):
     def _choose(self) -> None:
         """Show the rows and the columns chosen."""
         self._sorted.show_phase(self.split.key or _ALL)
+        try:
+            self._sorted.keep(parse(self.filter.text(), self.model.titles()))
+            kept = f" · {self._sorted.rowCount():,} rows kept" if self.filter.text().strip() else ""
+        except InputError as error:  # still being written: the rows stay as they are, the header says why
+            kept = f" · {error}"
         if self.snapshot is not None:
-            self.header.set_title(self.snapshot.header.title, self._facts(self.snapshot))
+            self.header.set_title(self.snapshot.header.title, self._facts(self.snapshot) + kept)
         for section in range(self.model.columnCount()):
             score = self.model.score_at(section)
             shown = score is None or self.scores.key in ("", _ALL, score.metric.name)
-            one_split = self.model.titles()[section] == "Split" and self.split.key not in ("", _ALL)
+            split = self.model.titles()[section] == "Split"
+            one_split = split and (self.split.key not in ("", _ALL) or self.model.probed)
             self.view.setColumnHidden(section, one_split or not shown)
 
     def _facts(self, snapshot: Snapshot) -> str:
         """The line below the title, of the rows shown."""
         columns = self.columns()
+        if snapshot.header.kind == "probe":
+            return probe_words(snapshot)
         doubt = noise_words(snapshot, columns)
         if snapshot.header.kind == "compare":
             doubt = f" · ≈ within noise of the best of its split{doubt}"
@@ -346,7 +422,7 @@ class TableView(View):
         def rows() -> Iterable[Sequence[object]]:
             for row in range(len(points)):
                 cells: list[object] = [int(points.index[row]), str(points.labels[row]), self.model.split_of(row)]
-                cells += [float(value) for value in points.coords[row]]
+                cells += [self.model.place(row, axis) for axis in range(len(snapshot.header.coords))]
                 for column in found:
                     value, error = float(points.values[row, column.place]), float(points.stderrs[row, column.place])
                     cells += [value, error, int(points.counts[row, column.place])]
