@@ -163,6 +163,7 @@ def draw_view(
     size: tuple[int, int],
     scale: float,
     choices: Mapping[str, str],
+    beside: Path | None = None,
 ) -> None:
     """Write one view of a run, in a subprocess without a display; see :class:`solera.runs.figure.Draw`.
 
@@ -175,6 +176,8 @@ def draw_view(
     words += ["--view", view, "--theme", theme, "--size", f"{size[0]}x{size[1]}", "--scale", str(scale)]
     for file in files[1:]:
         words += ["--also", str(file)]
+    if beside is not None:
+        words += ["--beside", str(beside)]
     for word, entry in choices.items():
         words += ["--choose", f"{word}={entry}"]
     done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)

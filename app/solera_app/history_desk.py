@@ -117,6 +117,8 @@ class HistoryDesk(QObject):
     def _command_all(self, runs: list[str], what: str) -> None:
         if what == "compare":
             self.compare(runs)
+        elif what == "linked":
+            self._desk.runs.open_beside(*runs[:2])
         elif what == "trash":
             self.trash(runs)
         elif what == "restore":

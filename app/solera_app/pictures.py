@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from solera.errors import InputError, OutputError, SoleraError
 
 if TYPE_CHECKING:
+    from solera_app.views.beside import BesideView
     from solera_app.views.snapshot import Snapshot
     from solera_app.views.view import View
 
@@ -85,6 +86,7 @@ def draw_view(
     size: tuple[int, int] = (1000, 700),
     scale: float = 2.0,
     choices: Mapping[str, str] | None = None,
+    beside: Path | None = None,
 ) -> None:
     """Write one view of a run.
 
@@ -96,6 +98,7 @@ def draw_view(
         size: Logical pixels.
         scale: Image pixels per logical pixel of a PNG.
         choices: See :meth:`~solera_app.views.view.View.choose`.
+        beside: Another run's file, shown at the right on linked axes.
 
     Raises:
         InputError: No such view shows the run, or a choice or an ending is unknown.
@@ -110,16 +113,33 @@ def draw_view(
         )
     if not showing:
         raise InputError(f"No view shows runs of the kind '{snapshot.header.kind}'.")
-    view = showing[name or next(iter(showing))]()
+    view: View | BesideView
+    if beside is None:
+        view = showing[name or next(iter(showing))]()
+        view.set_run(snapshot)
+        view.choose(choices or {})
+    else:
+        view = _pair(snapshot, _begin(beside, theme), showing, name)
+        view.views[0].choose(choices or {})
     view.resize(*size)
-    view.set_run(snapshot)
-    view.choose(choices or {})
     for file in files:
         kind = file.suffix.lower().removeprefix(".")
         if kind not in get_args(ExportKind):
             raise InputError(f"A view is written as {', '.join(get_args(ExportKind))}, not as '{file.name}'.")
         view.export(kind, file, size=size, scale=scale)  # type: ignore[arg-type]
     view.deleteLater()
+
+
+def _pair(left: Snapshot, right: Snapshot, showing: Mapping[str, type[View]], name: str) -> BesideView:
+    from solera_app.views.beside import BesideView
+
+    both = {known: cls for known, cls in showing.items() if cls.accepts(right.header)}
+    if not both or (name and name not in both):
+        what = f"view '{name}'" if name else "view"
+        raise InputError(
+            f"No {what} shows both {left.header.id} and {right.header.id}; those that do: {', '.join(both) or 'none'}."
+        )
+    return BesideView(both[name or next(iter(both))], left, right)
 
 
 def _begin(run_path: Path, theme: ThemeName) -> Snapshot:
@@ -166,6 +186,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--scale", type=float, default=2.0, help="image pixels per logical pixel")
     parser.add_argument("--view", default=None, help="write this view alone to the file OUT; '' is the first")
     parser.add_argument("--also", type=Path, action="append", default=[], help="with --view: another file")
+    parser.add_argument("--beside", type=Path, default=None, help="with --view: another run, at the right")
     parser.add_argument("--choose", action="append", default=[], metavar="WORD=ENTRY", help="with --view: a choice")
     given = parser.parse_args(arguments)
     width, _, height = given.size.partition("x")
@@ -179,7 +200,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             paths = [given.out, *given.also]
             choices = dict(choice.partition("=")[::2] for choice in given.choose)
             draw_view(
-                given.run, given.view, paths, theme=given.theme, size=sides, scale=given.scale, choices=choices
+                given.run, given.view, paths, theme=given.theme, size=sides, scale=given.scale, choices=choices,
+                beside=given.beside,
             )  # fmt: skip
     except SoleraError as error:
         sys.stderr.write(f"{error}\n")

@@ -104,15 +104,19 @@ class RunDesk(QObject):
 
     def closing_project(self) -> None:
         """Readers end before the files close."""
-        for tab in self._run_tabs():
-            tab.view.close_run()
+        for place in range(self._window.tabs.count()):
+            self.closing(self._window.tabs.widget(place))
         self._window.runs.set_runs([])
         self._tab = None
 
     def closing(self, tab: Any) -> None:
         """A tab closes."""
+        from solera_app.linked_tab import LinkedTab
+
         if isinstance(tab, RunTab):
             tab.view.close_run()
+        elif isinstance(tab, LinkedTab):
+            tab.view.close_runs()
 
     def refresh(self) -> None:
         """List the runs again, off the window's thread."""
@@ -206,14 +210,7 @@ class RunDesk(QObject):
                     self._window.tabs.setCurrentWidget(tab)
                     self._window.show_tabs()
                 return
-        shelf = self._bench.registry.views
-        classes = {}
-        for name in shelf:
-            try:
-                classes[name] = shelf[name]
-            except ImportError as error:  # PluginError is one: a broken view leaves the others
-                notices().say("error", str(error))
-        view = RunView(RunReader, classes)
+        view = RunView(RunReader, self._view_classes())
         tab = RunTab(view, run)
         tab.setProperty("run", run)
         view.pointSelected.connect(guarded(lambda _, index: self._show_point(tab, index)))
@@ -223,6 +220,28 @@ class RunDesk(QObject):
         view.failed.connect(guarded(lambda error: notices().say("error", str(error))))
         self._window.add_tab(tab, front=front)
         view.open(file)
+
+    def _view_classes(self) -> dict[str, Any]:
+        shelf = self._bench.registry.views
+        classes = {}
+        for name in shelf:
+            try:
+                classes[name] = shelf[name]
+            except ImportError as error:  # PluginError is one: a broken view leaves the others
+                notices().say("error", str(error))
+        return classes
+
+    def open_beside(self, left: str, right: str) -> None:
+        """Show two runs side by side, on linked axes."""
+        from solera.runs.header import run_path
+        from solera.runs.reader import RunReader
+        from solera_app.linked_tab import LinkedTab
+        from solera_app.views.beside import BesideRuns
+
+        view = BesideRuns(RunReader, self._view_classes())
+        view.failed.connect(guarded(lambda error: notices().say("error", str(error))))
+        self._window.add_tab(LinkedTab(view), front=True)
+        view.open(*(run_path(self._bench.runs_folder, run) for run in (left, right)))
 
     def front(self, tab: Tab | None) -> None:
         """Another tab is in front."""

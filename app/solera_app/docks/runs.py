@@ -84,7 +84,7 @@ class RunsDock(QWidget):
 
     Signals:
         opened: Run id, on double click.
-        commanded: Ids, and ``"recipe"``, ``"again"``, ``"compare"``, ``"resume"``, ``"trash"`` or ``"restore"``.
+        commanded: Ids, and ``"recipe"``, ``"again"``, ``"compare"``, ``"linked"``, ``"resume"``, ``"trash"`` or ``"restore"``.
         chosen: Run id in front.
     """
 
@@ -208,6 +208,8 @@ class RunsDock(QWidget):
             menu.addAction("Run again…", lambda: self.commanded.emit(ids, "again"))
         else:
             menu.addAction(f"Compare {len(ids)} runs", lambda: self.commanded.emit(ids, "compare"))
+        if len(ids) == 2:
+            menu.addAction("Show on linked axes", lambda: self.commanded.emit(ids, "linked"))
         menu.addSeparator()
         menu.addAction("Move to trash (Del)", lambda: self.commanded.emit(ids, "trash"))
         menu.addAction("Bring back what is in the trash", lambda: self.commanded.emit([], "restore"))

@@ -79,6 +79,8 @@ class Canvas(Stage):
         self.window_rect = QRectF(0, 0, 1, 1)
         self.full: Range = (0.0, 1.0, 0.0, 1.0)
         self.shown: Range = self.full
+        self._own: Range = self.full
+        self._twin: Canvas | None = None
         self.keyboard = False
         self._x_ticks: list[float] = []
         self._y_ticks: list[float] = []
@@ -97,12 +99,36 @@ class Canvas(Stage):
     # --- geometry --------------------------------------------------------------------------------------------------
 
     def set_range(self, full: Range) -> None:
-        """The whole extent of the data; a zoomed view stays where it is."""
+        """The whole extent of the data, and of a linked canvas's; a zoomed view stays where it is."""
+        self._own = full
+        twin = self._twin
+        whole = full if twin is None else _around(full, twin._own)
+        for canvas in (self,) if twin is None else (self, twin):
+            canvas._set_full(whole)
+
+    def _set_full(self, full: Range) -> None:
         zoomed = self.zoomed
         self.full = full
         if not zoomed:
             self.shown = full
         self.arrange()
+
+    def link(self, twin: Canvas) -> None:
+        """Show the same part of the same extent as another canvas from now on."""
+        self._twin, twin._twin = twin, self
+        self.set_range(self._own)
+
+    def unlink(self) -> None:
+        """Go ways of one's own again."""
+        if self._twin is not None:
+            self._twin._twin = None
+        self._twin = None
+
+    def _show_alike(self) -> None:
+        """Let the linked canvas show the same part."""
+        if self._twin is not None and self._twin.shown != self.shown:
+            self._twin.shown = self.shown
+            self._twin.arrange()
 
     @property
     def zoomed(self) -> bool:
@@ -113,6 +139,7 @@ class Canvas(Stage):
         """Show everything."""
         self.shown = self.full
         self.arrange()
+        self._show_alike()
         self.fitted.emit()
 
     def arrange(self) -> None:
@@ -358,6 +385,7 @@ class Canvas(Stage):
         y = max(g0, min(y, g1 - height))
         self.shown = (x, x + width, y, y + height)
         self.arrange()
+        self._show_alike()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Plus, minus and 0 zoom; everything else is the owner's."""
@@ -397,6 +425,11 @@ def plate(painter: QPainter, rect: QRectF, text: str, ground: QColor, ink: QColo
     painter.setFont(font("small", weight))
     painter.setPen(ink)
     painter.drawText(rect, Qt.AlignmentFlag.AlignCenter, text)
+
+
+def _around(one: Range, other: Range) -> Range:
+    """The smallest extent that holds both."""
+    return min(one[0], other[0]), max(one[1], other[1]), min(one[2], other[2]), max(one[3], other[3])
 
 
 def inside(canvas: Canvas, at: QPoint | QPointF) -> bool:

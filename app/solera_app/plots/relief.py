@@ -97,7 +97,7 @@ class ReliefPlot(SpacePlot):
 
     def _say(self, shown: Floats, cut: bool) -> None:
         low, high = self._limits
-        notes = ["drag to turn"]
+        notes = []
         if cut:
             with np.errstate(invalid="ignore"):
                 notes.append(f"{counted(int(((shown > high) | (shown < low)).sum()), 'cell')} beyond the box, cut off")
@@ -130,6 +130,7 @@ class ReliefPlot(SpacePlot):
         self._paint_models_below(painter)
         self._paint_cells(painter)
         self._paint_crosses(painter)
+        self.paint_axes(painter)
         self._paint_models(painter)
         here = self.position(self.selected)
         if here is not None:
@@ -137,7 +138,6 @@ class ReliefPlot(SpacePlot):
             painter.setPen(QPen(_RIM, 1.25))
             painter.setBrush(_WHITE)
             painter.drawEllipse(here, 4.0, 4.0)
-        self.paint_axes(painter)
         found = self._values[self._numbers == self.selected] if self.selected >= 0 else self._values[:0]
         rect = self.canvas.window_rect.adjusted(0, 10, 0, -30)
         self._bar.paint(painter, rect, float(found.flat[0]) if found.size else np.nan)

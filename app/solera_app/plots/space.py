@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtCore import QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QFontMetricsF, QKeyEvent, QPainter, QPen, QPolygonF
 from PySide6.QtWidgets import QWidget
 
@@ -49,7 +49,12 @@ class SpacePlot(Plot):
     """A box in which subclasses paint; dragging turns it, and so do the arrow keys with Shift.
 
     Points are kept in data units in ``_space`` (n, 3) beside ``_index``; subclasses fill both, and paint.
+
+    Signals:
+        turned: The camera, when it is seen from elsewhere.
     """
+
+    turned = Signal(object)
 
     def __init__(self, parent: QWidget | None = None, *, compact: bool = False) -> None:
         super().__init__(parent, compact=compact)
@@ -86,8 +91,10 @@ class SpacePlot(Plot):
 
     def look_from(self, camera: Camera) -> None:
         """See it from elsewhere."""
-        self.camera = camera
-        self.refresh()
+        if camera != self.camera:
+            self.camera = camera
+            self.refresh()
+            self.turned.emit(camera)
 
     # --- from data to pixels ----------------------------------------------------------------------------------------
 
@@ -207,7 +214,7 @@ class SpacePlot(Plot):
         labels = x * x * (widest / 2 + 5) + y * y * (height / 2 + 2) + x * widest / 2 + y * height / 2
         gap = widest + 22 if axis == 2 else labels + height / 2 + 12
         at = line.mean(axis=0) + out * gap
-        room = max(float(np.hypot(*along)) + 60, 90.0)
+        room = max(float(np.hypot(*along)) - (12 if axis < 2 else -40), 90.0)
         text = metrics.elidedText(self._axis_titles[axis], Qt.TextElideMode.ElideMiddle, room)
         painter.save()
         painter.setPen(theme().colour("plot.label"))

@@ -146,6 +146,18 @@ class SurfacePlot(Plot):
         self._limits = (np.nan, np.nan)
         self._draw()
 
+    @property
+    def value_title(self) -> str:
+        """What the colours stand for."""
+        return self._names[2]
+
+    @property
+    def own_range(self) -> tuple[float, float]:
+        """The colour limits that its own values ask for; NaN without any."""
+        finite = self.value_range(np.where(self._shown() & np.isfinite(self._values), self._values, np.nan))
+        low, high, _ = colour_range(finite)
+        return (low, high) if np.isfinite(finite).any() else (np.nan, np.nan)
+
     def set_contours(self, count: int) -> None:
         """About how many iso-lines; 0 for none."""
         self._wanted_contours = count

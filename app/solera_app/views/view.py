@@ -43,8 +43,10 @@ class View(QWidget):
     Signals:
         pointSelected: Index (in the run) of the point that was chosen; -1 for none.
         pointActivated: Index of the point that was double-clicked.
+        drawn: It was drawn anew.
     """
 
+    drawn = Signal()
     pointSelected = Signal(int)
     pointActivated = Signal(int)
     title: ClassVar[str] = "View"
@@ -116,6 +118,7 @@ class View(QWidget):
             self._stale = False
             began = time.perf_counter()
             self.redraw()
+            self.drawn.emit()
             # A picture that is dear is drawn less often, so that live views leave the window free for the hand.
             self._timer.setInterval(min(max(int(8e3 * (time.perf_counter() - began)), _REDRAW_MS), _SLOWEST_MS))
 

@@ -135,6 +135,7 @@ def export(
     theme: Annotated[str, typer.Option(help="Of a picture: light or dark.")] = "light",
     size: Annotated[str, typer.Option(help="Of a picture: WIDTHxHEIGHT in pixels.")] = "1000x700",
     choose: Annotated[list[str] | None, typer.Option(help="Of a picture: what is shown, as score=TASK.METRIC.")] = None,
+    beside: Annotated[str, typer.Option(help="Of a picture: another run, at the right on linked axes.")] = "",
     project: ProjectFolder = None,
 ) -> None:
     """Write a run's points as CSV, JSON or netCDF, or a view of it as PNG, SVG or PDF; which one, the ending says.
@@ -145,7 +146,7 @@ def export(
 
     reader = _open(run, project)
     if view or out.suffix.lower() in (".png", ".svg", ".pdf"):
-        _draw(reader, view, out, theme, size, choose or [])
+        _draw(reader, view, out, theme, size, choose or [], _open(beside, project) if beside else None)
         return
     match out.suffix.lower():
         case ".csv":
@@ -164,15 +165,17 @@ def export(
     show(f"Wrote {out.absolute()}")
 
 
-def _draw(reader: RunReader, view: str, out: Path, theme: str, size: str, choose: list[str]) -> None:
+def _draw(
+    reader: RunReader, view: str, out: Path, theme: str, size: str, choose: list[str], beside: RunReader | None
+) -> None:
     width, _, height = size.partition("x")
     if not (width.isdecimal() and height.isdecimal()):
         raise InputError(f"--size is WIDTHxHEIGHT, not '{size}'.")
     choices = dict(choice.partition("=")[::2] for choice in choose)
-    figure = reader.figure(view, theme=theme, size=(int(width), int(height)), **choices)  # type: ignore[arg-type]
+    figure = reader.figure(view, theme=theme, size=(int(width), int(height)), beside=beside, **choices)  # type: ignore[arg-type]
     path = figure.save(out)
-    beside = "" if path.suffix == ".csv" else f", {path.with_suffix('.csv').name} and {path.with_suffix('.py').name}"
-    show(f"Wrote {path}{beside}")
+    further = "" if path.suffix == ".csv" else f", {path.with_suffix('.csv').name} and {path.with_suffix('.py').name}"
+    show(f"Wrote {path}{further}")
 
 
 @runs.command()

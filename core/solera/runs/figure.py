@@ -35,8 +35,9 @@ class Draw(Protocol):
         size: tuple[int, int],
         scale: float,
         choices: Mapping[str, str],
+        beside: Path | None,
     ) -> None:
-        """Write the files.
+        """Write the files; with ``beside`` the same view of that run at the right, on linked axes.
 
         Raises:
             InputError: No such view shows this run, or it has no such choice.
@@ -70,6 +71,7 @@ class Figure:
         size: Logical pixels.
         scale: Image pixels per logical pixel of a PNG.
         choices: What its choosers are set to: ``{"score": "rotated.accuracy"}``.
+        beside: The file of another run, to be shown at the right on linked axes.
     """
 
     run: Path
@@ -78,6 +80,7 @@ class Figure:
     size: tuple[int, int] = DEFAULT_SIZE
     scale: float = 2.0
     choices: Mapping[str, str] = field(default_factory=dict)
+    beside: Path | None = None
 
     def __post_init__(self) -> None:
         if self.theme not in get_args(Theme):
@@ -127,6 +130,9 @@ class Figure:
         target = Path(path)
         said = f'"{self.view}", theme="{self.theme}", size={self.size!r}, scale={self.scale!r}'
         said += "".join(f", {name}={json.dumps(value)}" for name, value in self.choices.items())
+        here = target.absolute().parent
+        if self.beside is not None:
+            said += f", beside=solera.runs.open(here / {json.dumps(os.path.relpath(self.beside, here))})"
         where, name = (json.dumps(path) for path in (os.path.relpath(self.run, target.absolute().parent), target.name))
         return (
             f'"""Draws {target.name} again from run {self.run.stem}."""\n\n'
@@ -142,7 +148,8 @@ class Figure:
         if draw is None:
             raise RunError("Pictures need the window's package; get it with: pip install 'solera[app]'.")
         draw(
-            self.run, self.view, files, theme=self.theme, size=self.size, scale=self.scale, choices=self.choices
+            self.run, self.view, files, theme=self.theme, size=self.size, scale=self.scale, choices=self.choices,
+            beside=self.beside,
         )  # fmt: skip
 
     def _repr_png_(self) -> tuple[bytes, dict[str, int]]:

@@ -213,6 +213,7 @@ class RunReader:
         theme: Theme = "light",
         size: tuple[int, int] = (1000, 700),
         scale: float = 2.0,
+        beside: RunReader | None = None,
         **choices: str,
     ) -> Figure:
         """A picture of the run, as the window draws it; shown by a notebook, written by ``figure.save("loss.pdf")``.
@@ -224,6 +225,7 @@ class RunReader:
             theme: ``"light"`` or ``"dark"``.
             size: Logical pixels.
             scale: Image pixels per logical pixel of a PNG.
+            beside: Another run, shown at the right by the same view, on linked axes.
             **choices: What the view's choosers are set to: ``score="rotated.accuracy"``.
 
         Raises:
@@ -231,7 +233,7 @@ class RunReader:
         """
         from solera.runs.figure import Figure
 
-        return Figure(self.path, view, theme, size, scale, choices)
+        return Figure(self.path, view, theme, size, scale, choices, None if beside is None else beside.path)
 
     def __repr__(self) -> str:
         return f"<Run {self.header.id}: {self.header.title}, {self.count:,} points, {self.state}>"
