@@ -84,7 +84,8 @@ class RunsDock(QWidget):
 
     Signals:
         opened: Run id, on double click.
-        commanded: Ids, and ``"recipe"``, ``"again"``, ``"compare"``, ``"linked"``, ``"resume"``, ``"trash"`` or ``"restore"``.
+        commanded: Ids, and ``"recipe"``, ``"again"``, ``"compare"``, ``"linked"``, ``"resume"``, ``"trash"`` or
+            ``"restore"``.
         chosen: Run id in front.
     """
 

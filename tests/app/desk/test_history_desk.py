@@ -18,6 +18,7 @@ from solera.runs.writer import RunWriter
 from solera_app.beside_tab import BesideTab
 from solera_app.docks.run_page import RunPage
 from solera_app.docks.runs import RunsDock
+from solera_app.linked_tab import LinkedTab
 from solera_app.main import Application
 from solera_app.run_again import RunAgain, settings
 
@@ -137,6 +138,16 @@ def test_two_are_put_beside_each_other(app: Application, qtbot: Any, tmp_path: P
     assert shown["t.accuracy"][2] == f"{best} is best"
     assert "90.0 ± 1.0 %" in shown["t.accuracy"]
     assert tab.export("csv", tmp_path / "x.csv").read_text().count("\n") == len(tab.found.lines) + 1
+
+
+def test_two_are_shown_on_linked_axes(app: Application, qtbot: Any, tmp_path: Path) -> None:
+    app.window.runs.commanded.emit([ONE, TWO], "linked")
+    tab: Any = app.window.tabs.currentWidget()
+    assert isinstance(tab, LinkedTab)
+    qtbot.waitUntil(lambda: tab.view.current is not None, timeout=10_000)
+    assert "table" in tab.view.names
+    assert " | " in tab.title
+    assert tab.export("csv", tmp_path / "both.csv").read_text().startswith("run,")
 
 
 def test_one_alone_is_not_compared_but_told(app: Application) -> None:
