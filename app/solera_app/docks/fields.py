@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from solera.params import Curve, ParamSpec, PerModel, Rules, Value, Var
+from solera.params import ParamSpec, PerModel, Rules, Value, Var
 from solera_app.docks.slider import Slider
 from solera_app.theme import icon
 
@@ -271,7 +271,7 @@ class TextField(Field):
 
 
 class StructureField(Field):
-    """A value with a form of its own (rules, a curve, one per model): told in words; reset returns to a number."""
+    """A value with a form of its own (rules, one per model): told in words; reset returns to a number."""
 
     def __init__(self, spec: ParamSpec) -> None:
         super().__init__(spec)
@@ -286,9 +286,6 @@ class StructureField(Field):
     def setValue(self, value: Value | None) -> None:  # noqa: D102
         self._value = value
         match value:
-            case Curve(values):
-                ends = (f"{v.name} (free)" if isinstance(v, Var) else f"{v:g}" for v in (values[0], values[-1]))
-                text = f"curve over layers, {' to '.join(ends)}"
             case Rules(rules):
                 text = f"{len(rules)} rules by tensor name"
             case PerModel(values):
@@ -296,18 +293,3 @@ class StructureField(Field):
             case _:
                 text = str(value)
         self.words.setText(text)
-
-
-def field_for(spec: ParamSpec, value: Value | None, variable: str = "") -> Field:
-    """The field that fits a declaration and its present value."""
-    if isinstance(value, (Curve, Rules, PerModel)):
-        return StructureField(spec)
-    match spec.kind:
-        case "float" | "int":
-            return NumberField(spec, variable)
-        case "choice":
-            return ChoiceField(spec)
-        case "bool":
-            return SwitchField(spec)
-        case _:
-            return TextField(spec)

@@ -13,8 +13,9 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHeaderView, QTreeWidget, QWidget
 
 from solera.methods.forms import Formed
-from solera.params import ParamSpec, PerModel, Value, Var
-from solera_app.docks.fields import field_for
+from solera.params import Curve, ParamSpec, PerModel, Rules, Value, Var
+from solera_app.docks.curve_field import CURVE_ROW, CurveField
+from solera_app.docks.fields import ChoiceField, Field, NumberField, StructureField, SwitchField, TextField
 from solera_app.theme import icon, themes
 
 
@@ -47,8 +48,9 @@ class _FieldItem(WidgetParameterItem):  # type: ignore[misc]  # pyqtgraph is unt
     def __init__(self, param: Any, depth: int) -> None:
         super().__init__(param, depth)
         self.hideWidget = False
-        self.setSizeHint(0, QSize(84, 30))
-        self.setSizeHint(1, QSize(160, 30))
+        height = CURVE_ROW if isinstance(param.opts["value"], Curve) else _ROW
+        self.setSizeHint(0, QSize(84, height))
+        self.setSizeHint(1, QSize(160, height))
         self.defaultBtn.setIcon(icon("undo", "text-3"))
         self.defaultBtn.setProperty("role", "icon")
         self.defaultBtn.setToolTip("Back to the default")
@@ -98,6 +100,8 @@ class _Tree(ParameterTree):  # type: ignore[misc]  # pyqtgraph is untyped
         return InvisibleRootItem(QTreeWidget.invisibleRootItem(self))
 
 
+#: Height of a row, and what a row takes with its gap.
+_ROW, _GAP = 30, 2
 #: Pixels a tree puts before the text of its items; the form begins that much to the left.
 _PAD = 3
 
@@ -190,7 +194,8 @@ class Form(QWidget):
         self._place()
         self.tree.show()
         self._root.sigTreeStateChanged.connect(self._told)
-        self.setFixedHeight(32 * len(specs) + 6)
+        curves = sum(isinstance(row["value"], Curve) for row in rows)
+        self.setFixedHeight((_ROW + _GAP) * len(specs) + (CURVE_ROW - _ROW) * curves + 6)
 
     def values(self) -> dict[str, Value]:
         """Every value as it stands in the form, by name."""
@@ -219,4 +224,21 @@ def _default(spec: ParamSpec) -> Value | None:
 
 def _form(value: Value | None) -> object:
     """What decides which field a value needs: its structure, not its number."""
-    return value if isinstance(value, PerModel) or type(value).__name__ in {"Curve", "Rules"} else 0
+    return value if isinstance(value, (PerModel, Curve, Rules)) else 0
+
+
+def field_for(spec: ParamSpec, value: Value | None, variable: str = "") -> Field:
+    """The field that fits a declaration and its present value."""
+    if isinstance(value, Curve):
+        return CurveField(spec)
+    if isinstance(value, (Rules, PerModel)):
+        return StructureField(spec)
+    match spec.kind:
+        case "float" | "int":
+            return NumberField(spec, variable)
+        case "choice":
+            return ChoiceField(spec)
+        case "bool":
+            return SwitchField(spec)
+        case _:
+            return TextField(spec)

@@ -183,6 +183,7 @@ class NodePage(QWidget):
         specs = [spec for spec in method.params if spec not in per]
         self.form.show_specs(specs, node.params, prefix=f"{node.id}_")
         self._offer_switches(node, [spec for spec in method.params if spec.param.per_model], per)
+        self._offer_curves(node, specs)
         self._names = node.inputs
         rows, values = [], {}
         for spec in per:
@@ -237,6 +238,21 @@ class NodePage(QWidget):
             button = QPushButton(f"One {spec.title.lower()} for all" if apart else f"{spec.title} per model")
             button.setProperty("role", "link")
             button.setToolTip("Use one value for every model" if apart else "Set a value for each model")
+            button.clicked.connect(self._switching(spec.name, other))
+            self._switch_column.addWidget(button)
+
+    def _offer_curves(self, node: MethodNode, specs: Sequence[ParamSpec]) -> None:
+        """A link for each number that may be one for all layers, or a curve over them drawn by hand."""
+        for spec in specs:
+            value = node.params.get(spec.name, spec.default)
+            drawn = isinstance(value, Curve)
+            if spec.kind != "float" or not (drawn or isinstance(value, (int, float))):
+                continue
+            words = f"One {spec.title.lower()} for all layers" if drawn else f"{spec.title} by layer"
+            button = QPushButton(words)
+            button.setProperty("role", "link")
+            button.setToolTip("Use one value for every layer" if drawn else "Draw a curve over the layers")
+            other = value.at(0.5) if isinstance(value, Curve) else Curve((float(value),) * _KNOTS)  # type: ignore[arg-type]
             button.clicked.connect(self._switching(spec.name, other))
             self._switch_column.addWidget(button)
 
@@ -295,6 +311,8 @@ class NodePage(QWidget):
         self.edited.emit(command)
 
 
+#: Knots that a new curve has.
+_KNOTS = 5
 #: Parameters that are one number per model by nature, not by choice.
 _WEIGHTS = {"weight", "weights"}
 
