@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from solera_app.recipe_desk import RecipeDesk
     from solera_app.soup_tab import SoupTab
 
-#: Most corners of an interpolation.
-MOST_CORNERS = 3
+#: Corners of an interpolation that nobody chose; chosen ones may be more.
+_CORNERS = 3
 
 
 class BlendDesk(QObject):
@@ -71,9 +71,16 @@ class BlendDesk(QObject):
         tab = self._recipes.tab
         if tab is None:
             return
-        opened, corners = tab.opened, self._chosen()[:MOST_CORNERS]
+        from solera_app.interpolation_tab import MOST_CORNERS
+
+        opened, corners = tab.opened, self._chosen()
+        selected = isinstance(tab, RecipeTab) and len(set(tab.canvas.selection) & set(corners)) > 1
+        corners = corners[: MOST_CORNERS if selected else _CORNERS]
         if len(corners) < 2:
-            raise InputError("Interpolation needs two checkpoints for a line, three for a triangle; add them first.")
+            raise InputError(
+                "Interpolation needs two checkpoints for a line, three for a triangle, more for a polygon; add them "
+                "first."
+            )
         if set(opened.document.interpolation.corners) != set(corners):
             opened.history.do(SetInterpolation(_even(corners), label="Interpolate"))
             opened.history.settle()

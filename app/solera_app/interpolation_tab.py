@@ -17,13 +17,14 @@ from solera.documents.commands import AddNodes, Batch, Command, SetInterpolation
 from solera.documents.document import Interpolation
 from solera.errors import InputError
 from solera.events import JobChanged, PointScored, RunStarted
-from solera.recipes.nodes import CheckpointNode, Recipe, SumNode, Term
+from solera.recipes.nodes import AdapterNode, CheckpointNode, Recipe, SumNode, Term
 from solera.tasks.means import mean_over_tasks
 from solera.tasks.scores import METRICS, Score
 from solera_app.bridge.background import in_background
 from solera_app.bridge.slots import guarded, notices
+from solera_app.canvases.blend import polygon
 from solera_app.canvases.faces import title_of
-from solera_app.canvases.interpolation import InterpolationCanvas
+from solera_app.canvases.interpolation import InterpolationCanvas, form_of
 from solera_app.canvases.interpolation_panel import InterpolationPanel
 from solera_app.canvases.scores_here import ScoreHere, headline, score_here
 from solera_app.fitting import unfit
@@ -40,6 +41,8 @@ Grid = NDArray[np.float64]
 PREVIEW_SAMPLES = 256
 #: Points along each axis of the surface beneath a triangle, and along a line.
 SURFACE_POINTS, LINE_POINTS = 25, 21
+#: Most corners of a polygon.
+MOST_CORNERS = 12
 
 
 class InterpolationTab(BlendTab):
@@ -104,8 +107,7 @@ class InterpolationTab(BlendTab):
 
     @property
     def title(self) -> str:  # noqa: D102
-        kind = {2: "line", 3: "triangle"}.get(len(self._corners), "interpolation")
-        return f"{self.opened.name} {kind}"
+        return f"{self.opened.name} {form_of(len(self._corners)) if len(self._corners) > 1 else 'interpolation'}"
 
     @property
     def conditions(self) -> frozenset[str]:  # noqa: D102
@@ -133,6 +135,7 @@ class InterpolationTab(BlendTab):
         if state.corners != self._corners:
             self._corners, self._tasks = state.corners, ()
             self._experts.clear()
+            self._best = None
             self._ground_run = self._ground_job = ""
             self._grid = None
             self._measure()
@@ -147,7 +150,8 @@ class InterpolationTab(BlendTab):
 
     @property
     def _form(self) -> str:
-        return "line" if len(self._corners) == 2 else "plane"
+        """The family through the corners; empty for a polygon, which is none with distances."""
+        return {2: "line", 3: "plane"}.get(len(self._corners), "")
 
     def _measure(self) -> None:
         corners, form = self._corners, self._form
@@ -158,7 +162,7 @@ class InterpolationTab(BlendTab):
         tasks, first = bench.tasks(), self.recipe([1.0] + [0.0] * (len(corners) - 1))
         self.canvas.set_state("Measuring distances")
         in_background(
-            lambda: (bench.inputs.family({form: sources}), unfit(bench, first, tasks)),
+            lambda: (bench.inputs.family({form: sources}) if form else None, unfit(bench, first, tasks)),
             lambda found: self._measured(corners, tasks, *found),
         )
 
@@ -167,17 +171,21 @@ class InterpolationTab(BlendTab):
             return
         self._tasks = tuple(task for task in tasks if task not in reasons)
         self._say_unfit(reasons)
-        geometry = family.geometry
-        self._scale = geometry.scale
-        places = [geometry.distances(at) for at in geometry.points.values()]
-        positions = [(place[0], place[1] if len(place) > 1 else 0.0) for place in places]
+        positions: Sequence[tuple[float, float]] = polygon(len(corners))
+        if family is not None:
+            geometry = family.geometry
+            self._scale = geometry.scale
+            places = [geometry.distances(at) for at in geometry.points.values()]
+            positions = [(place[0], place[1] if len(place) > 1 else 0.0) for place in places]
         available = len(self.opened.document.recipe.checkpoints)
         names = self._names()
         self.canvas.set_models(names, positions, available=available)
         self.panel.set_models(names)
-        kind = "Line between" if len(corners) == 2 else "Triangle of"
+        kind = {2: "Line between", 3: "Triangle of"}.get(len(corners), "Polygon of")
         scored = f"{_listed(self._tasks)} · selection split · " if self._tasks else ""
-        self.canvas.set_title(f"{kind} {_listed(names)}", f"{scored}drag the handle")
+        scale = "" if family is not None else "shares alone count, distances are not to scale · "
+        whom = _listed(names) if len(names) < 4 else f"{len(names)} models"
+        self.canvas.set_title(f"{kind} {whom}", f"{scored}{scale}drag the handle")
         self.canvas.set_state("")
         weights = self.opened.document.interpolation.weights
         self.canvas.set_weights(weights)
@@ -199,11 +207,12 @@ class InterpolationTab(BlendTab):
         return tuple(title_of(nodes[id_], {}) if id_ in nodes else id_ for id_ in self._corners)
 
     def _change_form(self, form: str) -> None:
-        checkpoints = [node.id for node in self.opened.document.recipe.checkpoints]
-        wanted = 2 if form == "line" else 3
-        corners = (*self._corners, *(id_ for id_ in checkpoints if id_ not in self._corners))[:wanted]
+        known = self.opened.document.recipe.checkpoints
+        checkpoints = [node.id for node in known if not isinstance(node, AdapterNode)]
+        wanted, most = {"line": (2, 2), "triangle": (3, 3)}.get(form, (4, MOST_CORNERS))
+        corners = (*self._corners, *(id_ for id_ in checkpoints if id_ not in self._corners))[:most]
         if len(corners) < wanted:
-            raise InputError("A triangle needs three checkpoints; drop a third one on the plot.")
+            raise InputError(f"A {form} needs {wanted} checkpoints; drop one more on the plot.")
         self._set_corners(corners, ())
 
     def drop_entries(self, entries: Sequence[Any]) -> None:
@@ -222,7 +231,7 @@ class InterpolationTab(BlendTab):
             if by_source[source] not in corners:
                 corners.append(by_source[source])
         if corners:
-            self._set_corners(tuple(corners[-3:]), tuple(nodes))
+            self._set_corners(tuple(corners[-MOST_CORNERS:]), tuple(nodes))
 
     def _set_corners(self, corners: tuple[str, ...], nodes: tuple[CheckpointNode, ...]) -> None:
         share = 1 / len(corners)
@@ -352,6 +361,8 @@ class InterpolationTab(BlendTab):
         """Score the surface beneath the triangle (or the curve of the line) as a job, recorded like any run."""
         if len(self._corners) < 2:
             raise InputError("Drop two checkpoints for a line, three for a triangle, first.")
+        if not self._form:
+            raise InputError("A surface lies beneath two or three models: press Line or Triangle first.")
         if not self._tasks:
             raise InputError("No task of this project fits these models; add one to solera.toml.")
         points = LINE_POINTS if self._form == "line" else SURFACE_POINTS

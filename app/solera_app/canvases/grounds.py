@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QPointF, QRectF
 from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPen, QResizeEvent
 
-from solera_app.canvases.blend import Place, Weights, place_of, weights_of
+from solera_app.canvases.blend import Place, Weights, place_of, polygon, weights_of
 from solera_app.canvases.handle_ink import (
     WHITE,
     paint_corner,
@@ -188,6 +188,19 @@ class TriangleGround(SurfacePlot):
     def _key(self, event: QKeyEvent) -> bool:
         used = self.kit.on_handle_key is not None and self.kit.on_handle_key(event)
         return used or super()._key(event)
+
+
+class PolygonGround(TriangleGround):
+    """Four models or more as a regular polygon: shares alone count, distances are not to scale."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.canvas.axes = self.canvas.x.grid = self.canvas.y.grid = False
+
+    def hold(self, names: Sequence[str], places: Sequence[Place]) -> None:
+        """Show these models at the corners of a polygon, wherever they lie."""
+        self.kit.hold(names, polygon(len(names)))
+        self.clear_surface()
 
 
 class LineGround(CurvePlot):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
@@ -62,7 +63,14 @@ def paint_corner(painter: QPainter, at: QPointF) -> None:
 def paint_names(painter: QPainter, corners: Sequence[QPointF], names: Sequence[str], bounds: QRectF) -> None:
     """A dark plate for each corner, on its side away from the middle, inside ``bounds``."""
     middle_y = sum(corner.y() for corner in corners) / len(corners)
+    middle_x = sum(corner.x() for corner in corners) / len(corners)
     for corner, name in zip(corners, names, strict=True):
+        aside, up = corner.x() - middle_x, corner.y() - middle_y
+        if len(corners) > 3 and abs(aside) > abs(up):  # at the side of a polygon, where its rays do not go
+            shown = text_width(elided(name, "label", "medium", int(_NAME_MOST)), "label", "medium")
+            out = math.copysign(14 + (shown + 24) / 2, aside)
+            paint_plate(painter, corner + QPointF(out, 0), name, height=22, weight="medium", bounds=bounds)
+            continue
         below = corner.y() >= middle_y - 1 and corner.y() + 26 + 11 <= bounds.bottom()
         centre = corner + QPointF(0, 26 if below else -19 if corner.y() - 30 >= bounds.top() else 26)
         paint_plate(painter, centre, name, height=22, weight="medium", bounds=bounds)

@@ -1,4 +1,4 @@
-"""The interpolation canvas: two models as a line or three as a triangle, with a handle to drag between them."""
+"""The interpolation canvas: models as a line, a triangle or a polygon, with a handle to drag between them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from solera.errors import InputError
 from solera_app.canvases.blend import Place, Weights, shifted, weights_of
 from solera_app.canvases.gestures.drop import DropLibrary
 from solera_app.canvases.gestures.handle import DragHandle
-from solera_app.canvases.grounds import LineGround, TriangleGround
+from solera_app.canvases.grounds import LineGround, PolygonGround, TriangleGround
 from solera_app.canvases.scores_here import ScoreHere, mean_of
 from solera_app.docks.panel import Empty
 
@@ -24,8 +24,11 @@ _FINE, _COARSE = 0.01, 0.10
 _ARROWS = {Qt.Key.Key_Left: (-1, 0), Qt.Key.Key_Right: (1, 0), Qt.Key.Key_Up: (0, 1), Qt.Key.Key_Down: (0, -1)}
 
 
+Ground = LineGround | TriangleGround
+
+
 class _FormSwitch(QWidget):
-    """Line or Triangle, as two joined buttons."""
+    """Line, Triangle or Polygon, as joined buttons."""
 
     chosen = Signal(str)
 
@@ -36,10 +39,10 @@ class _FormSwitch(QWidget):
         row.setSpacing(-1)
         self._group = QButtonGroup(self)
         self.buttons: dict[str, QPushButton] = {}
-        for form, label in (("line", "Line"), ("triangle", "Triangle")):
+        for form, label in (("line", "Line"), ("triangle", "Triangle"), ("polygon", "Polygon")):
             button = QPushButton(label)
             button.setCheckable(True)
-            button.setMinimumWidth(72)
+            button.setMinimumWidth(68)
             button.setAccessibleName(f"Show as a {form}")
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
             button.clicked.connect(lambda _=False, form=form: self.chosen.emit(form))
@@ -54,20 +57,28 @@ class _FormSwitch(QWidget):
         self.buttons["triangle"].setEnabled(models >= 3)
         tip = "Between three models" if models >= 3 else "Drop a third model on the plot to make a triangle."
         self.buttons["triangle"].setToolTip(tip)
+        self.buttons["polygon"].setEnabled(models >= 4)
+        tip = "Between all of them" if models >= 4 else "Drop a fourth model on the plot to make a polygon."
+        self.buttons["polygon"].setToolTip(tip)
+
+
+def form_of(count: int) -> str:
+    """How so many models are shown."""
+    return {2: "line", 3: "triangle"}.get(count, "polygon")
 
 
 class InterpolationCanvas(QWidget):
     """Models at their true distances, what is known between them, and a handle.
 
-    Positions are in the models' own geometry (L2 distances of weights); weights total 1 and may leave the segment or
-    triangle.
+    Positions are in the models' own geometry (L2 distances of weights), from four models on at the corners of a
+    polygon; weights total 1 and may leave the segment or triangle.
     """
 
     #: Weights while the handle moves; whoever scores them throttles.
     moved = Signal(tuple)
     #: Weights where it was released.
     released = Signal(tuple)
-    #: ``"line"`` or ``"triangle"`` was asked for.
+    #: ``"line"``, ``"triangle"`` or ``"polygon"`` was asked for.
     formRequested = Signal(str)
     #: Library entries dropped on the canvas: a list of :class:`~solera_app.canvases.gestures.drop.LibraryEntry`.
     modelsDropped = Signal(list)
@@ -86,16 +97,18 @@ class InterpolationCanvas(QWidget):
         self._path: list[Weights] = []
         self._recording = False
         self._gesture: DragHandle | None = None
-        self.line, self.triangle = LineGround(), TriangleGround()
-        self._empty = Empty("interpolate", "Drop two models for a line, three for a triangle.")
+        self.line, self.triangle, self.polygon = LineGround(), TriangleGround(), PolygonGround()
+        self._grounds: tuple[Ground, ...] = (self.line, self.triangle, self.polygon)
+        words = "Drop two models for a line, three for a triangle, more for a polygon."
+        self._empty = Empty("interpolate", words)
         self._stack = QStackedWidget()
-        for page in (self._empty, self.line, self.triangle):
+        for page in (self._empty, *self._grounds):
             self._stack.addWidget(page)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self._stack)
         self._switches = []
-        for ground in (self.line, self.triangle):
+        for ground in self._grounds:
             switch = _FormSwitch()
             switch.chosen.connect(self._switch_pressed)
             ground.header.add_control(switch)
@@ -109,9 +122,9 @@ class InterpolationCanvas(QWidget):
     # --- what the window calls -----------------------------------------------------------------------------------
 
     @property
-    def ground(self) -> LineGround | TriangleGround:
+    def ground(self) -> Ground:
         """The plot in force."""
-        return self.line if len(self._names) == 2 else self.triangle
+        return self._grounds[min(max(len(self._names), 2), 4) - 2]
 
     @property
     def weights(self) -> Weights:
@@ -124,36 +137,35 @@ class InterpolationCanvas(QWidget):
         return self._names
 
     def set_models(self, names: Sequence[str], positions: Sequence[Place], *, available: int | None = None) -> None:
-        """Show these models, with equal weights; two make a line, three a triangle, fewer the empty state.
+        """Show these models, with equal weights; two make a line, three a triangle, more a polygon, fewer nothing.
 
         Args:
             names: What the corners are called.
-            positions: (x, y) of each in L2 distances of weights.
-            available: How many models there are to choose from; decides whether a triangle can be asked for.
+            positions: (x, y) of each in L2 distances of weights; of four or more they do not count.
+            available: How many models there are to choose from; decides which forms can be asked for.
 
         Raises:
-            InputError: There are more than three, or they do not span a line or triangle.
+            InputError: They do not span a line or triangle.
         """
-        if len(names) > 3:
-            raise InputError(f"The interpolation canvas takes two or three models, not {len(names)}.")
         if len(names) < 2:
             self._names, self._places, self._weights = (), (), ()
             self._stack.setCurrentWidget(self._empty)
             return
-        weights_of(positions, positions[0])  # refuses models that coincide
+        if len(names) < 4:
+            weights_of(positions, positions[0])  # refuses models that coincide
         self._names, self._places = tuple(names), tuple((float(x), float(y)) for x, y in positions)
         self.clear_path()
         ground = self.ground
         ground.kit.weights = (1 / len(names),) * len(names)
         ground.hold(names, self._places)
         for switch in self._switches:
-            switch.show_form("line" if len(names) == 2 else "triangle", available or len(names))
+            switch.show_form(form_of(len(names)), available or len(names))
         self._stack.setCurrentWidget(ground)
         self.set_weights((1 / len(names),) * len(names))
 
     def set_title(self, title: str, subtitle: str = "") -> None:
         """Title and one line of facts: network · tasks · n · points · seed."""
-        for ground in (self.line, self.triangle):
+        for ground in self._grounds:
             ground.set_title(title, subtitle)
 
     def set_state(self, text: str, token: str = "text-3") -> None:
@@ -269,7 +281,7 @@ class InterpolationCanvas(QWidget):
         self._show_path()
 
     def _show_path(self) -> None:
-        for ground in (self.line, self.triangle):
+        for ground in self._grounds:
             ground.kit.path = tuple(self._path) if ground is self.ground else ()
             ground.refresh()
         self.pathChanged.emit(len(self._path))
@@ -304,8 +316,8 @@ class InterpolationCanvas(QWidget):
 
     def _switch_pressed(self, form: str) -> None:
         for switch in self._switches:  # the window decides; until then the buttons say what is shown
-            switch.buttons["line" if len(self._names) == 2 else "triangle"].setChecked(True)
-        if form != ("line" if len(self._names) == 2 else "triangle"):
+            switch.buttons[form_of(len(self._names))].setChecked(True)
+        if form != form_of(len(self._names)):
             self.formRequested.emit(form)
 
     # --- events ------------------------------------------------------------------------------------------------------
@@ -365,7 +377,7 @@ class InterpolationCanvas(QWidget):
         if drop.welcome:
             event.setDropAction(Qt.DropAction.CopyAction)
             event.accept()
-            self.message.emit("Drop to make it a corner." if len(self._names) < 3 else "Drop to replace a corner.")
+            self.message.emit("Drop to make it a corner.")
         else:
             event.ignore()
 

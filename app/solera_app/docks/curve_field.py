@@ -139,7 +139,7 @@ class CurveEdit(QWidget):
         foot = QRectF(_INSET, self.height() - 18, self.width() - 2 * _INSET, 14)
         painter.drawText(foot, Qt.AlignmentFlag.AlignLeft, "first")
         painter.drawText(foot, Qt.AlignmentFlag.AlignRight, "last")
-        shown = f"{short(self._low)} to {short(self._high)}"
+        shown = f"{self._low:g} to {self._high:g}"
         painter.drawText(foot, Qt.AlignmentFlag.AlignHCenter, shown)
 
     # --- mouse and keys ----------------------------------------------------------------------------------------------

@@ -68,7 +68,7 @@ class Interpolation:
     """What the interpolation canvas shows.
 
     Attributes:
-        corners: Ids of checkpoint nodes, two for a line, three for a triangle.
+        corners: Ids of checkpoint nodes, two for a line, three for a triangle, more for a polygon.
         weights: One per corner, total 1; may leave the segment or triangle (extrapolation).
     """
 

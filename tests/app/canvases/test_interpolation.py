@@ -13,7 +13,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QDoubleSpinBox, QPushButton
 
 from solera.errors import InputError
-from solera_app.canvases.blend import place_of, rebalanced, shifted, tidy, weights_of
+from solera_app.canvases.blend import nearest_inside, place_of, polygon, rebalanced, shifted, tidy, weights_of
 from solera_app.canvases.interpolation import InterpolationCanvas
 from solera_app.canvases.interpolation_panel import InterpolationPanel
 from solera_app.canvases.scores_here import ScoreHere, mean_of
@@ -77,8 +77,6 @@ def test_models_that_span_nothing_are_refused(triangle):
         triangle.set_models(("a", "b"), ((1, 1), (1, 1)))
     with pytest.raises(InputError, match="on one line"):
         triangle.set_models(NAMES, ((0, 0), (1, 1), (2, 2)))
-    with pytest.raises(InputError, match="two or three"):
-        triangle.set_models(("a", "b", "c", "d"), (*TRIANGLE, (1, 1)))
 
 
 # --- the handle -----------------------------------------------------------------------------------------------------
@@ -368,3 +366,77 @@ def test_the_ends_of_a_line_stand_at_their_own_scores(line, triangle):
     assert line.line.canvas.from_px(low)[1] == pytest.approx(0.5)
     assert line.line.canvas.from_px(high)[1] == pytest.approx(0.9)
     triangle.set_ends([score(0.5), score(0.9), None])  # a triangle's ground is another quantity
+
+
+# --- four models and more ---------------------------------------------------------------------------------------------
+
+
+@given(st.integers(4, 12), st.floats(0, 1), st.floats(0, 6.28))
+@settings(max_examples=80, deadline=None)
+def test_a_place_in_a_polygon_has_weights_that_lead_back_to_it(count, radius, turn):
+    corners = polygon(count)
+    at = (radius * math.sin(turn), radius * math.cos(turn))
+    inside = nearest_inside(corners, at)
+    weights = weights_of(corners, at)
+    assert sum(weights) == pytest.approx(1, abs=1e-9)
+    assert min(weights) >= -1e-9
+    assert place_of(corners, weights) == pytest.approx(inside, abs=1e-6)
+    if radius < math.cos(math.pi / count):
+        assert inside == at
+
+
+def test_a_corner_and_a_side_of_a_polygon_belong_to_their_models():
+    corners = polygon(5)
+    for i, corner in enumerate(corners):
+        assert weights_of(corners, corner) == pytest.approx([float(i == j) for j in range(5)])
+    (ax, ay), (bx, by) = corners[0], corners[1]
+    middle = ((ax + bx) / 2, (ay + by) / 2)
+    assert weights_of(corners, middle) == pytest.approx((0.5, 0.5, 0, 0, 0), abs=1e-9)
+    assert weights_of(corners, (0.0, 0.0)) == pytest.approx((0.2,) * 5)
+    assert weights_of(corners, (9.0, 9.0)) == pytest.approx(weights_of(corners, nearest_inside(corners, (9.0, 9.0))))
+
+
+@pytest.fixture
+def pentagon(qtbot):
+    made = InterpolationCanvas()
+    qtbot.addWidget(made)
+    made.resize(760, 640)
+    made.show()
+    made.set_models((*NAMES, "base", "transposed"), polygon(5))
+    return made
+
+
+def test_the_handle_of_a_polygon_is_dragged_and_its_path_recorded(pentagon):
+    told: list[tuple[float, ...]] = []
+    left: list[tuple[float, ...]] = []
+    pentagon.moved.connect(told.append)
+    pentagon.released.connect(left.append)
+    pentagon.set_recording(True)
+    view, start = pentagon.ground.canvas.viewport(), pentagon.handle_px().toPoint()
+    corner = pentagon.ground.canvas.point(*polygon(5)[1]).toPoint()
+    QTest.mousePress(view, LEFT, PLAIN, start)
+    QTest.mouseMove(view, start + (corner - start) * 0.5)
+    QTest.mouseMove(view, corner)
+    QTest.mouseRelease(view, LEFT, PLAIN, corner)
+    assert len(told) >= 2
+    assert left[-1][1] > 0.97
+    assert sum(left[-1]) == pytest.approx(1)
+    assert pentagon.path == left[-1:]
+    QTest.keyClick(pentagon.ground.canvas, Qt.Key.Key_Left, Qt.KeyboardModifier.ShiftModifier)
+    assert pentagon.weights[1] < left[0][1]
+    pentagon.set_weights((0.1, 0.2, 0.3, 0.4, 0.0))
+    assert pentagon.weights == (0.1, 0.2, 0.3, 0.4, 0.0)  # typed weights stay what they are
+
+
+def test_the_switch_offers_what_there_are_models_for(pentagon, line):
+    asked: list[str] = []
+    pentagon.formRequested.connect(asked.append)
+    switch = next(s for s in pentagon._switches if s.isVisible())
+    assert switch.buttons["polygon"].isChecked()
+    QTest.mouseClick(switch.buttons["triangle"], LEFT)
+    assert asked == ["triangle"]
+    assert switch.buttons["polygon"].isChecked()  # until the window decides
+    shown = next(s for s in line._switches if s.isVisible())
+    assert shown.buttons["triangle"].isEnabled()
+    assert not shown.buttons["polygon"].isEnabled()
+    assert "fourth" in shown.buttons["polygon"].toolTip()
