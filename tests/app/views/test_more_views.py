@@ -74,7 +74,7 @@ def test_the_path_of_a_soup_is_joined_in_order(qtbot: QtBot, snapshots: dict[str
     assert stops.names == ("", "soup of 2", "soup of 3")
     np.testing.assert_allclose(stops.at[0], view.plot._models["b"])
     assert "off the plane" in view.plot.describe(6)[1] or "In the plane" in view.plot.describe(6)[1]
-    assert "plane of 4 models" in view.plot.header.subtitle
+    assert "onto the plane in which 4 models spread most" in view.plot.header.subtitle
     assert not np.isfinite(view.plot._values).any()  # projections do not fill a plane
 
 

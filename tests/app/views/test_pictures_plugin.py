@@ -41,7 +41,7 @@ def test_ours_are_registered() -> None:
     ("run", "views"),
     [("line", {"curve", "table"}), ("plane", {"surface", "relief", "table"}), ("comparison", {"table"}),
      ("search", {"pareto", "parallel", "hypervolume", "table"}),
-     ("simplex3", {"triangle", "surface", "relief", "table"}), ("simplex4", {"triangle", "table"}),
+     ("simplex3", {"triangle", "surface", "relief", "table"}), ("simplex4", {"triangle", "soup", "table"}),
      ("trajectory", {"trajectory", "surface", "relief", "table"}),
      ("soup", {"soup", "pareto", "parallel", "hypervolume", "table"}),
      ("three", {"pareto", "pareto3", "parallel", "hypervolume", "table"}), ("matrix", {"matrix", "table"}),

@@ -41,8 +41,10 @@ class SoupView(View):
 
     @classmethod
     def accepts(cls, header: RunHeader) -> bool:
-        """Searches among the blends of three models or more."""
-        return header.kind == "explore" and len(spanning(header)) >= 3 and not header.shape and bool(header.columns)
+        """Searches among the blends of three models or more; of four or more also grids, for they fill no plane."""
+        models = len(spanning(header))
+        known = models >= 4 or (models == 3 and not header.shape)
+        return header.kind == "explore" and known and bool(header.columns)
 
     def restart(self) -> None:
         """Offer the run's scores."""
@@ -69,7 +71,8 @@ class SoupView(View):
         points, plot = snapshot.points, self.plot
         flat = flattened(header, points.coords[rows])
         names = spanning(header)
-        share = f" · plane of {len(names)} models, {100 * flat.explained:.0f} % of their spread"
+        spread = f"{100 * flat.explained:.0f} % of their spread"
+        share = f" · blends laid onto the plane in which {len(names)} models spread most ({spread})"
         plot.set_title(header.title, subtitle(snapshot, (column,)) + share)
         plot.set_state(*state_words(snapshot))
         plot.set_names("first", "second", column.axis, percent=column.percent)
