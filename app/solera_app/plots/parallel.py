@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QPointF, QRectF, Qt, Signal
+from PySide6.QtCore import QLineF, QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QFontMetricsF, QKeyEvent, QPainter, QPen
 from PySide6.QtWidgets import QWidget
 
 from solera_app.plots import marks
-from solera_app.plots._pg import path
 from solera_app.plots.header import Entry
 from solera_app.plots.numerals import counted, measured
 from solera_app.plots.plot import Plot
@@ -22,6 +21,7 @@ from solera_app.theme import font, theme
 Floats = NDArray[np.float64]
 _NEAR = 14.0  # px beside an axis that brush it
 _FAINT = 0.45
+_SMOOTH = 400  # so many lines are drawn smoothly; more are a texture, and dear
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,10 +234,12 @@ class ParallelPlot(Plot):
     def _paint_lines(self, painter: QPainter, where: Floats, colour: QColor, width: float) -> None:
         if not len(where):
             return
-        gap = np.full((len(where), 1, 2), np.nan)
-        joined = np.concatenate((where, gap), axis=1).reshape(-1, 2)
-        painter.setPen(QPen(colour, width))
-        painter.drawPath(path(joined[:, 0], joined[:, 1]))
+        many = len(where) > _SMOOTH
+        painter.setPen(QPen(_upon_paper(colour) if many else colour, width))
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, not many)
+        pieces = np.concatenate((where[:, :-1], where[:, 1:]), axis=2).reshape(-1, 4)
+        painter.drawLines([QLineF(*ends) for ends in pieces[np.isfinite(pieces).all(axis=1)].tolist()])
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
 
     def _paint_breaks(self, painter: QPainter, row: int, where: Floats) -> None:
         """A cross below each axis on which a point has no number."""
@@ -362,6 +364,14 @@ def _thin(colour: QColor, alpha: float) -> QColor:
     thin = QColor(colour)
     thin.setAlphaF(alpha)
     return thin
+
+
+def _upon_paper(colour: QColor) -> QColor:
+    """What a thin colour looks like on the paper, opaque: many such lines are painted several times as fast."""
+    paper, share = theme().colour("plot.background"), colour.alphaF()
+    pairs = ((colour.red(), paper.red()), (colour.green(), paper.green()), (colour.blue(), paper.blue()))
+    red, green, blue = (round(share * ink + (1 - share) * ground) for ink, ground in pairs)
+    return QColor(red, green, blue)
 
 
 def _better(rail: Rail) -> str:

@@ -25,7 +25,7 @@ class Plot(QWidget):
 
     A *point* has an index (the number it has in its run); a plot shows some of them at positions. Subclasses fill
     ``_index`` and ``_at`` (data units), override :meth:`paint`, :meth:`paint_below`, :meth:`describe`,
-    :meth:`table`, and may override :meth:`order`.
+    :meth:`table`, and may override :meth:`order`. An index below -1 is something else that has a readout.
 
     Signals:
         pointSelected: Index of the point that was chosen; -1 for none.
@@ -210,7 +210,7 @@ class Plot(QWidget):
                 Qt.CursorShape.PointingHandCursor if index >= 0 else Qt.CursorShape.ArrowCursor
             )
             self.refresh()
-            self.pointHovered.emit(index)
+            self.pointHovered.emit(max(index, -1))
 
     def _key(self, event: QKeyEvent) -> bool:
         key = event.key()

@@ -28,6 +28,8 @@ class ScatteredPlot(SurfacePlot):
     shown either. A path may be drawn through them.
     """
 
+    stops_first = False  # they are points, whose readout also has the score
+
     def __init__(self, parent: QWidget | None = None, *, compact: bool = False) -> None:
         super().__init__(parent, compact=compact)
         self._points = self._errors = np.empty(0)
@@ -182,7 +184,9 @@ class ScatteredPlot(SurfacePlot):
     # --- words -----------------------------------------------------------------------------------------------------
 
     def describe(self, index: int) -> Sequence[str]:
-        """Score, detail, position, a stop's name."""
+        """Score, detail, position; of a stop that is no point what a path knows."""
+        if index < -1 and self._stops is not None:
+            return self._stops.describe(-2 - index)
         rows = np.nonzero(self._index == index)[0]
         if not rows.size:
             return ()

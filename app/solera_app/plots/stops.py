@@ -27,7 +27,7 @@ class Stops:
         at: Shape (n, 2), data units.
         names: One each.
         off: Shape (n,): distance from the plane, as ``off_unit`` says; NaN where it is not known.
-        off_unit: ``"L2 norm"``, or ``"of its distance from the last"``.
+        off_unit: ``"(L2 norm)"``, or ``"% of its way to the last"``.
         joined: Whether a line joins them.
     """
 
@@ -37,12 +37,21 @@ class Stops:
     off_unit: str = ""
     joined: bool = True
 
-    def describe(self, number_of: int) -> str:
-        """A stop in a line: ``"epoch 3, stop 4 of 9; 12 % of its distance from the last lies off the plane"``."""
-        said = f"{self.names[number_of]}, stop {number_of + 1} of {len(self.names)}"
-        if self.off.size and np.isfinite(self.off[number_of]):
-            said += f"; off the plane: {number(float(self.off[number_of]))} {self.off_unit}".rstrip()
-        return said
+    def describe(self, row: int) -> tuple[str, ...]:
+        """Lines of a stop's readout: its name, its place in the path, how far off the plane it is."""
+        lines = [self.names[row] or "Start", f"Stop {row + 1} of {len(self.names)}"]
+        if self.off.size and np.isfinite(self.off[row]):
+            off = float(self.off[row])
+            lines.append(f"Off the plane: {number(off)} {self.off_unit}".rstrip() if off > 0 else "In the plane")
+        return tuple(lines)
+
+    def summary(self) -> str:
+        """A sentence for those who do not see the path."""
+        said = f"A path of {len(self.names)} stops from {self.names[0] or 'the start'} to {self.names[-1]}"
+        known = self.off[np.isfinite(self.off)]
+        return (
+            f"{said}, at most {number(float(known.max()))} {self.off_unit} off the plane." if known.size else f"{said}."
+        )
 
 
 def paint_stops(painter: QPainter, canvas: Canvas, stops: Stops, *, on_map: bool = True) -> None:

@@ -8,24 +8,27 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QPointF, QRectF, QSizeF, Qt, QTimer
-from PySide6.QtGui import QColor, QImage, QPainter, QPainterPath, QPen, QTransform
+from PySide6.QtGui import QColor, QPainter, QPainterPath, QPen, QTransform
 from PySide6.QtWidgets import QWidget
 
 from solera_app.plots import marks
 from solera_app.plots._pg import Image, colour_table, path
 from solera_app.plots.canvas import plate, text_size
+from solera_app.plots.cells import paint_hatching
 from solera_app.plots.colourbar import ColourBar
 from solera_app.plots.contours import contour
+from solera_app.plots.levels import Level, paint_levels
 from solera_app.plots.numerals import counted, measured, number
 from solera_app.plots.plates import Wanted, place
 from solera_app.plots.plot import Plot
-from solera_app.plots.raster import colour_range, fill, hatching, magnify
+from solera_app.plots.raster import colour_range, fill, magnify
 from solera_app.plots.stops import Stops, paint_stops
 from solera_app.plots.ticks import log_ticks, tick_labels, tick_step, ticks
 
 Scale = Literal["linear", "log"]
 Floats = NDArray[np.float64]
 _WHITE, _RIM, _PLATE = QColor(255, 255, 255), QColor(20, 20, 20), QColor(24, 23, 21, 215)
+_STOP = 8.0  # px around a stop that count as on it
 _CONTOUR_MS = 250  # contours of a growing grid are drawn anew at most so often
 
 
@@ -296,6 +299,7 @@ class SurfacePlot(Plot):
         self.set_summary(
             f"{self._names[2]} at {int(self._scored.sum()):,} of {self._scored.size:,} grid points, "
             f"from {self._written(low)} to {self._written(high)}. {'. '.join(notes)}"
+            f"{'' if self._stops is None else ' ' + self._stops.summary()}"
         )
 
     def _written(self, value: float, stderr: float = np.nan) -> str:
@@ -349,33 +353,36 @@ class SurfacePlot(Plot):
         painter.restore()
         self._bar.paint(painter, self.canvas.window_rect, self._value_of(self.selected))
 
+    # --- stops of a path have a readout of their own ---------------------------------------------------------------
+
+    #: Whether the pointer finds a stop before a point that lies there.
+    stops_first = True
+
+    def _hover(self, at: QPointF) -> None:
+        stop, point = self._stop_at(at), self.hit(at)
+        self._set_hovered(-2 - stop if stop >= 0 and (self.stops_first or point < 0) else point)
+
+    def _stop_at(self, at: QPointF) -> int:
+        if self._stops is None or not len(self._stops.at):
+            return -1
+        where = self.canvas.to_px(self._stops.at[:, 0], self._stops.at[:, 1])
+        gaps = np.hypot(where[:, 0] - at.x(), where[:, 1] - at.y())
+        return int(np.argmin(gaps)) if gaps.min() <= _STOP else -1
+
+    def position(self, index: int) -> QPointF | None:
+        """Where a point or a stop (-2 is the first) is, px."""
+        if index < -1 and self._stops is not None and -2 - index < len(self._stops.at):
+            return self.canvas.point(*self._stops.at[-2 - index])
+        return super().position(index)
+
     def _value_of(self, index: int) -> float:
         found = self._values[self._numbers == index] if index >= 0 else self._values[:0]
         return float(found.flat[0]) if found.size else self._strays.get(index, (np.nan, np.nan))[0]
 
-    def _cell_edges(self) -> tuple[Floats, Floats]:
-        """Borders of cells in px: between grid lines, the outer ones at the first and last line."""
-        borders = []
-        for lines in (self._xs, self._ys):
-            middle = (lines[1:] + lines[:-1]) / 2
-            low, high = (lines[0], lines[-1]) if lines.size > 1 else (lines[0] - 0.5, lines[0] + 0.5)
-            borders.append(np.concatenate(([low], middle, [high])))
-        across = self.canvas.to_px(borders[0], np.zeros(borders[0].size))[:, 0]
-        up = self.canvas.to_px(np.zeros(borders[1].size), borders[1])[:, 1]
-        return across, up
-
     def _paint_hatching(self, painter: QPainter) -> None:
         if not self._guessed.any() or self._given is not None:  # dots say it better where nearly all is between
             return
-        scale, rect = painter.deviceTransform().m11(), self.canvas.window_rect
-        across, up = self._cell_edges()
-        across, up = np.clip(across, rect.left(), rect.right()), np.clip(up, rect.top(), rect.bottom())
-        step, width = max(round(6 * scale), 2), max(round(scale), 1)
-        pixels = hatching(self._guessed, across * scale, up * scale, step=step, width=width)
-        height, length = pixels.shape
-        image = QImage(pixels.data, length, height, 4 * length, QImage.Format.Format_ARGB32_Premultiplied)
-        left, top = (float(np.round(edge * scale)) / scale for edge in (across[0], up[-1]))
-        painter.drawImage(QRectF(left, top, length / scale, height / scale), image)
+        paint_hatching(painter, self.canvas, self._xs, self._ys, self._guessed)
 
     def _to_stage(self) -> QTransform:
         origin, unit = self.canvas.point(0, 0), self.canvas.point(1, 1)
@@ -394,21 +401,10 @@ class SurfacePlot(Plot):
         """The value of every second line on a plate of its own colour, away from models and from each other."""
         majors = [(level, pieces) for level, major, _, pieces in self._levels if major]
         labels = tick_labels([level for level, _ in majors], percent=self._percent)
-        taken = [self.canvas.point(*at) for at in self._models.values()]
-        for (level, pieces), label in zip(majors, labels, strict=True):
-            middle = pieces.mean(axis=1)
-            where = self.canvas.to_px(middle[:, 0], middle[:, 1])
-            room = _room(where, self.canvas.window_rect, taken)
-            best = int(np.argmax(room))
-            if room[best] < 22:
-                continue
-            width, height = text_size(label)
-            at = QPointF(*where[best].tolist())
-            taken.append(at)
-            ground = self._colour(level)
-            dark = 0.299 * ground.red() + 0.587 * ground.green() + 0.114 * ground.blue() < 140
-            box = QRectF(at.x() - width / 2 - 4, at.y() - height / 2, width + 8, height)
-            plate(painter, box, label, ground, _WHITE if dark else _RIM, "regular")
+        plates = [
+            Level(self._colour(level), label, pieces) for (level, pieces), label in zip(majors, labels, strict=True)
+        ]
+        paint_levels(painter, self.canvas, plates, [self.canvas.point(*at) for at in self._models.values()])
 
     def _colour(self, value: float) -> QColor:
         low, high = self._limits
@@ -453,6 +449,8 @@ class SurfacePlot(Plot):
 
     def describe(self, index: int) -> Sequence[str]:
         """Score, position, nearest model."""
+        if index < -1 and self._stops is not None:
+            return self._stops.describe(-2 - index)
         rows = np.nonzero(self._index == index)[0]
         if not rows.size:
             return ()
@@ -492,14 +490,3 @@ class SurfacePlot(Plot):
                 yield x_, y_, value_, error, "scored between cells"
 
         return (x, y, value, f"{value} standard error", "state"), rows()
-
-
-def _room(where: Floats, rect: QRectF, taken: Sequence[QPointF]) -> Floats:
-    """How far each candidate is from the window's edge and from what is taken, px."""
-    edge = np.minimum.reduce(
-        (where[:, 0] - rect.left(), rect.right() - where[:, 0], where[:, 1] - rect.top(), rect.bottom() - where[:, 1])
-    )
-    room = np.minimum(edge * 1.5, 90.0)
-    for other in taken:
-        room = np.minimum(room, np.hypot(where[:, 0] - other.x(), where[:, 1] - other.y()) * 0.6)
-    return np.asarray(room)

@@ -39,8 +39,16 @@ class BesideView(QWidget):
         super().__init__(parent)
         self.views = (cls(), cls())
         self._linking = False
-        box = QHBoxLayout(self)
-        box.setContentsMargins(0, 0, 0, 0)
+        self.note = QLabel("Axes are not linked: they do not mean the same.")
+        self.note.setFont(font("small"))
+        self.note.setContentsMargins(16, 4, 16, 4)
+        self.note.setAutoFillBackground(True)
+        self.note.hide()
+        column, box = QVBoxLayout(self), QHBoxLayout()
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(1)
+        column.addLayout(box, 1)
+        column.addWidget(self.note)
         box.setSpacing(1)
         for view in self.views:
             box.addWidget(view, 1)
@@ -81,6 +89,7 @@ class BesideView(QWidget):
                 one.canvas.link(other.canvas)
             else:
                 one.canvas.unlink()
+            self.note.setVisible(one.canvas.axes and not self.linked)
             if isinstance(one, SurfacePlot) and isinstance(other, SurfacePlot) and self._same_score(one, other):
                 _share_colours(one, other)
         finally:
@@ -155,6 +164,10 @@ class BesideView(QWidget):
         palette.setColor(palette.ColorRole.Window, theme().colour("line"))  # the line between the two
         self.setPalette(palette)
         self.setBackgroundRole(palette.ColorRole.Window)
+        quiet = theme().palette()
+        quiet.setColor(quiet.ColorRole.WindowText, theme().colour("text-3"))
+        quiet.setColor(quiet.ColorRole.Window, theme().colour("base"))
+        self.note.setPalette(quiet)
 
 
 def _share_colours(one: SurfacePlot, other: SurfacePlot) -> None:

@@ -66,6 +66,7 @@ def test_axes_that_mean_something_else_are_not_linked(qtbot: QtBot, snapshots: d
     strange = dataclasses.replace(other(run, 1.0, 5.0), header=dataclasses.replace(run.header, coords=renamed))
     both = pair(qtbot, "surface", run, strange)
     assert not both.linked
+    assert both.note.isVisible()
     assert both.views[0].plots()[0].canvas.full == (-4.0, 8.0, 0.0, 6.0)
 
 

@@ -84,6 +84,13 @@ def test_the_trajectory_says_that_its_stops_lie_off_the_plane(
     view = made(qtbot, "trajectory", snapshots["trajectory"])
     assert "trajectory of 5 checkpoints" in view.plot.header.subtitle
     assert "by at most 40 % of their way to the last" in view.plot.header.subtitle
+    plot = view.plot
+    assert "A path of 5 stops from step 0 to step 4, at most 40.00 %" in plot.accessibleDescription()
+    stop = plot.canvas.point(*plot._stops.at[1])
+    with qtbot.assertNotEmitted(view.pointSelected):
+        plot.canvas.hovered.emit(stop)
+    assert plot.describe(plot.hovered)[0] == "step 1"
+    assert plot.position(plot.hovered) == stop
     rows = list(csv.reader(view.export("csv", tmp_path / "a.csv").open()))
     assert len(rows) == 1 + 12 + 5
     assert rows[-1][-2:] == ["step 4", "0.0"]

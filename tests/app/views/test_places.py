@@ -118,5 +118,6 @@ def test_a_path_says_how_far_its_stops_are_off_the_plane(snapshots: dict[str, Sn
     assert stops is not None
     assert stops.names == tuple(f"step {i}" for i in range(5))
     np.testing.assert_allclose(stops.off, [40, 30, 20, 10, 0])
-    assert stops.describe(1) == "step 1, stop 2 of 5; off the plane: 30.00 % of its way to the last"
+    assert stops.describe(1) == ("step 1", "Stop 2 of 5", "Off the plane: 30.00 % of its way to the last")
+    assert stops.describe(4) == ("step 4", "Stop 5 of 5", "In the plane")
     assert path_stops(snapshots["plane"].header) is None
