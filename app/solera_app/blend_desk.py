@@ -137,7 +137,7 @@ class BlendDesk(QObject):
                 return tab
         made = InterpolationTab(opened, self._recipes.bench, self._recipes.anchored)
         made.filesDropped.connect(guarded(lambda paths: self._drop(paths, made.drop_entries)))
-        made.keepRequested.connect(guarded(lambda recipe, name: self._recipes.keep(recipe, name)))
+        made.keepRequested.connect(guarded(lambda recipe, name: self._recipes.jobs.keep(recipe, name)))
         self._feed(made)
         self._window.add_tab(made)
         return made

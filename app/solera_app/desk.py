@@ -99,7 +99,7 @@ class Desk(QObject):
         window.welcome.exampleRequested.connect(guarded(self.make_example))
         window.welcome.cleared.connect(guarded(self._clear_recent))
         window.inspector.edited.connect(guarded(self.recipes.do))
-        window.faults.clicked.connect(guarded(self.recipes.check))
+        window.faults.clicked.connect(guarded(self.recipes.checks.check))
 
     @property
     def safe_mode(self) -> bool:
@@ -194,7 +194,7 @@ class Desk(QObject):
         bridge.jobChanged.connect(guarded(self._job_changed))
         bridge.jobChanged.connect(guarded(self.library.on_job))
         bridge.artifactMade.connect(guarded(self._artifact))
-        self.recipes.listen(bridge)
+        self.recipes.jobs.listen(bridge)
         self.runs.listen(bridge)
 
     def close_project(self) -> bool:

@@ -1,38 +1,35 @@
-"""Recipes at the desk: opening, saving, checking, running; what the inspector shows of them."""
+"""Recipes at the desk: which are open, what is dropped and edited, what the inspector shows of them."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, QPointF, QTimer
-from PySide6.QtWidgets import QApplication, QFileDialog, QMessageBox
+from PySide6.QtWidgets import QFileDialog
 
-from solera.documents.commands import Command, SetCheckpoint, SetRecipe
-from solera.documents.document import Document, SaveNode, TaskNode
+from solera.documents.commands import Command, SetRecipe
+from solera.documents.document import Document
 from solera.documents.journal import left_behind
-from solera.errors import Fault, InputError
-from solera.events import JobChanged, Progress
+from solera.errors import InputError
 from solera.recipes.nodes import CheckpointNode, Recipe, StatisticNode
 from solera_app.blend_desk import BlendDesk
-from solera_app.bridge.background import in_background
-from solera_app.bridge.bridge import Bridge
 from solera_app.bridge.slots import guarded, notices
-from solera_app.fitting import unfit
 from solera_app.foreign_recipes import is_foreign, is_recipe, open_foreign
 from solera_app.group_desk import GroupDesk
 from solera_app.open_document import OpenDocument
+from solera_app.recipe_checks import RecipeChecks
+from solera_app.recipe_files import RecipeFiles
+from solera_app.recipe_jobs import RecipeJobs
 from solera_app.staleness import touched
-from solera_app.statistic_words import statistic_facts, statistic_short
 from solera_app.tabs import BlendTab, DocumentTab, RecipeTab
-from solera_app.words import count_short, duration, size_short
+from solera_app.words import count_short, size_short
 
 if TYPE_CHECKING:
     from solera.workbench import Workbench
     from solera_app.desk import Desk
-    from solera_app.explore_dialog import ExploreDialog
+    from solera_app.window import Window
 
 
 #: Bytes of a checkpoint that are read at most to find out which tasks it fits.
@@ -54,10 +51,7 @@ class RecipeDesk(QObject):
         self._tab: DocumentTab | None = None
         self._methods: dict[str, Any] = {}
         self._entries: list[Any] = []
-        self._merging: dict[str, tuple[OpenDocument, str]] = {}
-        self._checked = QTimer(self, interval=250, singleShot=True)
-        self._checked.timeout.connect(guarded(self._check_quietly))
-        self._plan: dict[int, dict[str, Any]] = {}
+        self.files, self.checks, self.jobs = RecipeFiles(self), RecipeChecks(desk, self), RecipeJobs(desk, self)
         self.blends, self.groups = BlendDesk(desk, self), GroupDesk(self)
 
     def handlers(self) -> dict[str, Callable[[], None]]:
@@ -65,10 +59,10 @@ class RecipeDesk(QObject):
         return {
             "file.new-recipe": self.new_recipe,
             "file.open-recipe": self.ask_recipe,
-            "file.save": lambda: self._with(self.save),
-            "file.save-as": lambda: self._with(self.save_as),
-            "edit.undo": lambda: self._with(lambda o: self._said("Undone", o.history.undo())),
-            "edit.redo": lambda: self._with(lambda o: self._said("Done again", o.history.redo())),
+            "file.save": lambda: self.with_front(self.files.save),
+            "file.save-as": lambda: self.with_front(self.files.save_as),
+            "edit.undo": lambda: self.with_front(lambda o: self._said("Undone", o.history.undo())),
+            "edit.redo": lambda: self.with_front(lambda o: self._said("Done again", o.history.redo())),
             "edit.copy": lambda: self._on_canvas(lambda tab: tab.canvas.edits.copy()),
             "edit.paste": lambda: self._on_canvas(lambda tab: tab.canvas.edits.paste()),
             "edit.delete": lambda: self._on_canvas(lambda tab: tab.canvas.edits.delete()),
@@ -81,12 +75,12 @@ class RecipeDesk(QObject):
             "canvas.comment": lambda: self._on_canvas(lambda tab: tab.canvas.new_comment()),
             "canvas.layout": lambda: self._on_canvas(lambda tab: tab.canvas.grouping.lay_out()),
             "canvas.output": lambda: self._on_canvas(lambda tab: tab.canvas.edits.make_output()),
-            "canvas.copy-yaml": lambda: self._copy_as("yaml"),
-            "canvas.copy-python": lambda: self._copy_as("python"),
-            "canvas.copy-cli": lambda: self._copy_as("cli"),
-            "run.check": self.check,
-            "run.run": self.run,
-            "run.explore": lambda: self.explore(),
+            "canvas.copy-yaml": lambda: self.files.copy_as("yaml"),
+            "canvas.copy-python": lambda: self.files.copy_as("python"),
+            "canvas.copy-cli": lambda: self.files.copy_as("cli"),
+            "run.check": self.checks.check,
+            "run.run": self.jobs.run,
+            "run.explore": lambda: self.jobs.explore(),
         }
 
     def anchored(self, opened: OpenDocument, output: str = "") -> Recipe:
@@ -100,6 +94,11 @@ class RecipeDesk(QObject):
         if output and output != document.recipe.output:
             document = SetRecipe(output=output).apply(document)
         return self._bench.inputs.anchored(document.recipe, self.folder_of(opened))
+
+    @property
+    def window(self) -> Window:
+        """The window."""
+        return self._window
 
     @property
     def tab(self) -> DocumentTab | None:
@@ -139,7 +138,8 @@ class RecipeDesk(QObject):
             raise InputError("Open or make a project first.")
         return bench
 
-    def _with(self, act: Callable[[OpenDocument], Any]) -> None:
+    def with_front(self, act: Callable[[OpenDocument], Any]) -> None:
+        """Do something with the document in front, if there is one."""
         if self._tab is not None:
             act(self._tab.opened)
 
@@ -184,7 +184,7 @@ class RecipeDesk(QObject):
         for opened in self.documents:
             opened.discard()
         self.documents.clear()
-        self._merging.clear()
+        self.jobs.clear()
         self._tab = None
 
     def open_paths(self) -> list[str]:
@@ -206,7 +206,7 @@ class RecipeDesk(QObject):
 
     def show_document(self, opened: OpenDocument) -> None:
         """Bring the recipe canvas of a document to the front; it is opened again if it was closed."""
-        if self._tabs_of(opened):
+        if self.tabs_of(opened):
             self._raise(opened)
         else:
             self._show(opened)
@@ -242,7 +242,7 @@ class RecipeDesk(QObject):
 
     def close_blank(self) -> None:
         """Close the empty sheets that nobody wrote on."""
-        for tab in [tab for opened in self.documents if _blank(opened) for tab in self._tabs_of(opened)]:
+        for tab in [tab for opened in self.documents if _blank(opened) for tab in self.tabs_of(opened)]:
             self._desk.close_tab(tab)
 
     def _raise(self, opened: OpenDocument) -> None:
@@ -262,17 +262,17 @@ class RecipeDesk(QObject):
         canvas.set_tasks(self._bench.tasks())
         canvas.filesDropped.connect(guarded(lambda paths, at: self._drop(tab, paths, at)))
         canvas.openRequested.connect(guarded(lambda id_: self._window.inspector_dock.show()))
-        canvas.runRequested.connect(guarded(self.run))
-        canvas.remedyRequested.connect(guarded(lambda remedy: self._mend(tab, remedy)))
+        canvas.runRequested.connect(guarded(self.jobs.run))
+        canvas.remedyRequested.connect(guarded(lambda remedy: self.checks.mend(tab, remedy)))
         canvas.saveFrameRequested.connect(guarded(lambda frame: self.groups.save(tab, frame)))
         canvas.insertRequested.connect(guarded(lambda at: self.groups.insert(tab, at)))
-        canvas.selectionChanged.connect(guarded(lambda _: self._inspect()))
+        canvas.selectionChanged.connect(guarded(lambda _: self.inspect()))
         opened.changed.connect(guarded(self._changed))
         self._window.add_tab(tab)
         canvas.set_faults(opened.faults)
         if opened.document.nodes:
             QTimer.singleShot(0, canvas, canvas.fit)
-        self._checked.start()
+        self.checks.start()
 
     def may_close(self, tab: DocumentTab) -> bool:
         """Whether a tab may close: the last one over an unsaved document asks."""
@@ -281,26 +281,11 @@ class RecipeDesk(QObject):
             if isinstance(other := self._window.tabs.widget(place), DocumentTab)
             and other is not tab and other.opened is tab.opened
         ]  # fmt: skip
-        return bool(others) or self._ask(tab.opened)
+        return bool(others) or self.files.ask(tab.opened)
 
     def may_close_all(self) -> bool:
         """Ask about every unsaved document."""
-        return all(self._ask(opened) for opened in self.documents)
-
-    def _ask(self, opened: OpenDocument) -> bool:
-        if not opened.modified or not opened.document.nodes:
-            return True
-        box = QMessageBox(
-            QMessageBox.Icon.NoIcon, "Solera", f"Save the changes to '{opened.name}'?", parent=self._window
-        )
-        save = box.addButton("Save", QMessageBox.ButtonRole.AcceptRole)
-        discard = box.addButton("Discard", QMessageBox.ButtonRole.DestructiveRole)
-        box.addButton("Cancel", QMessageBox.ButtonRole.RejectRole)
-        box.exec()
-        if box.clickedButton() is save:
-            self.save(opened)
-            return not opened.modified
-        return box.clickedButton() is discard
+        return all(self.files.ask(opened) for opened in self.documents)
 
     def closing(self, tab: Any) -> None:
         """A tab closes; a document without a tab is done with."""
@@ -310,47 +295,11 @@ class RecipeDesk(QObject):
             tab.opened.discard()
             self.documents.remove(tab.opened)
 
-    # --- saving and copying ----------------------------------------------------------------------------------------
-
-    def save(self, opened: OpenDocument) -> None:
-        """Write the recipe; a name is asked for if it has none, or if its file holds what could not be read."""
-        if opened.path is None or opened.unread:  # a file with more in it than was read is not overwritten unasked
-            self.save_as(opened)
-            return
-        opened.save()
-        self._window.hint(f"Saved {opened.path.name}")
-
-    def save_as(self, opened: OpenDocument) -> None:
-        """Ask for a name and write the recipe there."""
-        project = self._bench.project
-        folder = project.recipes_folder if project is not None else Path()
-        chosen, _ = QFileDialog.getSaveFileName(
-            self._window, "Save recipe", str(folder / f"{opened.name}.yaml"), "Recipes (*.yaml)"
-        )
-        if chosen:
-            path = Path(chosen)
-            opened.save(path if path.suffix else path.with_suffix(".yaml"))
-            self._window.hint(f"Saved {path.name}")
-
-    def _copy_as(self, form: str) -> None:
-        from solera.recipes.export import as_command, as_python, as_yaml
-
-        def copy(opened: OpenDocument) -> None:
-            recipe = opened.document.recipe
-            file = str(opened.path) if opened.path is not None else f"{opened.name}.yaml"
-            text = (
-                as_command(file, opened.name) if form == "cli" else (as_yaml if form == "yaml" else as_python)(recipe)
-            )
-            QApplication.clipboard().setText(text)
-            self._window.hint(f"The recipe is on the clipboard as {form}.")
-
-        self._with(copy)
-
     # --- editing ---------------------------------------------------------------------------------------------------
 
     def do(self, command: Command) -> None:
         """An edit from the inspector."""
-        self._with(lambda opened: opened.history.do(command))
+        self.with_front(lambda opened: opened.history.do(command))
 
     def add_entry(self, name: str) -> None:
         """Put a library entry on the canvas in front."""
@@ -383,13 +332,13 @@ class RecipeDesk(QObject):
         self._methods.update({name: shelf.describe(name) for name in shelf})
         for opened in self.documents:
             stale = touched(opened.document, shelf, changed)
-            for tab in self._tabs_of(opened):
+            for tab in self.tabs_of(opened):
                 tab.canvas.set_catalogue(self._methods)
                 for id_, item in tab.canvas.picture.items_by_id.items():
                     if id_ in stale and item.state == "done":
                         tab.canvas.set_node_state(id_, "stale", None, "made before its plugin changed")
-        self._inspect()
-        self._checked.start()
+        self.inspect()
+        self.checks.start()
 
     def refresh_tasks(self) -> None:
         """The project has other tasks: canvases offer them."""
@@ -415,8 +364,8 @@ class RecipeDesk(QObject):
         changed = tab is not self._tab
         self._tab = tab
         if changed:
-            self._inspect()
-            self._checked.start()
+            self.inspect()
+            self.checks.start()
             self._roles()
             self._previews()
         if tab is None:
@@ -433,7 +382,7 @@ class RecipeDesk(QObject):
         bases = {getattr(node, "base", "") for node in document.recipe.nodes}
         roles = {}
         for node in document.recipe.checkpoints:
-            entry = self._entry(node.source)
+            entry = self.entry(node.source)
             if entry is None:
                 continue
             name = entry.name
@@ -448,20 +397,21 @@ class RecipeDesk(QObject):
         tab = self._tab
         if isinstance(tab, RecipeTab):
             for node in tab.opened.document.recipe.checkpoints:
-                entry = self._entry(node.source)
+                entry = self.entry(node.source)
                 if entry is not None and not entry.missing:
                     known = [entry.adapter] if entry.adapter else [count_short(entry.numel), entry.dtype]
                     text = " · ".join((*known, size_short(entry.nbytes)))
                     tab.canvas.set_preview(node.id, text)
 
     def _changed(self) -> None:
-        self._checked.start()
+        self.checks.start()
         self._previews()
-        self._inspect()
+        self.inspect()
         self._roles()
         self._desk.refresh_actions()
 
-    def _inspect(self) -> None:
+    def inspect(self) -> None:
+        """Show in the inspector what is selected on the tab in front."""
         tab = self._tab
         if tab is None:
             return
@@ -477,17 +427,15 @@ class RecipeDesk(QObject):
         elif known:
             inspector.show_nodes(document, known, self._methods)
         elif isinstance(tab, RecipeTab):
-            inspector.show_recipe(document, self._plan_facts(tab.opened), tab.opened.name)
+            inspector.show_recipe(document, self.checks.plan_facts(tab.opened), tab.opened.name)
 
     def _facts(self, document: Document, id_: str) -> list[tuple[str, str]]:
         node = document.node(id_)
         if isinstance(node, StatisticNode):
-            opened = self._tab.opened if self._tab is not None else None
-            costs = self._plan.get(id(opened), {}).get("statistics", ())
-            return [fact for cost in costs if cost["node"] == id_ for fact in statistic_facts(cost)]
+            return self.checks.statistic_facts(self._tab.opened, id_) if self._tab is not None else []
         if not isinstance(node, CheckpointNode):
             return []
-        entry = self._entry(node.source)
+        entry = self.entry(node.source)
         if entry is None:
             return [("Source", node.source)] if node.source else []  # a statistic has no file yet
         facts = [
@@ -500,7 +448,7 @@ class RecipeDesk(QObject):
         facts += [("Size", size_short(entry.nbytes)), ("Network", entry.architecture), ("Path", str(entry.path))]
         return [(title, text) for title, text in facts if text]
 
-    def _entry(self, source: str) -> Any:
+    def entry(self, source: str) -> Any:
         """The library entry a checkpoint node of the document in front means; None if it is not in the library."""
         if source.startswith("library:"):
             name = source.removeprefix("library:")
@@ -514,222 +462,15 @@ class RecipeDesk(QObject):
         project = self._bench.project
         return project.folder if project is not None else Path.cwd()
 
-    def _plan_facts(self, opened: OpenDocument) -> list[tuple[str, str]]:
-        plan = self._plan.get(id(opened))
-        if not plan or "reads" not in plan:
-            return []
-        facts = [("Reads", size_short(plan["reads"])), ("Holds", size_short(plan["holds"])),
-                 ("Writes", size_short(plan["writes"])), ("Tensors", f"{plan['tensors']:,}")]  # fmt: skip
-        if plan.get("seconds"):
-            facts.append(("Time", f"about {duration(plan['seconds'])}"))
-        return facts
-
-    def _check_quietly(self) -> None:
-        tab = self._tab
-        if tab is None or self._desk.workbench is None:
-            return
-        opened, bench = tab.opened, self._bench
-        if not opened.document.recipe.nodes:
-            self._show_check(opened, opened.unread, {})
-            return
-        recipe = self.anchored(opened)
-
-        def work() -> tuple[tuple[Fault, ...], dict[str, Any]]:
-            faults = _with_unread(opened, bench.check(recipe))
-            if faults:
-                return faults, {}
-            plan = {} if recipe.variables else bench.plan(recipe).summary()
-            return faults, {**plan, "statistics": bench.statistics(recipe)}
-
-        in_background(work, lambda result: self._show_check(opened, *result), lambda _: None)
-
-    def _show_check(self, opened: OpenDocument, faults: tuple[Fault, ...], plan: dict[str, Any]) -> None:
-        if opened not in self.documents:
-            return
-        opened.faults = faults
-        self._plan[id(opened)] = plan
-        for tab in self._tabs_of(opened):
-            tab.canvas.set_faults(faults)
-            for cost in plan.get("statistics", ()):
-                tab.canvas.set_preview(cost["node"], statistic_short(cost))
-        if self._tab is not None and self._tab.opened is opened:
-            self._window.show_faults(len(faults))
-            if isinstance(self._tab, RecipeTab) and not self._tab.canvas.selection:
-                self._inspect()
-
-    def _mend(self, tab: RecipeTab, remedy: Any) -> None:
-        """A link in a fault note was pressed: a checkpoint that is not found is looked for; others are told in full."""
-        fault: Fault = remedy.fault
-        id_ = fault.place.removeprefix("nodes.").partition(".")[0]
-        node = next((node for node in tab.opened.document.recipe.checkpoints if node.id == id_), None)
-        if node is None:
-            notices().say("warning", f"{fault.message} {'; '.join(fault.remedies)}")
-            return
-        chosen = QFileDialog.getExistingDirectory(self._window, f"Where is {node.id} now?")
-        if chosen:
-            tab.opened.history.do(SetCheckpoint(node.id, chosen, label=f"Relocate {node.id}"))
-
-    def check(self) -> None:
-        """Check now, and say what was found."""
-
-        def tell(opened: OpenDocument) -> None:
-            faults = _with_unread(opened, self._bench.check(self.anchored(opened)))
-            self._show_check(opened, faults, self._plan.get(id(opened), {}))
-            if faults:
-                more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
-                notices().say("warning", f"{faults[0].message}{more}", "\n".join(map(str, faults)))
-            else:
-                notices().say("info", f"'{opened.name}' has no faults.")
-
-        self._with(tell)
-
-    # --- running ---------------------------------------------------------------------------------------------------
-
-    def run(self) -> None:
-        """Merge as a job: one for each save node, or one into outputs/ if there is none."""
-        tab = self._tab
-        if tab is None:
-            return
-        opened = tab.opened
-        if _with_unread(opened, self._bench.check(self.anchored(opened))):
-            self.check()
-            return
-        for saved, name, dtype in self._outputs(opened):
-            recipe = self.anchored(opened, saved.source)
-            job = self._bench.submit_merge(recipe, name, dtype=dtype)
-            self._merging[job.id] = (opened, saved.id or recipe.output)
-        for sink in opened.document.sinks:
-            if isinstance(sink, TaskNode) and sink.source and sink.task:
-                recipe = self.anchored(opened, sink.source)
-                title = f"Evaluate {opened.name} on {sink.task}"
-                job = self._bench.submit_evaluate(recipe, [sink.task], split=sink.split, title=title)
-                self._merging[job.id] = (opened, sink.id)
-        self._window.bottom.setCurrentWidget(self._window.jobs)
-
-    def _outputs(self, opened: OpenDocument) -> list[tuple[SaveNode, Any, str]]:
-        """Save nodes with the folder each writes into; asks before an existing folder is replaced."""
-        sinks = [sink for sink in opened.document.sinks if isinstance(sink, SaveNode) and sink.source]
-        if not sinks and not any(isinstance(sink, TaskNode) for sink in opened.document.sinks):
-            sinks = [SaveNode("", opened.document.recipe.output, opened.name)]
-        found = []
-        for sink in sinks:
-            wanted = self._output_folder(sink.folder or opened.name)
-            folder = _unused(wanted)
-            if folder != wanted:
-                notices().say("info", f"'{wanted.name}' exists and is kept; writing to '{folder.name}'.")
-            found.append((sink, folder, sink.dtype))
-        return found
-
-    def _output_folder(self, name: str) -> Path:
-        project = self._bench.project
-        safe = "-".join(name.split()).replace("/", "-")
-        return (project.outputs if project is not None else Path.cwd()) / safe
-
-    def listen(self, bridge: Bridge) -> None:
-        """Jobs show at their nodes."""
-        bridge.jobChanged.connect(guarded(self._job_changed))
-        bridge.progressed.connect(guarded(self._progressed))
-
-    def _job_changed(self, event: JobChanged) -> None:
-        state = event.state
-        text = ""
-        if state == "failed":
-            text = str((event.error or {}).get("message", "")).partition("\n")[0]
-        elif state == "done" and event.result:
-            text = "in the library" if event.kind == "merge" else ""
-            self._show_score(event.job, event.result)
-        self._at_node(event.job, state, None, text)
-
-    def _show_score(self, job: str, result: dict[str, Any]) -> None:
-        """The score of a task node, at the node."""
-        from solera.tasks.scores import METRICS
-        from solera_app.plots.numerals import measured
-
-        rows = dict(result.get("comparison", {})).get("rows", ())
-        if job not in self._merging or not rows:
-            return
-        opened, node = self._merging[job]
-        for name, score in rows[0]["scores"].items():
-            metric = METRICS[name.rpartition(".")[2]]
-            factor, unit = (100.0, " %") if metric.display == "percent" else (1.0, f" {metric.unit}".rstrip())
-            text = f"{measured(score['value'] * factor, score['stderr'] * factor)}{unit}"
-            for tab in self._tabs_of(opened):
-                tab.canvas.set_preview(node, f"{metric.title}\t{text}\nn = {score['count']:,}")
-            if metric.display == "percent":
-                break
-
-    def _progressed(self, event: Progress) -> None:
-        share = event.done / event.total if event.total else None
-        self._at_node(event.job, "running", share, "")
-
-    def _at_node(self, job: str, state: str, share: float | None, text: str) -> None:
-        if job not in self._merging:
-            return
-        opened, node = self._merging[job]
-        if node not in opened.document.ids:
-            return
-        shown: Any = state
-        for tab in self._tabs_of(opened):
-            tab.canvas.set_node_state(node, shown, share, text)
-
-    def _tabs_of(self, opened: OpenDocument) -> list[RecipeTab]:
+    def tabs_of(self, opened: OpenDocument) -> list[RecipeTab]:
         """The recipe canvases over a document."""
         widgets = (self._window.tabs.widget(place) for place in range(self._window.tabs.count()))
         return [widget for widget in widgets if isinstance(widget, RecipeTab) and widget.opened is opened]
-
-    # --- exploring -------------------------------------------------------------------------------------------------
-
-    def explore(self, form: str = "") -> None:
-        """Ask what to explore and start it as a job."""
-        tab = self._tab
-        if tab is None:
-            return
-        from solera_app.explore_dialog import ExploreDialog
-
-        bench = self._bench
-        shelf = bench.registry.explorers
-        explorers = {name: shelf.describe(name) for name in shelf}
-        document = dataclasses.replace(tab.opened.document, recipe=self.anchored(tab.opened))
-        dialog = ExploreDialog(document, bench.tasks(), explorers, form, self._window)
-        self._leave_out(dialog, document.recipe)
-        if dialog.exec():
-            self._desk.runs.await_run(bench.submit_explore(dialog.experiment()).id)
-            self._window.bottom.setCurrentWidget(self._window.jobs)
-
-    def _leave_out(self, dialog: ExploreDialog, recipe: Recipe) -> None:
-        """Find out which tasks the first checkpoint of a recipe can be scored on, unless it is too big to be tried."""
-        node = next(iter(recipe.checkpoints), None)
-        entry = self._entry(node.source) if node is not None else None
-        if node is None or entry is None or entry.nbytes > _TRIED:
-            return
-        bench, tasks, alone = self._bench, self._bench.tasks(), Recipe((node,), node.id)
-        in_background(lambda: unfit(bench, alone, tasks), dialog.leave_out, lambda _: None)
-
-    def keep(self, recipe: Any, name: str) -> None:
-        """Write the weights of a recipe as a checkpoint of the library."""
-        folder = _unused(self._output_folder(name))
-        self._bench.submit_merge(recipe, folder)
-        self._window.hint(f"Keeping {folder.name} in the library")
 
 
 def _blank(opened: OpenDocument) -> bool:
     """Whether it is a new recipe without anything on it, and nothing to take back."""
     return opened.path is None and not opened.document.nodes and not opened.modified
-
-
-def _with_unread(opened: OpenDocument, faults: tuple[Fault, ...]) -> tuple[Fault, ...]:
-    """Faults of a recipe together with those of its file, each once."""
-    known = {fault.message for fault in faults}
-    return (*(fault for fault in opened.unread if fault.message not in known), *faults)
-
-
-def _unused(folder: Path) -> Path:
-    number = 2
-    made = folder
-    while made.exists():
-        made = folder.with_name(f"{folder.name}-{number}")
-        number += 1
-    return made
 
 
 def _ago(seconds: float) -> str:

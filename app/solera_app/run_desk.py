@@ -303,7 +303,7 @@ class RunDesk(QObject):
 
     def keep(self, run: str, index: int) -> None:
         """Write the weights of a point into the library."""
-        self._recipe_at(run, index, lambda recipe, name: self._desk.recipes.keep(recipe, _file_name(name)))
+        self._recipe_at(run, index, lambda recipe, name: self._desk.recipes.jobs.keep(recipe, _file_name(name)))
 
 
 def score_lines(snapshot: Snapshot, index: int) -> list[tuple[str, str]]:
