@@ -11,6 +11,7 @@ from PySide6.QtGui import QColor, QPainter, QPen, QPolygonF
 from PySide6.QtWidgets import QWidget
 
 from solera_app.plots import marks
+from solera_app.plots.between import between
 from solera_app.plots.numerals import counted, number
 from solera_app.plots.stops import paint_stops
 from solera_app.plots.surface import SurfacePlot
@@ -72,7 +73,7 @@ class ScatteredPlot(SurfacePlot):
         self._details, self._outside, self._filled = tuple(details), outside, fill
         xs, ys = self._cells()
         self._xs, self._ys = xs, ys
-        raster = self._interpolated(xs, ys) if fill else np.full((ys.size, xs.size), np.nan)
+        raster = between(self._at, self._points, xs, ys) if fill else np.full((ys.size, xs.size), np.nan)
         self._values, self._scored = raster, np.isfinite(raster)
         self._stderrs = np.full(raster.shape, np.nan)
         self._numbers = np.full(raster.shape, -1, dtype=np.int64)
@@ -99,22 +100,6 @@ class ScatteredPlot(SurfacePlot):
         low, high = np.concatenate(every).min(axis=0), np.concatenate(every).max(axis=0)
         pad = 0.09 * float(max(high - low)) or 0.5
         return float(low[0] - pad), float(high[0] + pad), float(low[1] - pad), float(high[1] + pad)
-
-    def _interpolated(self, xs: Floats, ys: Floats) -> Floats:
-        from scipy.interpolate import LinearNDInterpolator
-        from scipy.spatial import QhullError
-
-        blank = np.full((ys.size, xs.size), np.nan)
-        if len(self._at) < 3 or not np.isfinite(self._points).any():
-            return blank
-        unique, first = np.unique(self._at, axis=0, return_index=True)
-        span = np.maximum(np.ptp(unique, axis=0), 1e-300)
-        try:
-            between = LinearNDInterpolator(unique / span, self._points[first])
-        except QhullError:  # all on one line: there is no between
-            return blank
-        grid = np.meshgrid(xs / span[0], ys / span[1])
-        return np.asarray(between(grid[0], grid[1]), dtype=np.float64)
 
     # --- what a grid would say otherwise -------------------------------------------------------------------------
 

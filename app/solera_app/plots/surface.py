@@ -28,6 +28,7 @@ from solera_app.plots.ticks import log_ticks, tick_labels, tick_step, ticks
 Scale = Literal["linear", "log"]
 Floats = NDArray[np.float64]
 _WHITE, _RIM, _PLATE = QColor(255, 255, 255), QColor(20, 20, 20), QColor(24, 23, 21, 215)
+_LARGEST = 1e30
 _STOP = 8.0  # px around a stop that count as on it
 _CONTOUR_MS = 250  # contours of a growing grid are drawn anew at most so often
 
@@ -199,8 +200,9 @@ class SurfacePlot(Plot):
         filled, self._guessed = self.fill(finite)
         complete = self.complete
         factor = max(2, 2 * round(384 / max(filled.shape) / 2))
-        shown = magnify(filled, factor, smooth=self._smooth and complete)
-        low, high = self._limits
+        unit = max(1.0, float(np.nanmax(np.abs(filled), initial=0.0)) / _LARGEST)  # pixels are float32
+        shown = magnify(filled / unit, factor, smooth=self._smooth and complete)
+        low, high = (limit / unit for limit in self._limits)
         if self._scale == "log":
             shown, low, high = np.log(shown), float(np.log(low)), float(np.log(high))
         x0, x1, y0, y1 = self._extent()

@@ -12,8 +12,9 @@ from pytestqt.qtbot import QtBot
 
 from solera.cli.main import main
 from solera.errors import InputError
+from solera.runs.figure import Figure
 from solera.runs.reader import RunReader
-from solera_app.pictures import registered
+from solera_app.pictures import draw_view, registered
 from solera_app.views.snapshot import Snapshot
 
 VIEWS = registered()
@@ -53,23 +54,26 @@ def test_a_page_has_its_size_and_all_its_fonts(run_file: Callable[[str], Path]) 
     assert named == embedded > 0
 
 
-def test_a_notebook_shows_the_picture_at_its_size_and_the_facts_of_a_run(run_file: Callable[[str], Path]) -> None:
+def test_a_notebook_shows_the_picture_at_its_size_and_the_facts_of_a_run(
+    run_file: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = RunReader(run_file("search"))
-    png, size = run.figure("table", size=(500, 300))._repr_png_()
-    assert png.startswith(b"\x89PNG")
-    assert size == {"width": 500, "height": 300}
+    figure = run.figure("table", size=(500, 300))
+    monkeypatch.setattr(Figure, "content", lambda self, kind="png": b"\x89PNG")
+    assert figure._repr_png_() == (b"\x89PNG", {"width": 500, "height": 300})
+    monkeypatch.undo()
     html = run._repr_html_()
     for words in ("Rotated against inverted", "rotated.accuracy", "31", "data:image/png;base64,"):
         assert words in html
     assert "<Run search" in repr(run)
 
 
-def test_what_cannot_be_drawn_is_a_sentence(run_file: Callable[[str], Path], tmp_path: Path) -> None:
+def test_what_cannot_be_drawn_is_a_sentence(run_file: Callable[[str], Path], tmp_path: Path, qtbot: QtBot) -> None:
     run = RunReader(run_file("line"))
     with pytest.raises(InputError, match=r"No view 'surface' shows run line; those that do: .*curve"):
-        run.figure("surface").save(tmp_path / "a.png")
+        draw_view(run.path, "surface", [tmp_path / "a.png"])
     with pytest.raises(InputError, match=r"'score' is one of .*rotated\.accuracy.*, not 'bleu'"):
-        run.figure("curve", score="bleu").save(tmp_path / "a.png")
+        draw_view(run.path, "curve", [tmp_path / "a.png"], choices={"score": "bleu"})
     with pytest.raises(InputError, match=r"\.png, \.svg, \.pdf or \.csv, not 'a\.gif'"):
         run.figure().save(tmp_path / "a.gif")
     with pytest.raises(InputError, match="'light' or 'dark'"):

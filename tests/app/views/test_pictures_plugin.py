@@ -24,10 +24,10 @@ SHOWS = {
 }  # fmt: skip
 
 
-def made(qtbot: QtBot, name: str, snapshot: Snapshot) -> Any:
+def made(qtbot: QtBot, name: str, snapshot: Snapshot, size: tuple[int, int] = (1024, 640)) -> Any:
     view = VIEWS[name]()
     qtbot.addWidget(view)
-    view.resize(1024, 640)
+    view.resize(*size)
     view.set_run(snapshot)
     view.show()
     return view
@@ -98,6 +98,26 @@ def test_a_view_follows_a_run_from_before_its_first_point(
     view.update_run(whole)
     view.flush()
     view.grab()
+
+
+@pytest.mark.parametrize("name", SHOWS)
+def test_bad_data_are_drawn_without_a_fault(
+    qtbot: QtBot, snapshots: dict[str, Snapshot], tmp_path: Path, name: str
+) -> None:
+    run = snapshots[SHOWS[name]]
+    shape = run.points.values.shape
+    for values in (
+        np.full(shape, np.nan), np.full(shape, np.inf), np.full(shape, -1.5),
+        np.where(np.arange(shape[0])[:, None] % 2, np.nan, run.points.values), run.points.values * 1e150,
+    ):  # fmt: skip
+        bad = dataclasses.replace(run, points=dataclasses.replace(run.points, values=values))
+        view = made(qtbot, name, bad, (480, 320))
+        for chooser in view.choosers().values():
+            view.choose({chooser.word: chooser.entries()[-1][0]})
+        view.grab()
+        view.export("csv", tmp_path / "a.csv")
+    one = dataclasses.replace(run, points=run.points.rows(slice(0, 1)))
+    made(qtbot, name, one, (480, 320)).grab()
 
 
 @pytest.mark.parametrize("name", SHOWS)
