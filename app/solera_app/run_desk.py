@@ -159,7 +159,7 @@ class RunDesk(QObject):
         self._awaited.add(job)
 
     def _run_started(self, event: RunStarted) -> None:
-        if event.header.get("kind") in {"explore", "compare"} and not self._is_ground(event):
+        if event.header.get("kind") in {"explore", "compare", "probe"} and not self._is_ground(event):
             self.open(event.run, path=Path(event.path), front=event.job in self._awaited or self._follows())
             if self._tab is not None and self._tab.property("run") == event.run:
                 self._followed = self._tab
@@ -277,7 +277,8 @@ class RunDesk(QObject):
         }
         tag = "report" if points.phase[index] == "report" else ""
         self._window.inspector.show_point(snapshot.header.id, index, title, tag, facts)
-        self._window.hint(f"{title} selected. Double-click opens its recipe on a canvas.")
+        recipe = " Double-click opens its recipe on a canvas." if snapshot.header.experiment.get("family") else ""
+        self._window.hint(f"{title} selected.{recipe}")
 
     def _recipe_at(self, run: str, index: int, then: Callable[[Recipe, str], None]) -> None:
         snapshot = next((tab.view.snapshot for tab in self._run_tabs() if tab.view.run == run), None)
@@ -285,6 +286,8 @@ class RunDesk(QObject):
             return
         bench, coords = self._bench, [float(c) for c in snapshot.points.coords[index]]
         plain = snapshot.header.experiment.get("family")
+        if not plain and snapshot.header.kind == "probe":
+            raise InputError("What a probe found is no point of a family, so it has no recipe to open.")
         if not plain:
             raise InputError("This run compares whole recipes; open them from the project's recipes folder.")
         name = snapshot.points.labels[index] or f"{snapshot.header.title} point {index + 1}"
@@ -332,13 +335,14 @@ def _measured(column: ColumnFacts, value: float, error: float, count: int) -> st
 
 
 def coordinate_lines(snapshot: Snapshot, index: int) -> list[tuple[str, str]]:
-    """Each coordinate of a point."""
-    names = [str(coord.get("title") or coord["name"]) for coord in snapshot.header.coords]
-    return [
-        (name, f"{float(value):.4g}")
-        for name, value in zip(names, snapshot.points.coords[index], strict=False)
-        if not math.isnan(float(value))
-    ]
+    """Each coordinate of a point, by its label where it has one."""
+    lines = []
+    for coord, value in zip(snapshot.header.coords, snapshot.points.coords[index].tolist(), strict=True):
+        if not math.isnan(value):
+            labels = coord.get("labels")
+            said = str(labels[int(value)]) if labels else f"{value:.4g}"
+            lines.append((str(coord.get("title") or coord["name"]), said))
+    return lines
 
 
 def _run_lines(snapshot: Snapshot) -> list[tuple[str, str]]:

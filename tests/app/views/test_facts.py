@@ -1,12 +1,14 @@
 import numpy as np
 import pytest
 
-from solera_app.run_desk import _about
+from solera_app.run_desk import _about, coordinate_lines
 from solera_app.views.facts import (
     columns,
     coordinate_title,
     family_kind,
+    family_words,
     format_value,
+    point_words,
     sample_words,
     scale,
     state_words,
@@ -30,6 +32,30 @@ def test_a_metric_nobody_registered_is_shown_plainly(snapshots: dict[str, Snapsh
     (column,) = columns(header)
     assert column.name == "edge.max_drop"
     assert "lower is better" in column.axis
+
+
+def test_a_place_is_told_by_its_label(snapshots: dict[str, Snapshot]) -> None:
+    assert coordinate_lines(snapshots["layers"], 7) == [("model", "rotated"), ("layer", "block.1.weight")]
+    assert coordinate_lines(snapshots["line"], 5) == [("rotated to inverted", "0.5")]
+    assert coordinate_lines(snapshots["comparison"], 0) == [("row", "0")]  # what has no place is left out
+
+
+def test_the_line_of_a_picture_accounts_for_every_point(snapshots: dict[str, Snapshot]) -> None:
+    run = snapshots["three"]
+    shown = columns(run.header)
+    assert point_words(run, shown) == "20 of 20 points: 19 shown, 1 failed"
+    assert point_words(run, shown[1:]) == "20 of 20 points"
+    assert point_words(run, shown, outside=4) == "20 of 20 points: 15 shown, 1 failed, 4 outside"
+
+
+def test_families_are_told_in_words(snapshots: dict[str, Snapshot]) -> None:
+    told = {name: family_words(run.header) for name, run in snapshots.items()}
+    assert told["line"] == "line"
+    assert told["search"] == "recipe of 3 variables"
+    assert told["simplex4"] == "simplex of 4 models"
+    assert told["soup"] == "subset of 4 models"
+    assert told["trajectory"] == "trajectory of 5 checkpoints"
+    assert told["comparison"] == ""
 
 
 def test_the_subtitle_says_split_samples_points_and_seed(snapshots: dict[str, Snapshot]) -> None:
