@@ -6,12 +6,15 @@ This is one of the three files where a blind ``except`` is allowed.
 from __future__ import annotations
 
 import functools
+import inspect
 import logging
 import traceback
+import weakref
 from collections.abc import Callable
 from typing import Any
 
 from PySide6.QtCore import QObject, Signal
+from shiboken6 import isValid
 
 from solera.errors import SoleraError
 
@@ -46,12 +49,22 @@ def report(error: BaseException) -> None:
 
 
 def guarded(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Make a function safe to connect to a signal: what it raises is told, not thrown into Qt."""
+    """Make a function safe to connect to a signal: what it raises is told, not thrown into Qt.
 
-    @functools.wraps(function)
+    A method of a Qt object is held weakly, as Qt itself does: a signal of something that lives longer keeps no tab
+    alive, and says nothing to one that is gone.
+    """
+    held: Callable[[], Callable[..., Any] | None] = lambda: function  # noqa: E731
+    if inspect.ismethod(function) and isinstance(function.__self__, QObject):
+        held = weakref.WeakMethod(function)
+
     def safe(*args: Any, **kwargs: Any) -> Any:
         try:
-            return function(*args, **kwargs)
+            called = held()
+            owner = getattr(called, "__self__", None)
+            if called is None or (isinstance(owner, QObject) and not isValid(owner)):
+                return None
+            return called(*args, **kwargs)
         except Exception as error:
             report(error)
             return None

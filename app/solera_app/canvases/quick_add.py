@@ -18,15 +18,18 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from solera_app.canvases.additions import Addition
+from solera_app.canvases.additions import Addition, AdditionKind
 from solera_app.canvases.ink import draw_icon, draw_text, ink
 from solera_app.theme import icon
 
 _ROLE = Qt.ItemDataRole.UserRole
-_ICONS = {
+#: By kind of addition.
+ICONS: dict[AdditionKind, str] = {
     "checkpoint": "checkpoint",
     "adapter": "adapter",
+    "aligned": "compare",
     "method": "merge",
+    "statistic": "probe",
     "sum": "add",
     "save": "save",
     "task": "task",
@@ -60,7 +63,7 @@ class _Rows(QStyledItemDelegate):
             painter.setBrush(ink("accent-soft"))
             painter.drawRoundedRect(box.adjusted(1, 1, -1, -1), 4, 4)
         token = "accent" if chosen else "text-2"
-        draw_icon(painter, _ICONS[addition.kind], token, QPointF(box.left() + 8, middle - 8), 16)
+        draw_icon(painter, ICONS[addition.kind], token, QPointF(box.left() + 8, middle - 8), 16)
         left = box.left() + 34
         used = draw_text(
             painter, addition.title, QPointF(left, middle), "text", weight="medium", width=box.width() * 0.6

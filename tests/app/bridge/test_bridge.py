@@ -1,11 +1,15 @@
 """Events into signals: order, coalescing, a budget for each drain; the border that keeps exceptions out of Qt."""
 
+import gc
 import threading
 import time
+import weakref
 from queue import SimpleQueue
 from typing import Any
 
 import pytest
+import shiboken6
+from PySide6.QtCore import QObject, Signal
 
 from solera.errors import InputError
 from solera.events import (
@@ -173,3 +177,38 @@ def test_an_error_in_the_answer_is_told_too(qtbot: Any, qapp: Any) -> None:
     with qtbot.waitSignal(notices().raised) as told:
         in_background(lambda: 0, lambda zero: 1 / zero)
     assert "ZeroDivisionError" in told.args[1]
+
+
+def test_a_connection_keeps_no_receiver_alive(qapp: Any) -> None:
+    class Receiver(QObject):
+        def hear(self, word: str) -> None:
+            words.append(word)
+
+    class Sender(QObject):
+        said = Signal(str)
+
+    words: list[str] = []
+    sender, receiver = Sender(), Receiver()
+    gone = weakref.ref(receiver)
+    sender.said.connect(guarded(receiver.hear))
+    sender.said.emit("one")
+    del receiver
+    gc.collect()
+    assert gone() is None
+    sender.said.emit("two")
+    assert words == ["one"]
+
+
+def test_a_receiver_that_qt_destroyed_is_not_called(qapp: Any) -> None:
+    class Receiver(QObject):
+        def hear(self) -> None:
+            self.objectName()
+
+    parent = QObject()
+    receiver = Receiver(parent)
+    call = guarded(receiver.hear)
+    said: list[str] = []
+    notices().raised.connect(lambda level, text, details: said.append(text))
+    shiboken6.delete(parent)
+    call()
+    assert said == []
