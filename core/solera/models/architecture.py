@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 from collections.abc import Callable, Mapping
@@ -132,7 +133,7 @@ def load_factory(name: str, what: str = "factory") -> Factory:
     """The function ``"package.module:function"`` names.
 
     Args:
-        name: The text.
+        name: The text; ``"package.module:function(width=3)"`` holds arguments fast, by name, that are plain values.
         what: What the function is, for sentences.
 
     Raises:
@@ -149,11 +150,29 @@ def load_factory(name: str, what: str = "factory") -> Factory:
             "folder on PYTHONPATH?",
             factory=name,
         ) from error
+    attribute, options = _options(name, attribute, what)
     for part in attribute.split("."):
         found = getattr(found, part, None)
     if not callable(found):
         raise InputError(f"The module '{module}' has no function '{attribute}'.", factory=name)
-    return cast("Factory", found)
+    return cast("Factory", partial(found, **options) if options else found)
+
+
+def _options(name: str, text: str, what: str) -> tuple[str, dict[str, Any]]:
+    """A function's name and the arguments given with it."""
+    attribute, bracket, _ = text.partition("(")
+    if not bracket:
+        return text, {}
+    try:
+        call = ast.parse(text, mode="eval").body
+        if not isinstance(call, ast.Call) or call.args:
+            raise ValueError(text)
+        return attribute, {str(each.arg): ast.literal_eval(each.value) for each in call.keywords if each.arg}
+    except (SyntaxError, ValueError) as error:
+        raise InputError(
+            f"The arguments of a {what} are plain values by name, 'package.module:function(width=3)'; got '{name}'.",
+            factory=name,
+        ) from error
 
 
 def _wants_config(factory: Factory) -> bool:

@@ -12,7 +12,12 @@ if TYPE_CHECKING:
 
 
 #: Keys of a config that say where it came from or how it was stored, not what the network is.
-_NOT_THE_SHAPE = frozenset({"model_type", "auto_map", "dtype", "torch_dtype", "transformers_version"})
+_NOT_THE_SHAPE = frozenset({"model_type", "auto_map", "auto_class", "dtype", "torch_dtype", "transformers_version"})
+#: Where a config names no class, ``auto_class`` may say what the network is for.
+_AUTO = (
+    "AutoModelForCausalLM", "AutoModelForSequenceClassification", "AutoModelForImageClassification",
+    "AutoModelForMaskedLM", "AutoModelForTokenClassification", "AutoModel",
+)  # fmt: skip
 
 
 class TransformersArchitecture:
@@ -22,11 +27,16 @@ class TransformersArchitecture:
     title = "Hugging Face transformers"
 
     def matches(self, config: dict[str, Any]) -> bool:
-        """Whether the config names a model type and a class, as ``save_pretrained`` writes them."""
-        return isinstance(config.get("model_type"), str) and bool(config.get("architectures"))
+        """Whether the config names a model type and a class, as ``save_pretrained`` writes them, or an Auto class."""
+        return isinstance(config.get("model_type"), str) and bool(
+            config.get("architectures") or config.get("auto_class")
+        )
 
     def build(self, config: dict[str, Any]) -> nn.Module:
         """The class the config names, in float32, with eager attention.
+
+        Without ``architectures`` an ``auto_class`` says what the network is for, such as
+        ``"AutoModelForSequenceClassification"``; the library knows which class of the model type that is.
 
         Raises:
             MismatchError: transformers is not installed, or does not know the model type or the class.
@@ -41,9 +51,9 @@ class TransformersArchitecture:
             ) from error
         import torch
 
-        wanted = str(config["architectures"][0])
-        cls: Any = getattr(transformers, wanted, None)
         kind = str(config["model_type"])
+        wanted = str(config["architectures"][0]) if config.get("architectures") else _class_for(config, kind)
+        cls: Any = getattr(transformers, wanted, None)
         ours = isinstance(cls, type) and issubclass(cls, transformers.PreTrainedModel)
         if not ours or kind not in transformers.CONFIG_MAPPING:
             raise MismatchError(
@@ -61,6 +71,30 @@ class TransformersArchitecture:
     def symmetry(self, config: dict[str, Any]) -> dict[str, Any] | None:
         """Which units of its network may change places; see :mod:`solera_plugins.transformers_models.symmetry`."""
         return symmetry(config)
+
+
+def _class_for(config: dict[str, Any], kind: str) -> str:
+    """The library's class of a model type for a purpose.
+
+    Raises:
+        MismatchError: The purpose is not known, or the model type has no class for it.
+    """
+    import transformers
+
+    auto = config["auto_class"]
+    if auto not in _AUTO:
+        raise MismatchError(f"'auto_class' is one of {', '.join(_AUTO)}; not {auto}.", model_type=kind)
+    kinds: Any = transformers.CONFIG_MAPPING  # it loads by [] alone, so get() finds nothing
+    known = next((kinds[each] for each in (kind,) if each in kinds), None)
+    classes: Any = getattr(transformers, auto)._model_mapping
+    if known is None or known not in classes:
+        raise MismatchError(
+            f"transformers {transformers.__version__} has no {auto.removeprefix('Auto')} of the model type '{kind}'. "
+            "Choose another 'auto_class', or give a factory, 'package.module:function'.",
+            model_type=kind,
+        )
+    found = classes[known]
+    return str((found[0] if isinstance(found, tuple) else found).__name__)
 
 
 TRANSFORMERS = TransformersArchitecture()

@@ -41,6 +41,12 @@ def test_a_factory_needs_no_config(factory):
     assert isinstance(build_module({}, {}, factory), nn.Identity)
 
 
+def test_a_factory_may_have_arguments_with_it():
+    module = build_module({}, {}, "torch.nn:Linear(in_features=3, out_features=2, bias=False)")
+    assert isinstance(module, nn.Linear)
+    assert {name: tuple(each.shape) for name, each in module.named_parameters()} == {"weight": (2, 3)}
+
+
 def test_a_factory_that_wants_the_config_gets_it():
     network = build_network(checkpoint({"width": 3}), {}, lambda config: nn.Linear(config["width"], 1))
     assert network.layout.numel == 4
@@ -53,6 +59,9 @@ def test_a_factory_that_wants_the_config_gets_it():
         ("no.such.module:make", "cannot be imported: No module named 'no'"),
         ("torch.nn:Nothing", "'torch.nn' has no function 'Nothing'"),
         ("builtins:dict", "gave a dict, not a torch.nn.Module"),
+        ("torch.nn:Linear(3, 2)", "are plain values by name"),
+        ("torch.nn:Linear(in_features=make())", "are plain values by name"),
+        ("torch.nn:Linear(in_features=3", "are plain values by name"),
     ],
 )
 def test_a_wrong_factory_is_a_sentence(factory, sentence):

@@ -54,3 +54,35 @@ def test_what_transformers_does_not_have_is_a_sentence(wrong):
     checkpoint = MemoryCheckpoint.from_state_dict({}, "odd", config | wrong)
     with pytest.raises(MismatchError, match="never run"):
         build_network(checkpoint, ARCHITECTURES)
+
+
+SMALL = {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1}
+
+
+@pytest.mark.parametrize(
+    ("kind", "auto", "name", "more"),
+    [
+        ("bert", "AutoModelForSequenceClassification", "BertForSequenceClassification", {"vocab_size": 9}),
+        ("bert", "AutoModelForMaskedLM", "BertForMaskedLM", {"vocab_size": 9}),
+        ("llama", "AutoModelForCausalLM", "LlamaForCausalLM", {"vocab_size": 9}),
+        ("vit", "AutoModelForImageClassification", "ViTForImageClassification", {"image_size": 8, "patch_size": 4}),
+    ],
+)
+def test_a_config_without_a_class_says_what_the_network_is_for(kind, auto, name, more):
+    config = {"model_type": kind, "auto_class": auto, "num_labels": 3, **SMALL, **more}
+    assert TRANSFORMERS.matches(config)
+    module = TRANSFORMERS.build(config)
+    assert type(module).__name__ == name
+    want = getattr(transformers, auto).from_config(
+        transformers.AutoConfig.for_model(kind, num_labels=3, **SMALL, **more)
+    )
+    assert {n: p.shape for n, p in module.named_parameters()} == {n: p.shape for n, p in want.named_parameters()}
+
+
+def test_a_purpose_that_is_not_known_is_a_sentence():
+    with pytest.raises(MismatchError, match="'auto_class' is one of"):
+        TRANSFORMERS.build({"model_type": "bert", "auto_class": "AutoModelForSinging"})
+    with pytest.raises(MismatchError, match="has no ModelForImageClassification of the model type 'llama'"):
+        TRANSFORMERS.build({"model_type": "llama", "auto_class": "AutoModelForImageClassification"})
+    with pytest.raises(MismatchError, match="of the model type 'nobody'"):
+        TRANSFORMERS.build({"model_type": "nobody", "auto_class": "AutoModelForMaskedLM"})
