@@ -15,6 +15,7 @@ from solera.recipes.nodes import AdapterNode, CheckpointNode
 from solera_app.bridge.slots import guarded, notices
 from solera_app.foreign_recipes import is_recipe
 from solera_app.open_document import OpenDocument
+from solera_app.soup_search import SoupSearch
 from solera_app.tabs import BlendTab, RecipeTab
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ class BlendDesk(QObject):
         made = InterpolationTab(opened, self._recipes.bench, self._recipes.anchored)
         made.filesDropped.connect(guarded(lambda paths: self._drop(paths, made.drop_entries)))
         made.keepRequested.connect(guarded(lambda recipe, name: self._recipes.jobs.keep(recipe, name)))
-        self._feed(made)
+        self._feed(made, made)
         self._window.add_tab(made)
         return made
 
@@ -168,7 +169,7 @@ class BlendDesk(QObject):
             guarded(lambda paths, over: self._drop(paths, lambda entries: made.drop_entries(entries, over)))
         )
         made.used.connect(guarded(lambda id_: self._show_node(opened, id_)))
-        self._feed(made.search)
+        self._feed(made, made.search)
         self._window.add_tab(made)
         return made
 
@@ -192,14 +193,20 @@ class BlendDesk(QObject):
         if checkpoints:
             self._desk.add_checkpoints(checkpoints, place)
 
-    def _feed(self, tab: Any) -> None:
+    def _feed(self, tab: BlendTab, ears: InterpolationTab | SoupSearch) -> None:
+        """Let a tab hear of jobs and runs until it closes."""
         bridge = self._desk.bridge
-        if bridge is not None:
-            bridge.jobChanged.connect(guarded(tab.on_job))
-            bridge.runStarted.connect(guarded(tab.on_run_started))
-            bridge.pointsArrived.connect(guarded(tab.on_points))
-            if hasattr(tab, "on_indicated"):
-                bridge.indicated.connect(guarded(tab.on_indicated))
+        if bridge is None:
+            return
+
+        def until_closed(hear: Callable[..., None]) -> Callable[..., None]:
+            return guarded(lambda *what: None if tab.closed else hear(*what))
+
+        bridge.jobChanged.connect(until_closed(ears.on_job))
+        bridge.runStarted.connect(until_closed(ears.on_run_started))
+        bridge.pointsArrived.connect(until_closed(ears.on_points))
+        if isinstance(ears, SoupSearch):
+            bridge.indicated.connect(until_closed(ears.on_indicated))
 
 
 def _even(corners: Sequence[str]) -> Interpolation:

@@ -28,6 +28,7 @@ from solera_app.canvases.interpolation import InterpolationCanvas, form_of
 from solera_app.canvases.interpolation_panel import InterpolationPanel
 from solera_app.canvases.scores_here import ScoreHere, headline, score_here
 from solera_app.fitting import unfit
+from solera_app.known_ground import known_ground
 from solera_app.open_document import OpenDocument
 from solera_app.preview import PreviewScorer
 from solera_app.tabs import BlendTab
@@ -118,6 +119,7 @@ class InterpolationTab(BlendTab):
         return self.panel
 
     def close_tab(self) -> None:  # noqa: D102
+        super().close_tab()
         self.scorer.stop()
         self.panel.deleteLater()
 
@@ -192,6 +194,20 @@ class InterpolationTab(BlendTab):
         self.panel.set_weights(weights)
         self._score_corners()
         self._score(weights, exact=True)
+        if form := self._form:
+            bench, line_of, tasks = self._bench, {form: self._sources()}, self._tasks
+            in_background(lambda: known_ground(bench, line_of, tasks), lambda path: self._found_ground(corners, path))
+
+    def _found_ground(self, corners: tuple[str, ...], path: Path | None) -> None:
+        """A run has the surface (or the curve) between these corners already."""
+        if (
+            path is not None
+            and not self.closed
+            and corners == self._corners
+            and not self._ground_job
+            and self._grid is None
+        ):
+            self._load_ground(str(path))
 
     def _say_unfit(self, reasons: dict[str, str]) -> None:
         """Tasks of other networks are left out, and said; if none is left, that is an error."""

@@ -65,7 +65,6 @@ class SoupTab(BlendTab):
         self._asked: dict[int, Key] = {}
         self._fitted = ""  # the model that tasks were tried on
         self._alone = False  # whether a model is being scored alone
-        self._closed = False
         self._shown: Key | None = None  # whose score stands at the right
         self.search = SoupSearch(bench, self.scores.units, self)
         self._reports: list[tuple[str, str]] = []
@@ -109,7 +108,7 @@ class SoupTab(BlendTab):
         return self.panel
 
     def close_tab(self) -> None:  # noqa: D102
-        self._closed = True
+        super().close_tab()
         self.scorer.stop()
         self.panel.deleteLater()
 
@@ -195,7 +194,7 @@ class SoupTab(BlendTab):
 
     def _follow(self) -> None:
         """The document changed: models without a score are scored, and the pot if it is another."""
-        if self._closed:
+        if self.closed:
             return
         self._fit_tasks()
         self._score_next()
@@ -215,7 +214,7 @@ class SoupTab(BlendTab):
         self.canvas.set_state("Finding out which tasks fit")
 
         def show(reasons: dict[str, str]) -> None:
-            if self._closed or mark != self._fitted:
+            if self.closed or mark != self._fitted:
                 return
             self.canvas.set_state("")
             self.panel.set_tasks(tasks, reasons)
@@ -231,13 +230,13 @@ class SoupTab(BlendTab):
         self._follow()
 
     def _give_up(self, error: Exception) -> None:
-        if not self._closed:
+        if not self.closed:
             self.canvas.set_state("")
             notices().say("error", str(error))
 
     def _score_next(self) -> None:
         """Score the next model alone, one at a time, so that each shows as soon as it is known."""
-        if self._alone or self._closed or not self.scores.tasks or self.search.job:
+        if self._alone or self.closed or not self.scores.tasks or self.search.job:
             return
         for id_ in self.soup.pool:
             key = self._key((id_,))
@@ -251,7 +250,7 @@ class SoupTab(BlendTab):
 
         def end() -> None:
             self._alone = False
-            if not self._closed:
+            if not self.closed:
                 self._score_next()
                 self._redraw.start()
 
@@ -261,7 +260,7 @@ class SoupTab(BlendTab):
 
         def failed(error: Exception) -> None:
             self.scores.refuse(key, str(error))
-            if not self._closed:
+            if not self.closed:
                 notices().say("error", str(error))
             end()
 
@@ -322,7 +321,7 @@ class SoupTab(BlendTab):
 
     def _end(self, complete: bool) -> None:
         """The search is over: its soup is an edit of the document, unless a hand was in the pot meanwhile."""
-        if self._closed:
+        if self.closed:
             return
         run, live = self.search.run, self.search.followed
         self.search.followed = False
@@ -357,7 +356,7 @@ class SoupTab(BlendTab):
         return self.scores.mean(self._key((id_,)))
 
     def _show(self) -> None:
-        if self._closed:
+        if self.closed:
             return
         pool = self._ingredients()
         pot, shares = self._pot()

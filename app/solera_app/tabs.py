@@ -88,6 +88,8 @@ class BlendTab(DocumentTab):
 
     #: ``"interpolation"`` or ``"soup"``: what the session knows it by, and the inspector calls it.
     kind = ""
+    #: Whether it was closed: jobs that still run have nothing to show here.
+    closed = False
 
     @property
     def page(self) -> QWidget:
@@ -100,6 +102,7 @@ class BlendTab(DocumentTab):
 
     def close_tab(self) -> None:
         """End the scoring thread; the page leaves the inspector."""
+        self.closed = True
 
 
 class RecipeTab(DocumentTab):

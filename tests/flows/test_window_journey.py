@@ -227,6 +227,15 @@ def test_the_handle_is_dragged_and_its_scores_follow(furnished: Person, monkeypa
     person.until(lambda: tab._grid is not None and not (tab._grid != tab._grid).any(), LONG)
     assert not any(isinstance(person.window.tabs.widget(i), RunTab) for i in range(person.window.tabs.count()))
 
+    jobs, grid = len(person.desk.workbench.jobs.jobs()), tab._grid
+    person.desk.close_tab(tab)
+    person.act("canvas.interpolate")
+    again = person.tab
+    assert again is not tab
+    person.until(lambda: again._grid is not None, LONG)  # the run has it already
+    assert (again._grid == grid).all()
+    assert len(person.desk.workbench.jobs.jobs()) == jobs
+
 
 # --- saving ---------------------------------------------------------------------------------------------------------
 
