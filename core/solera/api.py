@@ -108,6 +108,8 @@ if TYPE_CHECKING:
     from solera.tasks.likelihood import Continuations as Continuations
     from solera.tasks.likelihood import log_likelihoods as log_likelihoods
     from solera.tasks.regression import RegressionTask as RegressionTask
+    from solera.tasks.sampled import SampledTask as SampledTask
+    from solera.tasks.sampled import group_numbers as group_numbers
     from solera.tasks.scores import METRICS as METRICS
     from solera.tasks.scores import Column as Column
     from solera.tasks.scores import Metric as Metric
@@ -169,6 +171,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "solera.tasks.language": ("LanguageTask",),
     "solera.tasks.likelihood": ("Continuations", "log_likelihoods"),
     "solera.tasks.regression": ("RegressionTask",),
+    "solera.tasks.sampled": ("SampledTask", "group_numbers"),
     "solera.tasks.scores": ("Column", "METRICS", "Metric", "Score", "Split", "aggregate", "difference"),
     "solera.tasks.splits": ("split_rows",),
     "solera.tasks.task": ("Evaluator", "Task"),
