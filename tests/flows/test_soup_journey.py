@@ -132,7 +132,7 @@ def test_a_greedy_search_shows_its_steps_and_becomes_a_node(person: Person, inco
     assert "soup" not in person.document.ids
 
 
-def test_recipes_and_adapters_are_no_ingredients(person: Person, incoming: Path, project: Path) -> None:
+def test_a_recipe_is_opened_and_no_ingredient(person: Person, incoming: Path, project: Path) -> None:
     person.drop_files([incoming / name for name in NAMES])
     person.until(lambda: person.entries == NAMES)
     tab = soup_tab(person)

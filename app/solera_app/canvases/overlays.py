@@ -122,10 +122,13 @@ class Minimap(_Card):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         scale, origin = self._mapping()
         painter.setPen(Qt.PenStyle.NoPen)
-        for item in self._scene.items_by_id.values():
-            box = item.scene_rect().translated(-origin)
+        seen = [item for item in self._scene.items_by_id.values() if item.isVisible()]
+        cards = [item for item in self._scene.around.frames.values() if item.frame.collapsed]
+        tiles = [(item.scene_rect(), _TILES.get(item.state, ""), item.chosen) for item in seen]
+        for rect, token, chosen in (*tiles, *((card.box, "", card.chosen) for card in cards)):
+            box = rect.translated(-origin)
             tile = QRectF(box.x() * scale, box.y() * scale, box.width() * scale, box.height() * scale)
-            painter.setBrush(ink(_TILES.get(item.state, "accent-line" if item.chosen else "line-strong")))
+            painter.setBrush(ink(token or ("accent-line" if chosen else "line-strong")))
             painter.drawRoundedRect(tile, 1, 1)
         if self._view.isValid() and not self._view.contains(self._scene.nodes_rect()):
             view = self._view.translated(-origin)

@@ -37,7 +37,7 @@ def add_models(document: Document, entries: Sequence[LibraryEntry], *, into_pot:
         top = 100.0 * len(document.nodes)
         commands.append(AddNodes(tuple(fresh), {node.id: (0.0, top + 100 * i) for i, node in enumerate(fresh)}))
     commands.append(SetSoup(Soup(pool, pot, soup.shares if pot == soup.pot else ())))
-    return Batch(tuple(commands), label=f"Add {counted(len(ids), 'model')} to the {'pot' if into_pot else 'pool'}")
+    return Batch(tuple(commands), label=f"Add {counted(len(wanted), 'model')} to the {'pot' if into_pot else 'pool'}")
 
 
 def use_in_recipe(document: Document, pot: Sequence[str], shares: Sequence[float] = ()) -> tuple[str, Batch]:

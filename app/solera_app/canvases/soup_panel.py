@@ -256,7 +256,8 @@ class SoupPanel(QWidget):
             self._rows.removeRow(0)
         for name, figure in rows:
             label = QLabel(figure)
-            label.setAlignment(Qt.AlignmentFlag.AlignRight)
+            label.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+            label.setMinimumHeight(20)
             self._rows.addRow(ElidedLabel(name, "text-2", 144), label)
         self._compare_hint.setText(hint)
 

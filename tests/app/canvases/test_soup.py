@@ -13,11 +13,17 @@ from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QWidget
 
+from solera.documents.document import Document, Soup
+from solera.documents.history import History
 from solera.events import Indicator, PointScored
+from solera.params import PerModel
+from solera.recipes.nodes import CheckpointNode, MethodNode, Recipe
 from solera.tasks.scores import Difference
+from solera_app.canvases.gestures.drop import LibraryEntry
 from solera_app.canvases.gestures.ingredient import MoveIngredient
 from solera_app.canvases.scores_here import ScoreHere
 from solera_app.canvases.soup import SoupCanvas
+from solera_app.canvases.soup_edits import add_models, use_in_recipe
 from solera_app.canvases.soup_facts import Ingredient, Step, arranged
 from solera_app.canvases.soup_figures import figures_of
 from solera_app.canvases.soup_run import SoupRun, mean_error
@@ -275,3 +281,28 @@ def test_figures_say_error_gain_and_noise() -> None:
     noise = figures_of(scored(0.801), Difference(-0.002, 0.003, 300))
     assert noise.gain_token == "text-2"
     assert noise.gain_words.startswith("within noise")
+
+
+# --- edits ----------------------------------------------------------------------------------------------------------
+
+
+def test_dropped_models_become_nodes_once_and_a_soup_becomes_their_average() -> None:
+    history = History(Document(Recipe((CheckpointNode("a", "library:a"),)), layout={"a": (8.0, 16.0)}))
+    entries = [LibraryEntry("a", "/a"), LibraryEntry("b c", "/b"), LibraryEntry("b c", "/b")]
+    history.do(add_models(history.document, entries, into_pot=False))
+    assert [node.id for node in history.document.recipe.nodes] == ["a", "b_c"]
+    assert history.document.soup == Soup(("a", "b_c"))
+    history.do(add_models(history.document, entries[:2], into_pot=True))
+    assert history.document.soup == Soup(("a", "b_c"), ("a", "b_c"))
+    id_, edit = use_in_recipe(history.document, ("a", "b_c"), (1.0, 0.5))
+    history.do(edit)
+    node = history.document.node(id_)
+    assert node == MethodNode("soup", "linear", ("a", "b_c"), params={"weight": PerModel((1.0, 0.5))})
+    assert history.document.recipe.output == "soup"
+    assert history.document.layout["soup"][0] > history.document.layout["a"][0]
+    assert use_in_recipe(history.document, ("a", "b_c"))[0] == "soup_2"
+    assert [history.undo() for _ in range(3)] == [
+        "Use soup in recipe",
+        "Add 2 models to the pot",
+        "Add 2 models to the pool",
+    ]
