@@ -8,6 +8,7 @@ from solera.runs.points import Points
 from solera_app.plots.canvas import Axis, Canvas
 from solera_app.plots.cloud import CloudPlot
 from solera_app.plots.curve import Barrier, CurvePlot, chord_barrier
+from solera_app.plots.dots import DotsPlot
 from solera_app.plots.front import FrontPlot, Scatter
 from solera_app.plots.header import Entry, Header, Legend
 from solera_app.plots.lines import Series
@@ -45,12 +46,12 @@ from solera_app.views.snapshot import Snapshot
 from solera_app.views.view import Chooser, View
 
 __all__ = [
-    "Axis", "Barrier", "Camera", "Canvas", "Chooser", "CloudPlot", "ColumnFacts", "CurvePlot", "Entry", "Flat",
-    "FrontPlot", "Grid", "Header", "Legend", "MatrixPlot", "ParallelPlot", "Plot", "Points", "Rail", "ReliefPlot",
-    "RunHeader", "Scatter", "ScatteredPlot", "Series", "Slice", "Snapshot", "SpacePlot", "SpectrumPlot", "Stops",
-    "SurfacePlot", "Theme", "TrendPlot", "View", "chord_barrier", "column_facts", "coordinate_title", "counted",
-    "equal_scales", "family_kind", "family_words", "flattened", "font", "format_value", "front_of", "grid_of",
-    "has_grid", "icon", "listed", "measured", "models_at", "noise_words", "number", "objectives", "path_stops",
-    "plane_titles", "probe_words", "scale", "short", "slice_of", "slices", "soup_rows", "spanning", "state_words",
-    "subtitle", "theme", "themes", "with_direction", "within_noise",
+    "Axis", "Barrier", "Camera", "Canvas", "Chooser", "CloudPlot", "ColumnFacts", "CurvePlot", "DotsPlot", "Entry",
+    "Flat", "FrontPlot", "Grid", "Header", "Legend", "MatrixPlot", "ParallelPlot", "Plot", "Points", "Rail",
+    "ReliefPlot", "RunHeader", "Scatter", "ScatteredPlot", "Series", "Slice", "Snapshot", "SpacePlot", "SpectrumPlot",
+    "Stops", "SurfacePlot", "Theme", "TrendPlot", "View", "chord_barrier", "column_facts", "coordinate_title",
+    "counted", "equal_scales", "family_kind", "family_words", "flattened", "font", "format_value", "front_of",
+    "grid_of", "has_grid", "icon", "listed", "measured", "models_at", "noise_words", "number", "objectives",
+    "path_stops", "plane_titles", "probe_words", "scale", "short", "slice_of", "slices", "soup_rows", "spanning",
+    "state_words", "subtitle", "theme", "themes", "with_direction", "within_noise",
 ]  # fmt: skip

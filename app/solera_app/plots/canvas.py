@@ -30,15 +30,19 @@ class Axis:
         percent: Write fractions as percents.
         grid: Draw a hairline at each tick.
         powers: Data are logarithms: a tick at 2 says 10².
+        hidden: No ticks: what lies along it is named by the plot.
     """
 
     title: str = ""
     percent: bool = False
     grid: bool = False
     powers: bool = False
+    hidden: bool = False
 
     def ticks(self, low: float, high: float, most: int) -> list[float]:
         """Where the ticks are, in data units."""
+        if self.hidden:
+            return []
         return power_ticks(low, high, most) if self.powers else ticks(low, high, most)
 
     def labels(self, values: list[float]) -> list[str]:

@@ -12,6 +12,7 @@ from pytestqt.qtbot import QtBot
 from solera.errors import OutputError
 from solera_app.plots.cloud import CloudPlot
 from solera_app.plots.curve import CurvePlot
+from solera_app.plots.dots import DotsPlot
 from solera_app.plots.front import FrontPlot, Scatter
 from solera_app.plots.lines import Series
 from solera_app.plots.matrix import MatrixPlot
@@ -105,7 +106,13 @@ def cloud() -> Plot:
     return plot
 
 
-PLOTS = [curve, surface, front, trend, scattered, matrix, spectrum, parallel, relief, cloud]
+def dots() -> Plot:
+    plot = DotsPlot()
+    plot.set_values([f"model {k}" for k in range(9)], X, X * 0.1, np.arange(9), "Trace")
+    return plot
+
+
+PLOTS = [curve, surface, front, trend, scattered, matrix, spectrum, parallel, relief, cloud, dots]
 
 
 @pytest.fixture(params=PLOTS, ids=lambda made: made.__name__)
@@ -172,7 +179,7 @@ def test_it_has_names_for_those_who_do_not_see_it(plot: Plot) -> None:
 
 
 def test_at_most_six_ticks_on_an_axis(plot: Plot) -> None:
-    if not plot.canvas.axes:
+    if not plot.canvas.axes or plot.canvas.y.hidden:
         pytest.skip("It paints its own axes.")
     plot.resize(1600, 1200)
     plot.show()

@@ -235,10 +235,15 @@ def spectrum() -> tuple[RunHeader, list[Event]]:
     return probed("curve", (MODELS, number), at, SIGNED, LOGGED)
 
 
+def scalars() -> tuple[RunHeader, list[Event]]:
+    models = {**MODELS, "labels": ["base", "rotated", "inverted", "mirrored", "upright"]}
+    return probed("scalars", (models,), [(float(i),) for i in range(5)], SIGNED, LOGGED)
+
+
 RUNS: dict[str, Callable[[], tuple[RunHeader, list[Event]]]] = {
     "line": line, "plane": plane, "search": search, "comparison": comparison, "simplex3": simplex,
     "simplex4": lambda: simplex(4), "trajectory": trajectory, "soup": soup, "three": three, "matrix": matrix,
-    "layers": layers, "spectrum": spectrum,
+    "layers": layers, "spectrum": spectrum, "scalars": scalars,
 }  # fmt: skip
 
 

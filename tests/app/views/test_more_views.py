@@ -261,6 +261,20 @@ def test_a_spectrum_counts_what_has_no_place_on_its_scale(qtbot: QtBot, snapshot
     assert plot.describe(6)[0] == "rotated"
 
 
+def test_scalars_stand_on_rows_with_their_errors(qtbot: QtBot, snapshots: dict[str, Snapshot]) -> None:
+    view = made(qtbot, "scalars", snapshots["scalars"])
+    plot = view.plot
+    assert "× no number here, 1" in plot.canvas.note
+    assert plot.describe(4) == ("upright", "Cosine: 0.10 ± 0.05")
+    assert plot.describe(3) == ("mirrored", "Cosine: no number")
+    tops = [plot.position(index).y() for index in (0, 1, 2, 4)]
+    assert tops == sorted(tops)
+    assert plot.canvas.from_px(plot.position(4))[0] == pytest.approx(0.1)
+    view.choose({"measure": "size"})
+    assert plot.canvas.x.labels([-4.0, -1.0]) == ["10⁻⁴", "10⁻¹"]
+    assert plot.canvas.from_px(plot.position(0))[0] == pytest.approx(-4.0)
+
+
 def test_before_there_is_anything_a_view_says_so(
     qtbot: QtBot, snapshots: dict[str, Snapshot], beginnings: dict[str, Snapshot]
 ) -> None:
@@ -270,6 +284,7 @@ def test_before_there_is_anything_a_view_says_so(
         ("matrix", "matrix", "No pair has been measured yet."),
         ("layer_map", "layers", "No layer has been measured yet."),
         ("spectrum", "spectrum", "Nothing has been measured yet."),
+        ("scalars", "scalars", "No model has been measured yet."),
         ("parallel", "three", "No point has been scored yet."),
         ("pareto3", "three", "No point has been scored yet."),
         ("relief", "plane", "No point of the plane has been scored yet."),

@@ -20,7 +20,7 @@ VIEWS = registered()
 SHOWS = {
     "curve": "line", "surface": "plane", "pareto": "search", "table": "comparison", "triangle": "simplex3",
     "trajectory": "trajectory", "soup": "soup", "relief": "plane", "pareto3": "three", "hypervolume": "search",
-    "parallel": "three", "layer_map": "layers", "matrix": "matrix", "spectrum": "spectrum",
+    "parallel": "three", "layer_map": "layers", "matrix": "matrix", "spectrum": "spectrum", "scalars": "scalars",
 }  # fmt: skip
 
 
@@ -45,7 +45,7 @@ def test_ours_are_registered() -> None:
      ("trajectory", {"trajectory", "surface", "relief", "table"}),
      ("soup", {"soup", "pareto", "parallel", "hypervolume", "table"}),
      ("three", {"pareto", "pareto3", "parallel", "hypervolume", "table"}), ("matrix", {"matrix", "table"}),
-     ("layers", {"layer_map", "table"}), ("spectrum", {"spectrum", "table"})],
+     ("layers", {"layer_map", "table"}), ("spectrum", {"spectrum", "table"}), ("scalars", {"scalars", "table"})],
 )  # fmt: skip
 def test_each_run_has_its_views(snapshots: dict[str, Snapshot], run: str, views: set[str]) -> None:
     accepting = {name for name in SHOWS if VIEWS[name].accepts(snapshots[run].header)}
