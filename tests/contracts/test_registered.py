@@ -19,6 +19,7 @@ def test_there_is_what_the_first_slice_promises() -> None:
     assert {"grid", "pareto"} <= set(REGISTRY.explorers)
     assert {"hessian_eigenvalues", "hessian_trace", "hessian_density"} <= set(REGISTRY.probes)
     assert {"classification", "language", "digits", "prose_code"} <= set(REGISTRY.tasks)
+    assert {"function", "regression", "contrastive", "multiple_choice", "generation", "harness"} <= set(REGISTRY.tasks)
     assert {"curve", "surface", "pareto", "table"} <= set(REGISTRY.views)
     assert {"safetensors", "torch"} <= set(REGISTRY.formats)
     assert {"digits", "prose_code"} <= set(REGISTRY.examples)
