@@ -284,10 +284,12 @@ class Canvas(Stage):
         line = QRectF(rect.left(), bottom + _TICK + 3 + height + 5, rect.width(), height)
         room = line.width()
         if self.note:
+            most = room - min(caption.horizontalAdvance(self.x.title) + 16, max(0.4 * room, 60.0))
+            note = caption.elidedText(self.note, Qt.TextElideMode.ElideMiddle, most)
             painter.setPen(theme().colour("text-3"))
-            painter.drawText(line, Qt.AlignmentFlag.AlignRight, self.note)
+            painter.drawText(line, Qt.AlignmentFlag.AlignRight, note)
             painter.setPen(theme().colour("plot.label"))
-            room -= caption.horizontalAdvance(self.note) + 16
+            room -= caption.horizontalAdvance(note) + 16
         title = caption.elidedText(self.x.title, Qt.TextElideMode.ElideMiddle, max(room, 60))
         width = caption.horizontalAdvance(title)
         start = min(line.center().x() - width / 2, line.left() + room - width)
