@@ -39,6 +39,9 @@ _ACROSS = 4
 _CORNERS = {"line": ("From", "To"), "plane": ("Origin", "Along", "Across")}
 
 
+_SCORED = "Score every point on this task"
+
+
 class ExploreDialog(QDialog):
     """Makes an experiment in plain form (see ``solera.workbench.experiment``).
 
@@ -85,6 +88,8 @@ class ExploreDialog(QDialog):
         column.addWidget(line())
         column.addWidget(section_title("Scored on", "selection split; chosen points again on report")[0])
         self.tasks = [QCheckBox(name) for name in tasks]
+        for task in self.tasks:
+            task.setToolTip(_SCORED)
         column.addLayout(self._task_boxes())
         column.addWidget(line())
         column.addWidget(section_title("How")[0])
@@ -108,6 +113,13 @@ class ExploreDialog(QDialog):
         self.factory.setAccessibleName("Network")
         self.factory.setToolTip("A function that makes the torch module; its package is installed or on PYTHONPATH")
         self.factory.textEdited.connect(self._offer_all)
+        for field, tip in (
+            (self.explorer, "How points are chosen"),
+            (self.seed, "Root of the run's randomness: equal seeds, equal runs"),
+            (self.limit, "Samples of each task a point is scored on"),
+            (self.title, "What the run is called in the list"),
+        ):
+            field.setToolTip(tip)
         how = QFormLayout()
         how.setHorizontalSpacing(16)
         how.addRow(_label("Explorer"), self.explorer)
@@ -146,6 +158,7 @@ class ExploreDialog(QDialog):
             button = QPushButton(_TITLES[name])
             button.setCheckable(True)
             button.setAutoDefault(False)
+            button.setToolTip(f"Explore {_TITLES[name][0].lower()}{_TITLES[name][1:]}")
             self.forms.addButton(button, place)
             row.addWidget(button)
         row.addStretch(1)
@@ -186,7 +199,7 @@ class ExploreDialog(QDialog):
     def _offer_all(self) -> None:
         for box in self.tasks:
             box.setEnabled(True)
-            box.setToolTip("")
+            box.setToolTip(_SCORED)
 
     def choose(self, form: str) -> None:
         """Choose a form: ``"line"``, ``"plane"`` or ``"recipe"``."""
@@ -214,6 +227,7 @@ class ExploreDialog(QDialog):
         else:
             for title, box in zip(_CORNERS[form], self.corners, strict=False):
                 box.setAccessibleName(title)
+                box.setToolTip("A checkpoint of this recipe")
                 self._what.addRow(_label(title), box)
                 box.show()
         wanted = "pareto" if form == "recipe" and len(self._document.recipe.variables) > 1 else "grid"

@@ -308,6 +308,7 @@ class Welcome(QScrollArea):
             card = _Card("surface" if place % 2 == 0 else "front", title, summary, facts, "Make and open")
             card.button.clicked.connect(self._making(name))
             card.button.setAccessibleName(f"Make and open {title}")
+            card.button.setToolTip("Make it in a project of its own; training is a job one can watch")
             self._cards.addWidget(card, 1)
 
     def _making(self, name: str) -> Callable[..., None]:

@@ -29,6 +29,7 @@ class Palette(QFrame):
         self._actions: Sequence[tuple[str, str, QAction]] = ()
         self.search = QLineEdit(placeholderText="Search commands")
         self.search.setAccessibleName("Search commands")
+        self.search.setToolTip("Words of a command in any order; arrows choose, Enter does it")
         self.view = RowView("Commands")
         column = QVBoxLayout(self)
         column.setContentsMargins(8, 8, 8, 8)

@@ -293,3 +293,14 @@ class StructureField(Field):
             case _:
                 text = str(value)
         self.words.setText(text)
+
+
+def help_of(spec: ParamSpec) -> str:
+    """What a tooltip says of a parameter: its help, its range and unit; never nothing."""
+    low, high = spec.param.low, spec.param.high
+    bounds = f"{low:g} to {high:g}" if low is not None and high is not None else ""
+    if not bounds and low is not None:
+        bounds = f"{low:g} or more"
+    elif not bounds and high is not None:
+        bounds = f"{high:g} at most"
+    return " ".join(part for part in (spec.param.help or f"{spec.title}.", bounds, spec.param.unit) if part)

@@ -15,7 +15,15 @@ from PySide6.QtWidgets import QHeaderView, QTreeWidget, QWidget
 from solera.methods.forms import Formed
 from solera.params import Curve, ParamSpec, PerModel, Rules, Value, Var
 from solera_app.docks.curve_field import CURVE_ROW, CurveField
-from solera_app.docks.fields import ChoiceField, Field, NumberField, StructureField, SwitchField, TextField
+from solera_app.docks.fields import (
+    ChoiceField,
+    Field,
+    NumberField,
+    StructureField,
+    SwitchField,
+    TextField,
+    help_of,
+)
 from solera_app.theme import icon, themes
 
 
@@ -228,7 +236,15 @@ def _form(value: Value | None) -> object:
 
 
 def field_for(spec: ParamSpec, value: Value | None, variable: str = "") -> Field:
-    """The field that fits a declaration and its present value."""
+    """The field that fits a declaration and its present value, with help on each of its parts."""
+    field = _bare_field(spec, value, variable)
+    for part in field.findChildren(QWidget):
+        if not part.toolTip():
+            part.setToolTip(help_of(spec))
+    return field
+
+
+def _bare_field(spec: ParamSpec, value: Value | None, variable: str) -> Field:
     if isinstance(value, Curve):
         return CurveField(spec)
     if isinstance(value, (Rules, PerModel)):

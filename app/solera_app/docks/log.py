@@ -25,6 +25,7 @@ class LogDock(QWidget):
         self.text = QPlainTextEdit(readOnly=True)
         self.text.setMaximumBlockCount(5000)
         self.text.setAccessibleName("Log")
+        self.text.setToolTip("What was said in this session, oldest first; each job has a log of its own")
         self.text.setFont(mono())
         self.text.setLineWrapMode(QPlainTextEdit.LineWrapMode.WidgetWidth)
         column = QVBoxLayout(self)

@@ -80,6 +80,13 @@ class NodePage(QWidget):
         self.split = QComboBox()
         self.split.setAccessibleName("Split")
         self.split.addItems(list(_SPLITS))
+        for field, tip in (
+            (self.folder, "Name of the folder in the project's outputs"),
+            (self.dtype, "In which numbers the weights are stored"),
+            (self.task, "What the model is scored on"),
+            (self.split, "On which part of the task's data"),
+        ):
+            field.setToolTip(tip)
         self._sink_form.addRow(_label("Folder"), self.folder)
         self._sink_form.addRow(_label("Dtype"), self.dtype)
         self._sink_form.addRow(_label("Task"), self.task)

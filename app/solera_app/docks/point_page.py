@@ -32,6 +32,8 @@ class PointPage(QWidget):
         self.open = QPushButton("Open recipe")
         self.keep = QPushButton("Keep this point")
         self.keep.setProperty("role", "main")
+        self.open.setToolTip("Open the recipe of this point as a new document")
+        self.keep.setToolTip("Write its weights as a checkpoint in the library")
         self.open.clicked.connect(lambda: self.recipeRequested.emit(self._run, self._index))
         self.keep.clicked.connect(lambda: self.keepRequested.emit(self._run, self._index))
         column = QVBoxLayout(self)

@@ -1,0 +1,393 @@
+"""Over everything one can open: names for who cannot see, help on every control, the keyboard reaches all, nothing is
+clipped at the smallest size, in both themes."""
+
+from collections.abc import Callable, Iterator
+from importlib.resources import as_file
+from importlib.resources import files as resources
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PySide6.QtCore import QObject, QSize, Qt
+from PySide6.QtGui import QAccessible
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QAbstractItemView,
+    QAbstractScrollArea,
+    QAbstractSlider,
+    QAbstractSpinBox,
+    QApplication,
+    QComboBox,
+    QDialogButtonBox,
+    QHeaderView,
+    QLabel,
+    QLineEdit,
+    QPlainTextEdit,
+    QPushButton,
+    QScrollBar,
+    QTabBar,
+    QTextBrowser,
+    QWidget,
+)
+from tests.app.views.conftest import RUNS, taken
+
+from solera.documents.commands import AddNodes, SetInterpolation
+from solera.documents.document import Interpolation, SaveNode, TaskNode
+from solera.events import JobChanged, Logged
+from solera.jobs.job import Job
+from solera.jobs.spec import JobSpec
+from solera.projects.project import Project
+from solera.recipes.nodes import CheckpointNode, MethodNode
+from solera.runs.catalogue import RunInfo
+from solera_app.main import Application
+from solera_app.theme import themes
+
+NAMES = ("base", "rotated", "inverted")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("access")
+
+
+@pytest.fixture(scope="module")
+def app(home: Path, qapp: Any) -> Iterator[Application]:
+    """One window for all: a project with three checkpoints and a recipe."""
+    import os
+    import shutil
+
+    from PySide6.QtCore import QEventLoop, QTimer
+
+    patch = pytest.MonkeyPatch()
+    patch.setenv("SOLERA_CONFIG", str(home / "config" / "settings.toml"))
+    assert os.environ["SOLERA_CONFIG"]
+    with Project.create(home / "project", "p") as project:
+        for name in NAMES:
+            with as_file(resources("solera_assets") / "examples" / "digits" / "checkpoints" / f"digits-{name}") as at:
+                shutil.copytree(at, home / name)
+            project.library.add(home / name)
+        project.set_task("rotated", "digits", {"transform": "rotation"})
+    made = Application()
+    made.open(home / "project")
+    made.window.resize(1280, 800)
+    for _ in range(200):
+        loop = QEventLoop()
+        QTimer.singleShot(50, loop.quit)
+        loop.exec()
+        if len(made.window.library.view.rows_model.rows) == 4 and made.window.welcome._cards.count():
+            break
+    tab: Any = made.window.tabs.currentWidget()
+    nodes = (
+        *(CheckpointNode(name, f"library:{name}") for name in NAMES),
+        MethodNode("ties", "ties", ("rotated", "inverted"), "base"),
+        MethodNode("dare", "dare", ("rotated", "inverted"), "base"),
+        SaveNode("save", "ties", "blend"), TaskNode("score", "ties", "rotated"),
+    )  # fmt: skip
+    tab.opened.history.do(AddNodes(nodes))
+    tab.opened.history.do(SetInterpolation(Interpolation(("rotated", "inverted"), (0.5, 0.5))))
+    yield made
+    for opened in made.desk.recipes.documents:
+        opened.history.mark_saved()
+    made.window.close()
+    made.window.deleteLater()
+    patch.undo()
+
+
+def inspector(app: Application, *ids: str) -> QWidget:
+    tab: Any = next(
+        app.window.tabs.widget(i)
+        for i in range(app.window.tabs.count())
+        if hasattr(app.window.tabs.widget(i), "opened")
+    )
+    app.window.tabs.setCurrentWidget(tab)
+    tab.canvas.select(list(ids))
+    return app.window.inspector
+
+
+def checkpoint(app: Application) -> QWidget:
+    app.desk.library._inspect("rotated")
+    return app.window.inspector
+
+
+def run_page(app: Application) -> QWidget:
+    info = RunInfo("r", "explore", "A line", "failed", 1e9, 4, 9, "best 0.9; more", ("t",), "note", Path("r.h5"))
+    app.desk.history.page.show_run(info, RUNS["line"]()[0], "'base' holds other weights now.")
+    app.window.inspector.show_page("Run", app.desk.history._area)
+    return app.window.inspector
+
+
+def point(app: Application) -> QWidget:
+    app.window.inspector.show_point("r", 0, "Point 1 of 9", "report", {"Scores": [("rotated", "0.9 ± 0.1")]})
+    return app.window.inspector
+
+
+def jobs(app: Application) -> QWidget:
+    dock = app.window.jobs
+    for place, state in enumerate(("running", "queued", "failed", "done")):
+        dock.on_job(JobChanged(job=f"j{place}", kind="merge", title=f"Merge {place}", state=state))  # type: ignore[arg-type]
+    app.window.bottom.setCurrentWidget(dock)
+    return dock
+
+
+def runs(app: Application) -> QWidget:
+    app.window.bottom.setCurrentWidget(app.window.runs)
+    return app.window.runs
+
+
+def log(app: Application) -> QWidget:
+    app.window.bottom.setCurrentWidget(app.window.log)
+    return app.window.log
+
+
+def settings(app: Application) -> QWidget:
+    from solera_app.settings_dialog import SettingsDialog
+
+    return SettingsDialog(app.desk.settings, ("cpu", "cuda:0"), "/x/settings.toml", app.window)
+
+
+def plugins(app: Application) -> QWidget:
+    app.desk.tools.show_plugins()
+    assert app.desk.tools.manager is not None
+    return app.desk.tools.manager
+
+
+def shortcuts(app: Application) -> QWidget:
+    from solera_app.actions.shortcuts_dialog import ShortcutsDialog
+
+    return ShortcutsDialog(app.window.shortcuts, app.window)
+
+
+def documentation(app: Application) -> QWidget:
+    app.desk.help.open_page("reference/window.md")
+    assert app.desk.help.documentation is not None
+    return app.desk.help.documentation
+
+
+def gallery(app: Application) -> QWidget:
+    app.desk.help.open_gallery()
+    assert app.desk.help.gallery is not None
+    return app.desk.help.gallery
+
+
+def tour(app: Application) -> QWidget:
+    app.desk.help.start_tour()
+    assert app.desk.help.tour is not None
+    return app.desk.help.tour
+
+
+def again(app: Application) -> QWidget:
+    from solera_app.run_again import RunAgain
+
+    return RunAgain("A line", "explore", {"explorer": {"params": {"points": 5}}}, app.window)
+
+
+def job_log(app: Application) -> QWidget:
+    from solera_app.job_log import JobLog
+
+    job = Job(JobSpec("merge", "Merge a to b", {}, ("cpu",)))
+    job.log.append(Logged(text="said"))
+    return JobLog(job, app.window)
+
+
+def explore(app: Application) -> QWidget:
+    from solera_app.explore_dialog import ExploreDialog
+
+    bench = app.desk.workbench
+    assert bench is not None
+    shelf = bench.registry.explorers
+    document = app.desk.recipes.documents[0].document
+    return ExploreDialog(document, bench.tasks(), {name: shelf.describe(name) for name in shelf}, "line", app.window)
+
+
+def about(app: Application) -> QWidget:
+    from solera_app.dialogs import show_about
+
+    return show_about(app.window, "0.1")
+
+
+def palette(app: Application) -> QWidget:
+    app.window.open_palette()
+    return app.window.palette_popup
+
+
+def difference(app: Application) -> QWidget:
+    from solera_app.difference_tab import DifferenceTab
+
+    row = {"name": "w", "shape": [2], "numel": 2, "norm_a": 1.0, "norm_b": 1.0, "distance": 0.5, "largest": 0.4,
+           "cosine": 0.9, "signs": 1.0, "equal": 0}  # fmt: skip
+    plain = {"a": "a", "b": "b", "tensors": [row], "total": row, "histogram": [2, 0], "edges": [0.1, 1.0, 10.0],
+             "only_a": ["x"], "only_b": [], "unlike": [], "skipped": []}  # fmt: skip
+    return DifferenceTab(plain)
+
+
+def beside(app: Application) -> QWidget:
+    from solera.workbench.beside import Beside, Found, Line
+    from solera_app.beside_tab import BesideTab
+
+    lines = (
+        Line("seed", "setting", ("0", "1")),
+        Line("t.accuracy", "score", (), (Found(0.9, 0.1, 9),) * 2, "higher", True),
+    )
+    return BesideTab(Beside(("a", "b"), ("A", "B"), lines, 3))
+
+
+def view(name: str) -> Callable[[Application], QWidget]:
+    def make(app: Application) -> QWidget:
+        from solera_app.views.host import RunView
+
+        bench = app.desk.workbench
+        assert bench is not None
+        cls = bench.registry.views[name]
+        kind = next((kind for kind in RUNS if cls.accepts(RUNS[kind]()[0])), "")
+        if not kind:
+            pytest.skip(f"no run here is of the kind that {name} shows")
+        made = RunView(lambda source: None, {name: cls})  # type: ignore[arg-type, return-value]
+        made.show_snapshot(taken(*RUNS[kind]()))
+        return made
+
+    return make
+
+
+def shipped_views() -> list[str]:
+    from solera.extend.registry import Registry
+
+    return list(Registry.discover(safe_mode=True).views)
+
+
+DOCKS: dict[str, Callable[[Application], QWidget]] = {
+    "library": lambda app: app.window.library, "recipe page": lambda app: inspector(app),
+    "method page": lambda app: inspector(app, "ties"), "checkpoint node page": lambda app: inspector(app, "base"),
+    "save page": lambda app: inspector(app, "save"), "task page": lambda app: inspector(app, "score"),
+    "several nodes page": lambda app: inspector(app, "ties", "dare"), "checkpoint page": checkpoint,
+    "run page": run_page, "point page": point, "jobs": jobs, "runs": runs, "log": log,
+}  # fmt: skip
+DIALOGS: dict[str, Callable[[Application], QWidget]] = {
+    "settings": settings, "plugins": plugins, "shortcuts": shortcuts, "documentation": documentation,
+    "gallery": gallery, "run again": again, "job log": job_log, "explore": explore, "about": about,
+}  # fmt: skip
+PIECES: dict[str, Callable[[Application], QWidget]] = {
+    "welcome": lambda app: app.window.welcome, "palette": palette, "tour": tour, "difference": difference,
+    "beside": beside, **{f"view {name}": view(name) for name in shipped_views()},
+}  # fmt: skip
+EVERYTHING = {**DOCKS, **DIALOGS, **PIECES}
+
+
+@pytest.fixture
+def shown(app: Application, qtbot: Any) -> Iterator[Callable[[str], QWidget]]:
+    """Opens a thing by its name; closed again at the end."""
+    opened: list[tuple[str, QWidget]] = []
+
+    def show(name: str) -> QWidget:
+        made = EVERYTHING[name](app)
+        opened.append((name, made))
+        if name == "welcome":
+            app.window.show_welcome()
+        made.show()
+        QApplication.processEvents()
+        return made
+
+    yield show
+    for name, made in opened:
+        if name == "welcome":
+            app.window.show_tabs()
+        elif name == "tour" and app.desk.help.tour is not None:
+            app.desk.help.tour.end()
+        elif name not in DOCKS:
+            made.close()
+            if name not in {"palette", "documentation", "plugins", "gallery", "about", "tour"}:
+                made.deleteLater()
+
+
+def internal(widget: QObject) -> bool:
+    """Whether Qt made it as a part of a control of its own."""
+    name = widget.objectName()
+    parent = widget.parent()
+    return (
+        name.startswith("qt_")
+        or isinstance(widget, (QScrollBar, QHeaderView))
+        or (isinstance(widget, QLineEdit) and isinstance(parent, (QAbstractSpinBox, QComboBox)))
+        or (isinstance(widget, QAbstractButton) and isinstance(parent, (QLineEdit, QTabBar)))
+        or type(widget).__name__ in {"CloseButton", "QLineEditIconButton"}
+        or (isinstance(parent, QAbstractScrollArea) and widget is parent.viewport())
+        or type(parent).__name__ in {"QComboBoxPrivateContainer", "QKeySequenceEdit"}
+        or (isinstance(widget, QAbstractItemView) and type(parent).__name__ == "QComboBoxPrivateContainer")
+    )
+
+
+CONTROLS = (QAbstractButton, QLineEdit, QComboBox, QAbstractSpinBox, QAbstractSlider, QPlainTextEdit, QAbstractItemView,
+            QTextBrowser)  # fmt: skip
+
+
+def controls(root: QWidget) -> list[QWidget]:
+    return [w for w in root.findChildren(QWidget) if isinstance(w, CONTROLS) and w.isVisible() and not internal(w)]
+
+
+def what(widget: QWidget) -> str:
+    text = getattr(widget, "text", None)
+    return f"{type(widget).__name__} {text() if callable(text) else ''!r} in {type(widget.parent()).__name__}"
+
+
+def name_of(widget: QWidget) -> str:
+    interface = QAccessible.queryAccessibleInterface(widget)
+    return interface.text(QAccessible.Text.Name) if interface is not None else ""
+
+
+@pytest.mark.parametrize("name", list(EVERYTHING))
+def test_every_control_has_a_name_and_help(shown: Any, name: str) -> None:
+    root = shown(name)
+    nameless = [what(control) for control in controls(root) if not name_of(control)]
+    assert nameless == []
+    helpless = [
+        what(control) for control in controls(root)
+        if not control.toolTip() and not isinstance(control, QAbstractItemView)
+        and not isinstance(control.parent(), QDialogButtonBox) and not isinstance(control, QTextBrowser)
+    ]  # fmt: skip
+    assert helpless == []
+
+
+@pytest.mark.parametrize("name", list(EVERYTHING))
+def test_the_keyboard_reaches_every_control(shown: Any, name: str) -> None:
+    root = shown(name)
+    wanted = {
+        control for control in controls(root)
+        if control.isEnabled() and control.focusPolicy() & Qt.FocusPolicy.TabFocus and control.focusProxy() is None
+    }  # fmt: skip
+    reached: set[QWidget] = set()
+    here: QWidget | None = root
+    for _ in range(2000):
+        assert here is not None
+        here = here.nextInFocusChain()
+        reached.add(here)
+        if here is root:
+            break
+    assert [what(control) for control in wanted - reached] == []
+    unreachable = [
+        what(control) for control in controls(root)
+        if control.isEnabled() and isinstance(control, QAbstractButton | QLineEdit | QComboBox | QAbstractSpinBox)
+        and not control.focusPolicy() & Qt.FocusPolicy.TabFocus and control.focusProxy() is None
+    ]  # fmt: skip
+    assert unreachable == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("name", list(EVERYTHING))
+def test_nothing_is_clipped_at_the_smallest_size(shown: Any, app: Application, name: str, theme: Any) -> None:
+    root = shown(name)
+    themes().apply(theme)
+    if name in DIALOGS:
+        root.resize(root.minimumSizeHint().expandedTo(root.minimumSize()))
+    elif name not in DOCKS and name not in {"tour", "palette", "welcome"}:
+        root.resize(QSize(520, 420))
+    QApplication.processEvents()
+    assert not root.grab().isNull()
+    clipped = []
+    for widget in root.findChildren(QWidget):
+        if not widget.isVisible() or internal(widget):
+            continue
+        if isinstance(widget, QPushButton) and widget.text():
+            if widget.width() < widget.minimumSizeHint().width() - 2:
+                clipped.append(f"{what(widget)}: {widget.width()} of {widget.minimumSizeHint().width()} px")
+        elif type(widget) is QLabel and widget.text() and not widget.wordWrap() and widget.minimumWidth() <= 0:
+            if widget.width() < widget.sizeHint().width() - 2:
+                clipped.append(f"{what(widget)}: {widget.width()} of {widget.sizeHint().width()} px")
+    assert clipped == []
