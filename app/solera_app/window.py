@@ -137,6 +137,7 @@ class Window(QMainWindow):
         }
         self.shortcuts = Shortcuts()
         self.actions_by_id = Actions({**handlers, **own}, self, self.shortcuts)
+        self.actions_by_id.confine(self.tabs)
         bar = self.menuBar()
         self._logo = logo = QWidget()
         row = QHBoxLayout(logo)

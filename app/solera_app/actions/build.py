@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from PySide6.QtCore import QObject, QSize
+from PySide6.QtCore import QObject, QSize, Qt
 from PySide6.QtGui import QAction, QKeySequence
-from PySide6.QtWidgets import QMenuBar, QToolBar
+from PySide6.QtWidgets import QMenuBar, QToolBar, QWidget
 
 from solera_app.actions.shortcuts import Shortcuts
 from solera_app.actions.table import ACTIONS, MENUS
@@ -48,8 +48,17 @@ class Actions(QObject):
             if row.id in self.by_id:
                 keys = self.shortcuts.of(row.id) if self.shortcuts is not None else row.shortcut
                 self.by_id[row.id].setShortcut(QKeySequence(keys))
+                self.by_id[row.id].setShortcutContext(_IN_TABS if is_bare(keys) else Qt.ShortcutContext.WindowShortcut)
                 told = f" ({keys})" if keys else ""
                 self.by_id[row.id].setToolTip(f"{row.title.rstrip('…')}{told}\n{row.tip}")
+
+    def confine(self, widget: QWidget) -> None:
+        """Let keys without Ctrl or Alt (Tab, Del, F) do something only while the focus is in this widget.
+
+        Everywhere else Tab goes to the next control, and letters are typed.
+        """
+        for action in self.by_id.values():
+            widget.addAction(action)
 
     def fill_menus(self, bar: QMenuBar) -> None:
         """Make the menus."""
@@ -81,6 +90,16 @@ class Actions(QObject):
         for row in ACTIONS:
             if row.icon and row.id in self.by_id:
                 self.by_id[row.id].setIcon(icon(row.icon, "text-2", 18))
+
+
+_IN_TABS = Qt.ShortcutContext.WidgetWithChildrenShortcut
+
+
+def is_bare(keys: str) -> bool:
+    """Whether keys are one without Ctrl, Alt or Meta, and no function key."""
+    last = keys.rpartition("+")[2]
+    held = keys.lower().replace("shift+", "")
+    return bool(keys) and "+" not in held and not (last[:1] in "Ff" and last[1:].isdigit())
 
 
 def _plain(handler: Callable[[], None]) -> Callable[..., None]:

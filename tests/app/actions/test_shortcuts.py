@@ -11,7 +11,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QWidget
 
 from solera.errors import InputError
-from solera_app.actions.build import Actions
+from solera_app.actions.build import Actions, is_bare
 from solera_app.actions.shortcuts import TAKEN, Shortcuts, plain
 from solera_app.actions.shortcuts_dialog import ShortcutsDialog
 from solera_app.actions.table import ACTIONS
@@ -128,3 +128,8 @@ def test_with_clicks_and_keys(shortcuts: Shortcuts, qtbot: Any) -> None:
     shown = {row.id for row in dialog.view.rows_model.rows if not row.section}
     assert shown == {row.id for row in ACTIONS}
     dialog.close()
+
+
+def test_keys_without_ctrl_work_in_the_tabs_alone() -> None:
+    assert [is_bare(keys) for keys in ("Tab", "Del", "F", "Shift+G", "+")] == [True] * 4 + [False]
+    assert not any(is_bare(keys) for keys in ("", "F1", "Shift+F1", "Ctrl+S", "Alt+2", "Ctrl+Shift+P"))
