@@ -177,7 +177,9 @@ class Documentation(QDialog):
         if self.shown != id_:
             self._way.append(id_)
         self.text.setSearchPaths([str(page.path.parent)])
-        self.text.setMarkdown(re.sub(r"<!--.*?-->", "", self._text(page), flags=re.DOTALL))
+        text = re.sub(r"<!--.*?-->", "", self._text(page), flags=re.DOTALL)
+        head, _, rest = text.partition("\n")  # code in a heading would be drawn as small as code in a line
+        self.text.setMarkdown(f"{head.replace('`', '')}\n{rest}")
         self.back.setEnabled(len(self._way) > 1)
         self.view.choose(id_)
 

@@ -58,6 +58,7 @@ class SettingsDialog(QDialog):
         self.folders = QListWidget()
         self.folders.addItems(list(settings.plugin_folders))
         self.folders.setFixedHeight(84)
+        self.folders.setProperty("role", "field")
         self.safe = QCheckBox("Load only the plugins that come with Solera")
         self.safe.setChecked(settings.safe_mode)
         self._lay_out(file)

@@ -93,6 +93,7 @@ QDockWidget { titlebar-close-icon: none; titlebar-normal-icon: none; }
 QAbstractItemView { background: @window; border: none; outline: none; selection-background-color: @accent-soft;
   selection-color: @text; }
 QAbstractItemView[role="page"] { background: @canvas; }
+QAbstractItemView[role="field"] { background: @base; border: 1px solid @line-strong; border-radius: 4px; }
 QTableView { background: @base; gridline-color: @line; }
 QHeaderView::section { background: @window; color: @text-2; border: none; border-bottom: 1px solid @line;
   padding: 8px 8px 6px 8px; }
