@@ -18,8 +18,9 @@ Side = Literal["left", "right", "top", "bottom", "centre", "middle", "down", "ac
 
 #: Side -> what the menu calls it.
 SIDES: dict[Side, str] = {
-    "left": "Align left edges", "centre": "Align centres", "right": "Align right edges", "top": "Align tops",
-    "middle": "Align middles", "bottom": "Align bottoms", "down": "Space out downwards", "across": "Space out across",
+    "left": "Line up left edges", "centre": "Line up centres", "right": "Line up right edges", "top": "Line up tops",
+    "middle": "Line up middles", "bottom": "Line up bottoms",
+    "down": "Space out downwards", "across": "Space out across",
 }  # fmt: skip
 
 

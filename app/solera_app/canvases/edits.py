@@ -21,6 +21,7 @@ from solera.documents.commands import (
 )
 from solera.documents.document import Document, Position, SaveNode, TaskNode
 from solera.errors import InputError
+from solera.params import Value, Var
 from solera.recipes.nodes import AlignedNode, CheckpointNode, MethodNode, StatisticNode
 from solera_app.canvases.additions import aligned_command
 from solera_app.canvases.anatomy import SNAP
@@ -28,6 +29,7 @@ from solera_app.canvases.clipboard import copied, pasted
 from solera_app.canvases.faces import FieldFace
 from solera_app.canvases.field_editor import parse_field
 from solera_app.canvases.gestures.stage import Stage
+from solera_app.docks.fields import search_bounds
 
 
 class Edits:
@@ -175,6 +177,24 @@ class Edits:
             self._stage.do(SetParam(id_, field.name, value, label=f"Set {field.label.lower()}"))
         self._stage.settle()
         return ""
+
+    def search_over(self, id_: str, field: FieldFace) -> None:
+        """Make a number a search variable with its declared bounds, or a search variable a number again."""
+        value: Value
+        place = field.name.removeprefix("term:")
+        if isinstance(field.value, Var):
+            value = field.value.init if field.value.init is not None else field.value.low or 0.0
+        else:
+            number = float(field.value) if isinstance(field.value, (int, float)) else 0.0
+            name = f"{id_}_c{place}" if place != field.name else f"{id_}_{field.name}"
+            value = Var(name, *search_bounds(field.spec), number, field.spec.param.log)
+        self._stage.settle()
+        label = f"{'Stop searching' if isinstance(field.value, Var) else 'Search over'} {field.label.lower()}"
+        if place != field.name:
+            self._stage.do(SetCoefficient(id_, int(place), value, label=label))
+        else:
+            self._stage.do(SetParam(id_, field.name, value, label=label))
+        self._stage.settle()
 
     def set_folder(self, id_: str, text: str) -> str:
         """Set the folder a save node writes; returns the sentence of a refusal."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtWidgets import QMenu
 
+from solera.params import Var
 from solera_app.canvases.arrange import SIDES
 from solera_app.canvases.faces import FieldFace
 from solera_app.theme import icon
@@ -25,7 +26,9 @@ def context_menu(canvas: RecipeCanvas, at: QPointF) -> QMenu:
     menu = QMenu(canvas)
     menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
     menu.setAccessibleName("Canvas menu")
-    rows = _node_rows(canvas) if canvas.selection else _link_rows(canvas) or _ground_rows(canvas, at)
+    hit = canvas.picture.hit(at, canvas.camera.zoom)
+    field = _field_rows(canvas, hit.node, hit.field) if hit.field is not None else []
+    rows = [*field, *_node_rows(canvas)] if canvas.selection else _link_rows(canvas) or _ground_rows(canvas, at)
     for label, icon_name, key, do in rows:
         if not label:
             menu.addSeparator()
@@ -55,6 +58,15 @@ def _nothing() -> None:
 
 
 _LINE: _Row = ("", "", "", _nothing)
+
+
+def _field_rows(canvas: RecipeCanvas, id_: str, field: FieldFace) -> list[_Row]:
+    """What can be done with the value under the pointer: search over it, or stop that."""
+    numeric = field.spec.kind in {"float", "int"} and not field.spec.param.per_model
+    if not numeric or not (isinstance(field.value, (int, float, Var)) and not isinstance(field.value, bool)):
+        return []
+    what = "Stop searching" if isinstance(field.value, Var) else "Search over"
+    return [(f"{what} {field.label.lower()}", "variable", "", lambda: canvas.edits.search_over(id_, field)), _LINE]
 
 
 def _node_rows(canvas: RecipeCanvas) -> list[_Row]:

@@ -31,7 +31,7 @@ CARDS = {
     card.name: card
     for card in (
         Card(
-            "ties", "TIES", "delta", "optional",
+            "ties", "TIES", "delta", base="optional",
             params=(
                 ParamSpec("density", "float", 0.2, param=Param(0, 1, help="Share of entries kept.")),
                 ParamSpec("scale", "float", 1.0, param=Param(0, 3, help="Factor of the merged delta.")),
@@ -41,9 +41,9 @@ CARDS = {
         ),
         Card("linear", "Linear", params=(ParamSpec("weights", "float", 1.0, param=Param(per_model=True)),)),
         Card("slerp", "SLERP", min_inputs=2, max_inputs=2, params=(ParamSpec("t", "float", 0.5, param=Param(0, 1)),)),
-        Card("task_arithmetic", "Task arithmetic", "delta", "optional",
+        Card("task_arithmetic", "Task arithmetic", "delta", base="optional",
              params=(ParamSpec("scale", "float", 1.0, param=Param(0, 3)),)),
-        Card("mean_delta", "Mean delta", "delta", "none"),
+        Card("mean_delta", "Mean delta", "delta", base="none"),
     )
 }  # fmt: skip
 

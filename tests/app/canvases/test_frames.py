@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QLineEdit
 from solera.documents.commands import SetFrames
 from solera.documents.document import Document, Frame
 from solera.documents.history import History
+from solera.params import Var
 from solera.recipes.nodes import CheckpointNode, MethodNode, Recipe
 from solera_app.canvases.arrange import COLUMN, SIDES, in_line, layered
 from solera_app.canvases.faces import faces
@@ -130,12 +131,36 @@ def test_the_menu_aligns_and_lays_out(canvas: RecipeCanvas, history: History) ->
     assert menu is not None
     words = {action.text().partition("\t")[0]: action for action in menu.actions()}
     assert set(SIDES.values()) <= set(words)
-    words["Align tops"].trigger()
+    words["Line up tops"].trigger()
     assert len({history.document.layout[id_][1] for id_ in ("save", "gsm8k", "humaneval")}) == 1
-    assert history.undo() == "Align tops"
+    assert history.undo() == "Line up tops"
     canvas.select([])
     QTest.keyClick(canvas, Qt.Key.Key_L)
     assert history.undo() == "Lay out"
+
+
+def test_a_value_becomes_a_search_variable_with_one_click_on_the_node(canvas: RecipeCanvas, history: History) -> None:
+    canvas.select(["ties"])
+    item = canvas.picture.items_by_id["ties"]
+
+    def press(field: str, words: str) -> None:
+        menu = canvas.menu_at(item.pos() + item.anatomy.fields[field].center())
+        assert menu is not None
+        next(action for action in menu.actions() if action.text() == words).trigger()
+
+    press("density", "Search over density")
+    node = history.document.node("ties")
+    assert isinstance(node, MethodNode)
+    assert node.params["density"] == Var("ties_density", 0, 1, 0.2)
+    press("density", "Stop searching density")
+    press("scale", "Stop searching scale")
+    node = history.document.node("ties")
+    assert isinstance(node, MethodNode)
+    assert node.params == {"density": 0.2, "scale": 0.8}
+    assert history.undo() == "Stop searching scale"
+    menu = canvas.menu_at(item.pos() + item.anatomy.fields["scope"].center())
+    assert menu is not None
+    assert not any("earch" in action.text() for action in menu.actions())
 
 
 def test_frames_and_comments_are_in_the_picture(experts: RecipeCanvas, tmp_path: Path) -> None:
