@@ -54,6 +54,7 @@ def test_a_page_has_its_size_and_all_its_fonts(run_file: Callable[[str], Path]) 
     assert named == embedded > 0
 
 
+@pytest.mark.heavy
 def test_a_notebook_shows_the_picture_at_its_size_and_the_facts_of_a_run(
     run_file: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -83,6 +84,7 @@ def test_what_cannot_be_drawn_is_a_sentence(run_file: Callable[[str], Path], tmp
     assert not [*tmp_path.glob("a.*")]
 
 
+@pytest.mark.heavy
 def test_the_command_line_exports_a_view(
     run_file: Callable[[str], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -100,6 +100,7 @@ def test_a_view_follows_a_run_from_before_its_first_point(
     view.grab()
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("name", SHOWS)
 def test_bad_data_are_drawn_without_a_fault(
     qtbot: QtBot, snapshots: dict[str, Snapshot], tmp_path: Path, name: str
