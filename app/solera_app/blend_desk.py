@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,13 +16,13 @@ from solera.recipes.nodes import AdapterNode, CheckpointNode
 from solera_app.bridge.slots import guarded, notices
 from solera_app.foreign_recipes import is_recipe
 from solera_app.open_document import OpenDocument
-from solera_app.soup_search import SoupSearch
 from solera_app.tabs import BlendTab, RecipeTab
 
 if TYPE_CHECKING:
     from solera_app.desk import Desk
     from solera_app.interpolation_tab import InterpolationTab
     from solera_app.recipe_desk import RecipeDesk
+    from solera_app.soup_search import SoupSearch
     from solera_app.soup_tab import SoupTab
 
 #: Corners of an interpolation that nobody chose; chosen ones may be more.
@@ -194,17 +195,27 @@ class BlendDesk(QObject):
             self._desk.add_checkpoints(checkpoints, place)
 
     def _feed(self, tab: BlendTab, ears: InterpolationTab | SoupSearch) -> None:
-        """Let a tab hear of jobs and runs until it closes."""
+        """Let a tab hear of jobs and runs until it closes; the bridge, which lives longer, holds nothing of it."""
         bridge = self._desk.bridge
         if bridge is None:
             return
+        listening = weakref.ref(tab)
 
         def until_closed(hear: Callable[..., None]) -> Callable[..., None]:
-            return guarded(lambda *what: None if tab.closed else hear(*what))
+            heard = guarded(hear)
+
+            def listen(*what: Any) -> None:
+                tab = listening()
+                if tab is not None and not tab.closed:
+                    heard(*what)
+
+            return listen
 
         bridge.jobChanged.connect(until_closed(ears.on_job))
         bridge.runStarted.connect(until_closed(ears.on_run_started))
         bridge.pointsArrived.connect(until_closed(ears.on_points))
+        from solera_app.soup_search import SoupSearch
+
         if isinstance(ears, SoupSearch):
             bridge.indicated.connect(until_closed(ears.on_indicated))
 

@@ -32,9 +32,14 @@ def recipe_of(name: str, form: str) -> Recipe:
     nodes += [StatisticNode(s, "", model=m, statistic=card.needs, task="data") for s, m in zip(needed, models)]
     base = "base" if form == "based" else ""
     nodes.append(MethodNode("merged", name, tuple(inputs), base, {}, statistics=tuple(needed)))
-    if form == "deltas":
+    if is_moved(name, form):
         nodes.append(SumNode("out", (Term("base", 1.0), Term("merged", 1.0))))
-    return Recipe(tuple(nodes), "out" if form == "deltas" else "merged")
+    return Recipe(tuple(nodes), "out" if is_moved(name, form) else "merged")
+
+
+def is_moved(name: str, form: str) -> bool:
+    """Whether the method gives a difference, which a recipe adds to a base."""
+    return form == "deltas" or (form == "weights" and METHODS[name].gives == "delta")
 
 
 def forms_of(name: str) -> list[str]:
@@ -57,7 +62,7 @@ def test_each_form_is_offered_and_said(name):
         ports = {port.name: port for port in face.inputs}
         assert ports["input:0"].shape == takes
         assert face.output is not None
-        assert face.output.shape == gives
+        assert face.output.shape == ("delta" if is_moved(name, form) else gives)
         assert ("base" in ports) == (CARDS[name].base != "none")
         assert not face.missing
         assert form_words(CARDS[name]) in face.about
