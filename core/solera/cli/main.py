@@ -6,6 +6,8 @@ requirement on a score is not met.
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -27,6 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = bool(os.environ.get("SOLERA_DEBUG"))
+    atexit.register(gc.freeze)  # the end looks for no cycles in all that torch brought along: a second
     from solera.errors import FaultsError, InputError, Interrupted, NotFoundError, SoleraError
 
     try:
