@@ -74,7 +74,8 @@ def test_a_checkpoints_page_tells_and_keeps_tags_and_note(app: Application, fold
     assert page.subject.name.text() == "rotated"
     assert page.remarks.note.toPlainText() == ""
     QTest.keyClicks(app.window.library.search, "twice")
-    assert [row.id for row in app.window.library.view.rows_model.rows if not row.section] == ["base"]
+    rows = app.window.library.view.rows_model
+    qtbot.waitUntil(lambda: [row.id for row in rows.rows if not row.section] == ["base"], timeout=5000)
 
 
 def test_two_are_compared_and_the_table_sorts_filters_and_exports(app: Application, qtbot: Any, tmp_path: Path) -> None:
