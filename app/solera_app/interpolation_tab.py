@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QTimer, Signal
-from PySide6.QtWidgets import QWidget
 
 from solera.checkpoints.adapters.adapter import is_adapter
 from solera.documents.commands import AddNodes, Batch, Command, SetInterpolation
@@ -60,6 +59,8 @@ class InterpolationTab(BlendTab):
     """
 
     icon, kind = "interpolate", "interpolation"
+    canvas: InterpolationCanvas
+    panel: InterpolationPanel
     keepRequested = Signal(object, str)
     filesDropped = Signal(list)
 
@@ -113,18 +114,6 @@ class InterpolationTab(BlendTab):
     @property
     def conditions(self) -> frozenset[str]:  # noqa: D102
         return super().conditions | {"interpolation"}
-
-    @property
-    def page(self) -> QWidget:  # noqa: D102
-        return self.panel
-
-    def close_tab(self) -> None:  # noqa: D102
-        super().close_tab()
-        self.scorer.stop()
-        self.panel.deleteLater()
-
-    def export(self, kind: str, path: Path) -> Path:  # noqa: D102
-        return self.canvas.export(kind, path)
 
     def fit(self) -> None:  # noqa: D102
         self.canvas.ground.canvas.fit()

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QTimer, Signal
-from PySide6.QtWidgets import QWidget
 
 from solera.checkpoints.adapters.adapter import is_adapter
 from solera.documents.commands import SetSoup
@@ -53,6 +51,8 @@ class SoupTab(BlendTab):
     """
 
     icon = kind = "soup"
+    canvas: SoupCanvas
+    panel: SoupPanel
     filesDropped = Signal(list, bool)
     used = Signal(str)
 
@@ -102,18 +102,6 @@ class SoupTab(BlendTab):
     @property
     def conditions(self) -> frozenset[str]:  # noqa: D102
         return super().conditions | {"soup"}
-
-    @property
-    def page(self) -> QWidget:  # noqa: D102
-        return self.panel
-
-    def close_tab(self) -> None:  # noqa: D102
-        super().close_tab()
-        self.scorer.stop()
-        self.panel.deleteLater()
-
-    def export(self, kind: str, path: Path) -> Path:  # noqa: D102
-        return self.canvas.export(kind, path)
 
     def fit(self) -> None:  # noqa: D102
         self.canvas.steps.canvas.fit()

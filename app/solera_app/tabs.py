@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from solera_app.open_document import OpenDocument
+
+if TYPE_CHECKING:
+    from solera_app.preview import PreviewScorer
 
 
 class Tab(QWidget):
@@ -90,11 +93,18 @@ class BlendTab(DocumentTab):
     kind = ""
     #: Whether it was closed: jobs that still run have nothing to show here.
     closed = False
+    canvas: Any
+    panel: QWidget
+    scorer: PreviewScorer
 
     @property
     def page(self) -> QWidget:
         """What the inspector shows while this tab is in front."""
-        raise NotImplementedError
+        return self.panel
+
+    def export(self, kind: str, path: Path) -> Path:  # noqa: D102
+        written: Path = self.canvas.export(kind, path)
+        return written
 
     def awaits(self, job: str) -> bool:
         """Whether a job is this tab's own: its run is shown here, not in a tab of its own."""
@@ -103,6 +113,8 @@ class BlendTab(DocumentTab):
     def close_tab(self) -> None:
         """End the scoring thread; the page leaves the inspector."""
         self.closed = True
+        self.scorer.stop()
+        self.panel.deleteLater()
 
 
 class RecipeTab(DocumentTab):

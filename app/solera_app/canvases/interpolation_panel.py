@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from solera_app.canvases.blend import Weights
 from solera_app.canvases.score_bar import ScoreBar, written
 from solera_app.canvases.scores_here import ScoreHere, mean_of
 from solera_app.canvases.weight_rows import ElidedLabel, WeightRows
-from solera_app.docks.panel import line, section_title
+from solera_app.docks.panel import Parts, section_title
 from solera_app.plots.numerals import counted
 from solera_app.theme import font, icon, themes
 
 
-class InterpolationPanel(QWidget):
+class InterpolationPanel(Parts):
     """Shows and sets where the handle is, and what was measured there."""
 
     #: Weights while a slider or field changes.
@@ -31,42 +31,16 @@ class InterpolationPanel(QWidget):
     saveRunRequested = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setProperty("role", "dock")
-        self.setAccessibleName("Interpolation")
+        super().__init__("Interpolation", parent)
         self._bars: list[ScoreBar] = []
         self._shown: tuple[ScoreHere, ...] = ()
-        body = QWidget()
-        body.setProperty("role", "dock")
-        self._column = QVBoxLayout(body)
-        self._column.setContentsMargins(12, 8, 12, 12)
-        self._column.setSpacing(8)
-        for build in (self._build_weights, self._build_scores, self._build_path, self._build_keep):
-            if self._column.count():
-                self._part()
-            build()
-        self._column.addStretch(1)
-        scroll = QScrollArea()
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setWidgetResizable(True)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(body)
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(scroll)
+        self.build(self._build_weights, self._build_scores, self._build_path, self._build_keep)
         themes().changed.connect(self._recolour)
         self._recolour()
         self.set_scores(())
         self.set_path_length(0)
 
     # --- building ----------------------------------------------------------------------------------------------------
-
-    def _part(self) -> None:
-        """A hairline across the whole panel, 12 px of air on both sides."""
-        hair = QHBoxLayout()
-        hair.setContentsMargins(-12, 4, -12, 4)
-        hair.addWidget(line())
-        self._column.addLayout(hair)
 
     def _button(self, text: str, tip: str) -> QPushButton:
         button = QPushButton(text)

@@ -9,11 +9,9 @@ from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
     QFormLayout,
-    QFrame,
     QHBoxLayout,
     QLabel,
     QPushButton,
-    QScrollArea,
     QSpinBox,
     QVBoxLayout,
     QWidget,
@@ -23,7 +21,7 @@ from solera_app.canvases.score_bar import ScoreBar
 from solera_app.canvases.scores_here import ScoreHere
 from solera_app.canvases.soup_run import TITLES
 from solera_app.canvases.weight_rows import ElidedLabel
-from solera_app.docks.panel import line, section_title
+from solera_app.docks.panel import Parts, section_title
 from solera_app.theme import font, icon, themes
 
 _ABOUT = {
@@ -37,7 +35,7 @@ _ACCEPT = {
 }  # fmt: skip
 
 
-class SoupPanel(QWidget):
+class SoupPanel(Parts):
     """Chooses how to search and says what was found.
 
     Signals:
@@ -56,33 +54,11 @@ class SoupPanel(QWidget):
     filled = Signal()
 
     def __init__(self) -> None:
-        super().__init__()
-        self.setProperty("role", "dock")
-        self.setAccessibleName("Soup")
+        super().__init__("Soup")
         self._bars: list[ScoreBar] = []
         self._boxes: list[QCheckBox] = []
         self._running = False
-        body = QWidget()
-        body.setProperty("role", "dock")
-        self._column = QVBoxLayout(body)
-        self._column.setContentsMargins(12, 8, 12, 12)
-        self._column.setSpacing(8)
-        for build in (self._build_how, self._build_scores, self._build_compare, self._build_use):
-            if self._column.count():
-                hair = QHBoxLayout()
-                hair.setContentsMargins(-12, 4, -12, 4)
-                hair.addWidget(line())
-                self._column.addLayout(hair)
-            build()
-        self._column.addStretch(1)
-        scroll = QScrollArea()
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setWidgetResizable(True)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(body)
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(scroll)
+        self.build(self._build_how, self._build_scores, self._build_compare, self._build_use)
         themes().changed.connect(self._recolour)
         self._recolour()
         self._choose()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
     QLabel,
     QPushButton,
+    QScrollArea,
     QStackedLayout,
     QToolButton,
     QVBoxLayout,
@@ -106,6 +109,46 @@ class Stack(QWidget):
     def show_content(self, there_is: bool) -> None:
         """Show the content if there is any."""
         self._stack.setCurrentIndex(1 if there_is else 0)
+
+
+class Parts(QWidget):
+    """Parts below each other that scroll, a hairline across the whole width between them.
+
+    A subclass fills ``_column`` part by part with :meth:`build`.
+
+    Args:
+        name: What assistive technology calls it.
+        parent: Owner.
+    """
+
+    def __init__(self, name: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setProperty("role", "dock")
+        self.setAccessibleName(name)
+        body = QWidget()
+        body.setProperty("role", "dock")
+        self._column = QVBoxLayout(body)
+        self._column.setContentsMargins(12, 8, 12, 12)
+        self._column.setSpacing(8)
+        scroll = QScrollArea()
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setWidgetResizable(True)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setWidget(body)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(scroll)
+
+    def build(self, *parts: Callable[[], None]) -> None:
+        """Let each part fill the column below the ones before it."""
+        for part in parts:
+            if self._column.count():
+                hair = QHBoxLayout()
+                hair.setContentsMargins(-12, 4, -12, 4)
+                hair.addWidget(line())
+                self._column.addLayout(hair)
+            part()
+        self._column.addStretch(1)
 
 
 def line() -> QFrame:

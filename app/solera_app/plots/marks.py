@@ -93,7 +93,7 @@ def whiskers(painter: QPainter, low: NDArray[np.float64], high: NDArray[np.float
 
 
 def selection(painter: QPainter, at: QPointF, *, on_surface: bool = False) -> None:
-    """The ring around the chosen point: ink on paper, white with a dark rim on a map."""
+    """The ring around the chosen point: ink on paper; on a map white with a dark rim, and a dot."""
     painter.setBrush(Qt.BrushStyle.NoBrush)
     if on_surface:
         painter.setPen(QPen(QColor(20, 20, 20, 190), 4.5))
@@ -102,6 +102,10 @@ def selection(painter: QPainter, at: QPointF, *, on_surface: bool = False) -> No
     else:
         painter.setPen(QPen(theme().colour("text"), 2))
     painter.drawEllipse(at, 9.5, 9.5)
+    if on_surface:
+        painter.setPen(QPen(QColor(20, 20, 20), 1.25))
+        painter.setBrush(QColor(255, 255, 255))
+        painter.drawEllipse(at, 4.0, 4.0)
 
 
 def series_pen(index: int, width: float = 2.0) -> QPen:

@@ -135,9 +135,6 @@ class ReliefPlot(SpacePlot):
         here = self.position(self.selected)
         if here is not None:
             marks.selection(painter, here, on_surface=True)
-            painter.setPen(QPen(_RIM, 1.25))
-            painter.setBrush(_WHITE)
-            painter.drawEllipse(here, 4.0, 4.0)
         found = self._values[self._numbers == self.selected] if self.selected >= 0 else self._values[:0]
         rect = self.canvas.window_rect.adjusted(0, 10, 0, -30)
         self._bar.paint(painter, rect, float(found.flat[0]) if found.size else np.nan)

@@ -349,9 +349,6 @@ class SurfacePlot(Plot):
         here = self.position(self.selected)
         if here is not None:
             marks.selection(painter, here, on_surface=True)
-            painter.setPen(QPen(_RIM, 1.25))
-            painter.setBrush(_WHITE)
-            painter.drawEllipse(here, 4.0, 4.0)
         painter.restore()
         self._bar.paint(painter, self.canvas.window_rect, self._value_of(self.selected))
 

@@ -9,6 +9,10 @@ from typing import Literal
 #: Into any flat chunks; into runs of whole slices along the first axis; not at all.
 Cut = Literal["element", "block", "tensor"]
 
+#: Elements of a piece that a first pass sees. One number everywhere, a multiple of the reductions' block: so what is
+#: gathered does not depend on budgets.
+PIECE = 2**17
+
 _COARSE: tuple[Cut, ...] = ("element", "block", "tensor")
 
 

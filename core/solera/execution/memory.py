@@ -15,8 +15,8 @@ from solera.checkpoints.checkpoint import Checkpoint
 from solera.context import Context, QuietContext
 from solera.errors import MismatchError
 from solera.execution.affinity import affine_in_variables
-from solera.execution.cuts import coarsest, pieces
-from solera.execution.prepare import PIECE, look, prepare
+from solera.execution.cuts import PIECE, coarsest, pieces
+from solera.execution.prepare import look, prepare
 from solera.execution.program import Program, compile_recipe
 from solera.execution.reading import check_result, store
 from solera.execution.staged_reader import reader_on

@@ -9,9 +9,8 @@ from typing import Any
 
 from solera.checkpoints.checkpoint import Checkpoint
 from solera.errors import CapacityError
-from solera.execution.cuts import slice_of
+from solera.execution.cuts import PIECE, slice_of
 from solera.execution.devices import Device
-from solera.execution.prepare import PIECE
 from solera.execution.program import Program, compile_recipe
 from solera.execution.staging import LEAST_WINDOW, SLOTS, WINDOW
 from solera.execution.step import Step

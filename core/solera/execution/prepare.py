@@ -11,16 +11,12 @@ from torch import Tensor
 
 from solera.context import Context
 from solera.errors import SoleraError
-from solera.execution.cuts import coarsest, pieces
+from solera.execution.cuts import PIECE, coarsest, pieces
 from solera.execution.program import Place, Program
 from solera.execution.reading import Reader
 from solera.execution.step import Step
 from solera.execution.targets import Target
 from solera.methods.spec import Piece
-
-#: Elements of a piece that ``prepare`` sees. One number everywhere, a multiple of the reductions' block: so what is
-#: gathered does not depend on budgets.
-PIECE = 2**17
 
 #: How many runs of how many elements make a sample.
 RUNS, RUN = 64, 2048

@@ -9,14 +9,11 @@ from typing import Any
 from torch import Tensor
 
 from solera.errors import InputError, PluginError
-from solera.execution.cuts import Cut
+from solera.execution.cuts import PIECE, Cut
 from solera.methods.spec import MethodSpec, Piece
 from solera.params import ParamSpec, PerModel, Scalar, Site, Value, by_place, resolve
 from solera.recipes.checks import COEFFICIENT
 from solera.recipes.nodes import MethodNode, Node, SumNode, ValueType, node_values
-
-#: From so many elements on a first pass may gather all that its method declares; of fewer, less.
-_FEW = 2**17
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +110,7 @@ class Step:
         models, gathers = len(self.input_types), self.spec.gathers
         if callable(gathers):
             return gathers(self.params(site, numbers), sizes, models)
-        few = min(sum(sizes.values()), _FEW)
-        return gathers * models * few // _FEW
+        return gathers * models * min(sum(sizes.values()), PIECE) // PIECE  # of less than a piece, less
 
     @property
     def model_site(self) -> Site:

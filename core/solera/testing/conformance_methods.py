@@ -13,9 +13,8 @@ from torch import Tensor
 from solera.checkpoints.memory import MemoryCheckpoint
 from solera.context import QuietContext
 from solera.errors import SoleraError
-from solera.execution.cuts import Cut
+from solera.execution.cuts import PIECE, Cut
 from solera.execution.memory import materialise
-from solera.execution.prepare import PIECE
 from solera.methods.spec import ARGUMENTS, MethodSpec, Piece
 from solera.methods.statistics import STATISTICS
 from solera.params import PerModel

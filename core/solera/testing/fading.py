@@ -7,8 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from solera.execution.cuts import Cut, pieces
-from solera.execution.prepare import PIECE
+from solera.execution.cuts import PIECE, Cut, pieces
 
 
 class FadingPasses:
