@@ -69,8 +69,7 @@ class CloudPlot(SpacePlot):
     def _say(self) -> None:
         finite: NDArray[np.bool_] = np.asarray(np.isfinite(self._space).all(axis=1))
         front, noise = int(self._front.sum()), int(self._noise.sum())
-        distinct = len(np.unique(self._space[self._front], axis=0))  # a search may come by the same point again
-        entries = [Entry("dot", f"Front of {distinct:,}", "accent")]
+        entries = [Entry("dot", marks.front_words(self._space[self._front]), "accent")]
         if noise:
             entries.append(Entry("ring", f"Within noise, {noise:,}"))
         entries.append(Entry("dot", f"Dominated, {int(finite.sum()) - front - noise:,}", "plot.dominated"))
@@ -79,7 +78,7 @@ class CloudPlot(SpacePlot):
         self.set_legend(entries)
         self.set_summary(
             f"{len(finite):,} points over {', '.join(self._titles)}, seen from azimuth {self.camera.azimuth:.0f} and "
-            f"elevation {self.camera.elevation:.0f} degrees; {distinct:,} are on the front."
+            f"elevation {self.camera.elevation:.0f} degrees; {front:,} are on the front."
         )
 
     def paint(self, painter: QPainter) -> None:

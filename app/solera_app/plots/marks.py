@@ -141,3 +141,13 @@ def legend_mark(painter: QPainter, kind: Kind, box: QRectF, colour: QColor) -> N
         pen = QPen(colour, 2 if kind == "line" else 1.5)
         painter.setPen(dashed(pen, (4, 3)) if kind == "dash" else pen)
         painter.drawLine(QPointF(box.left(), middle.y()), QPointF(box.right(), middle.y()))
+
+
+def front_words(points: NDArray[np.float64]) -> str:
+    """What a legend says of a front: every point on it, and in how many places if a search came by some again.
+
+    Args:
+        points: Shape (n, m), those on the front.
+    """
+    places = len(np.unique(points, axis=0))
+    return f"Front, {len(points):,}" if places == len(points) else f"Front of {places:,} places, {len(points):,}"

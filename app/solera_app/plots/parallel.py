@@ -112,9 +112,8 @@ class ParallelPlot(Plot):
         inside = self.inside()
         broken = int((~np.isfinite(self._values)).any(axis=1).sum()) if len(self._rails) else 0
         front = int(self._front.sum())
-        distinct = len(np.unique(self._values[self._front], axis=0))  # a search may come by the same point again
         entries = [
-            Entry("line", f"Front of {distinct:,}"),
+            Entry("line", marks.front_words(self._values[self._front])),
             Entry("line", f"Dominated, {len(inside) - front - broken:,}", "plot.dominated"),
         ]
         if broken:
