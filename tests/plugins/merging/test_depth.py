@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
-from solera.execution.prepare import PIECE
+from solera.execution.cuts import PIECE
 from solera.methods.spec import Piece
 from solera_plugins.merging.half_reset import category, choose
 from solera_plugins.merging.shared_layers import Shared, shared_layers
