@@ -15,6 +15,7 @@ from solera.checkpoints.opening import open_checkpoint
 from solera.context import QuietContext
 from solera.errors import InputError, PluginError
 from solera.execution import prepare as prepare_module
+from solera.execution.cuts import PIECE
 from solera.execution.memory import materialise
 from solera.execution.plan import piece_bytes, plan
 from solera.execution.program import compile_recipe
@@ -128,7 +129,7 @@ def test_a_first_pass_sees_every_tensor_in_order_of_name_as_often_as_it_likes(mo
 
 
 def test_pieces_of_first_passes_are_whole_blocks_of_the_reductions():
-    assert prepare_module.PIECE % BLOCK == 0
+    assert PIECE % BLOCK == 0
 
 
 @given(st.lists(st.tuples(st.floats(-9, 9, width=32), st.floats(-2, 2)), min_size=1, max_size=6), st.integers(1, 40))
