@@ -107,6 +107,8 @@ if TYPE_CHECKING:
     from solera.tasks.language import LanguageTask as LanguageTask
     from solera.tasks.likelihood import Continuations as Continuations
     from solera.tasks.likelihood import log_likelihoods as log_likelihoods
+    from solera.tasks.masked import MaskedLanguageTask as MaskedLanguageTask
+    from solera.tasks.masked import MaskedText as MaskedText
     from solera.tasks.regression import RegressionTask as RegressionTask
     from solera.tasks.sampled import SampledTask as SampledTask
     from solera.tasks.sampled import group_numbers as group_numbers
@@ -170,6 +172,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "solera.tasks.greedy": ("Stopping", "greedy_texts"),
     "solera.tasks.language": ("LanguageTask",),
     "solera.tasks.likelihood": ("Continuations", "log_likelihoods"),
+    "solera.tasks.masked": ("MaskedLanguageTask", "MaskedText"),
     "solera.tasks.regression": ("RegressionTask",),
     "solera.tasks.sampled": ("SampledTask", "group_numbers"),
     "solera.tasks.scores": ("Column", "METRICS", "Metric", "Score", "Split", "aggregate", "difference"),

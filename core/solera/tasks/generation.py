@@ -85,6 +85,8 @@ class GenerationTask(SampledTask):
         version: Goes up whenever the same weights would score differently.
         units: See :class:`solera.tasks.task.Task`.
         chunk: Prompts per call of the network. Part of what the bytes of logits depend on.
+        cached: Whether keys and values are kept from token to token, where the network can; see
+            :func:`solera.tasks.greedy.greedy_texts`.
 
     Raises:
         InputError: It is to write nothing; told when a split is first read.
@@ -101,6 +103,7 @@ class GenerationTask(SampledTask):
         version: int = 1,
         units: str = "",
         chunk: int = 16,
+        cached: bool = True,
     ) -> None:
 
         def read(split: Split) -> _Prompts:
@@ -114,7 +117,7 @@ class GenerationTask(SampledTask):
             empty = next((i for i, each in enumerate(found) if not (each.tokens and each.answers)), None)
             if empty is not None:
                 raise InputError(f"Task '{name}': prompt {empty} has no token or no answer.", task=name)
-            return _Prompts(found, decode, ending, comparison)
+            return _Prompts(found, decode, ending, comparison, cached)
 
         super().__init__(name, read, metrics=_METRICS, known=_METRICS, version=version, units=units, chunk=chunk)
 
@@ -127,6 +130,7 @@ class _Prompts:
     decode: Callable[[Sequence[int]], str]
     stopping: Stopping
     comparison: Comparison
+    cached: bool
     device: str = "cpu"
 
     @property
@@ -153,8 +157,9 @@ class _Prompts:
     def values(self, network: nn.Module, where: slice, task: str, context: Context) -> dict[str, Tensor]:
         some = self.prompts[where]
         texts = greedy_texts(
-            network, [each.tokens for each in some], self.decode, self.stopping, task, context, device=self.device
-        )
+            network, [each.tokens for each in some], self.decode, self.stopping, task, context,
+            device=self.device, cached=self.cached,
+        )  # fmt: skip
         right = [
             float("nan") if text is None else float(self.comparison.same(text, each.answers))
             for text, each in zip(texts, some, strict=True)

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from solera.context import Context
-from solera.errors import TaskError
-from solera.tasks.inference import check_vocabulary, network_forward
+from solera.tasks.cache import Cached, Reader, Whole, keeps_keys
+from solera.tasks.inference import check_vocabulary
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +42,13 @@ def greedy_texts(
     context: Context,
     *,
     device: str = "cpu",
+    cached: bool = True,
 ) -> list[str | None]:
     """The text each prompt is continued with.
 
-    Every token is one pass over what is there so far, for all prompts at once that are not complete; equal weights give
-    equal texts, whatever else a network keeps between calls.
+    All prompts that are not complete go on at once, a token a pass. Where a network can hand back its keys and values
+    (see :mod:`solera.tasks.cache`) a pass is over the new token alone, else over all that is there so far. Equal
+    weights give equal texts: nothing is kept from one call of this function to the next.
 
     Args:
         network: Causal; gives logits of shape (n, tokens, vocabulary).
@@ -56,6 +58,8 @@ def greedy_texts(
         task: For sentences.
         context: Asked before each token whether to stop.
         device: The network's.
+        cached: Whether keys and values may be kept from token to token. Logits then differ by rounding, so a token
+            may differ where two are equally likely to the last digits.
 
     Returns:
         One text per prompt; None where the network's output was not a number.
@@ -71,20 +75,12 @@ def greedy_texts(
         row[: len(prompt)] = torch.tensor(prompt)
     texts: list[str | None] = [""] * len(prompts)
     ends, busy = list(starts), list(range(len(prompts)))
+    reader: Reader = Cached(network, task) if cached and keeps_keys(network) else Whole(network, task)
     for _ in range(stopping.most):
         if not busy:
             break
         context.check()
-        width = max(ends[i] for i in busy)
-        inputs = tokens[torch.tensor(busy, device=device), :width]  # zeros behind a text are not seen by it
-        logits = network_forward(network, inputs, len(busy), task)(slice(0, len(busy)))
-        if logits.ndim != 3 or logits.shape[:2] != inputs.shape:
-            raise TaskError(
-                f"Task '{task}' needs logits of every token, shape ({len(busy)}, {width}, vocabulary); the network "
-                f"gave {tuple(logits.shape)}. Choose a causal language model.",
-                task=task,
-            )
-        last = logits[torch.arange(len(busy)), torch.tensor([ends[i] - 1 for i in busy])].float()
+        last = reader.next(tokens, ends, busy)
         chosen, lost = last.argmax(dim=1).tolist(), last.isnan().any(dim=1).tolist()
         still = []
         for i, token, gone in zip(busy, chosen, lost, strict=True):

@@ -14,7 +14,9 @@ from solera.events import Logged
 from solera.tasks.forward import Forward, in_chunks
 
 
-def network_forward(network: nn.Module, inputs: Tensor, chunk: int, task: str) -> Forward:
+def network_forward(
+    network: nn.Module, inputs: Tensor, chunk: int, task: str, attention_mask: Tensor | None = None
+) -> Forward:
     """Logits by calling a network.
 
     Args:
@@ -23,6 +25,7 @@ def network_forward(network: nn.Module, inputs: Tensor, chunk: int, task: str) -
         inputs: Shape (n, ...), any dtype; on the network's device.
         chunk: Samples per call, for sentences.
         task: The task's name, for sentences.
+        attention_mask: Which inputs are there, shape (n, tokens), 0 or 1; given by name to networks that see padding.
 
     Returns:
         A function that raises TaskError where the network cannot take such inputs or gives no tensor, and CapacityError
@@ -31,7 +34,10 @@ def network_forward(network: nn.Module, inputs: Tensor, chunk: int, task: str) -
 
     def forward(where: slice) -> Tensor:
         try:
-            output = network(inputs[where])
+            if attention_mask is None:
+                output = network(inputs[where])
+            else:
+                output = network(inputs[where], attention_mask=attention_mask[where])
         except torch.OutOfMemoryError as error:
             raise CapacityError(
                 f"Scoring task '{task}' with {chunk} samples at a time does not fit into memory of {inputs.device}.",

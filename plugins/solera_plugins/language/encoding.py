@@ -39,6 +39,14 @@ class Encoding:
         """The tokens of a whole document, with what the tokenizer itself puts around one."""
         return list(self._tokenizer.encode(text).ids)
 
+    def around(self, text: str) -> tuple[list[int], list[int], list[int]]:
+        """The tokens of a text, in three parts: what the tokenizer puts before it, its own, what it puts behind it."""
+        found = self._tokenizer.encode(text)
+        ids, added = list(found.ids), list(found.special_tokens_mask)
+        first = next((i for i, special in enumerate(added) if not special), len(ids))
+        last = next((i for i in range(len(ids), first, -1) if not added[i - 1]), first)
+        return ids[:first], ids[first:last], ids[last:]
+
     def tokens(self, text: str) -> tuple[int, ...]:
         """The tokens of a text."""
         return tuple(self._tokenizer.encode(text, add_special_tokens=False).ids)

@@ -26,22 +26,32 @@ def language(
     """
 
     def read(split: Split) -> Sequence[Sequence[int]]:
-        texts = _texts(name, Path(data), split)
+        texts = read_texts(name, Path(data), split)
         encoding = Encoding(name, Path(tokenizer))
-        return [encoding.document(text) for text in texts]
+        return [encoding.document(text) for text, _ in texts]
 
     return LanguageTask(name, read, window=window, windows=windows)
 
 
-def _texts(name: str, path: Path, split: Split) -> list[str]:
+def read_texts(name: str, path: Path, split: Split) -> list[tuple[str, str | int | None]]:
+    """The texts of a split with the document each belongs to, where a file says it.
+
+    Args:
+        name: The task's, for sentences.
+        path: A folder of .txt files, with or without a subfolder for each split, or a .jsonl file.
+        split: Which.
+
+    Raises:
+        TaskError: There is nothing, it cannot be read, or a line has no text.
+    """
     if path.is_dir():
         if any((path / part).is_dir() for part in NAMES):
-            return [read_text(name, file) for file in sorted((path / split).rglob("*.txt"))]
+            return [(read_text(name, file), None) for file in sorted((path / split).rglob("*.txt"))]
         texts = [read_text(name, file) for file in sorted(path.rglob("*.txt"))]
-        return [texts[row] for row in split_rows(len(texts), split, Seed(0).child("language", "splits"))]
+        return [(texts[row], None) for row in split_rows(len(texts), split, Seed(0).child("language", "splits"))]
     if not path.is_file():
         raise TaskError(f"Task '{name}': there is no file or folder {path}. Put the texts there.", task=name)
     lines = read_lines(name, path)
     for line in lines:
         line.text("text")
-    return [line.text("text") for line in shared_out(lines, split)]
+    return [(line.text("text"), line.document) for line in shared_out(lines, split)]

@@ -29,13 +29,17 @@ def generation(
     articles: Annotated[bool, Param(help="Leave a, an and the out of account.")] = False,
     longest: Annotated[int, Param(0, unit="tokens", help="Prompts are cut to their last so many; 0 is never.")] = 0,
     chunk: Annotated[int, Param(1, help="Prompts per call of the network.")] = 16,
+    cached: Annotated[
+        bool, Param(help="Keep keys and values from token to token, where the network can; else read all again.")
+    ] = True,
 ) -> GenerationTask:
     r"""Write on from a prompt, always the likeliest token; right is what equals an answer.
 
     A line is ``{"prompt": "...", "answer": "..."}``; ``answers`` is a list of which any is right. A ``split`` says
     which split it is in, a ``document`` what it belongs to, by which errors are clustered; without splits a fixed
     permutation of the documents gives 60, 15 and 25 %. With ``case``, ``punctuation`` and ``articles`` texts are
-    compared as for SQuAD. Every new token is a pass over the whole text.
+    compared as for SQuAD. Every new token is a pass over that token alone where the network keeps keys and values, else
+    over the whole text.
     """
 
     @cache
@@ -54,7 +58,7 @@ def generation(
         return encoding().text(tokens)
 
     comparison = Comparison(strip, case, punctuation, articles)
-    return GenerationTask(name, read, decode, stopping=stopping, comparison=comparison, chunk=chunk)
+    return GenerationTask(name, read, decode, stopping=stopping, comparison=comparison, chunk=chunk, cached=cached)
 
 
 def _prompt(line: Line, encoding: Encoding, template: str, longest: int) -> Prompt:
