@@ -155,6 +155,7 @@ class InterpolationTab(BlendTab):
         in_background(
             lambda: (bench.inputs.family({form: sources}) if form else None, unfit(bench, first, tasks)),
             lambda found: self._measured(corners, tasks, *found),
+            owner=self,
         )
 
     def _measured(self, corners: tuple[str, ...], tasks: Sequence[str], family: Any, reasons: dict[str, str]) -> None:
@@ -185,7 +186,11 @@ class InterpolationTab(BlendTab):
         self._score(weights, exact=True)
         if form := self._form:
             bench, line_of, tasks = self._bench, {form: self._sources()}, self._tasks
-            in_background(lambda: known_ground(bench, line_of, tasks), lambda path: self._found_ground(corners, path))
+            in_background(
+                lambda: known_ground(bench, line_of, tasks),
+                lambda path: self._found_ground(corners, path),
+                owner=self,
+            )
 
     def _found_ground(self, corners: tuple[str, ...], path: Path | None) -> None:
         """A run has the surface (or the curve) between these corners already."""
@@ -322,7 +327,7 @@ class InterpolationTab(BlendTab):
                 self._take_corners(found)
                 self._score(self.canvas.weights, exact=True)
 
-        in_background(look, show, lambda _: None)
+        in_background(look, show, lambda _: None, owner=self)
 
     def _take_corners(self, found: Sequence[Sequence[Score]]) -> None:
         self._experts.clear()
@@ -428,7 +433,7 @@ class InterpolationTab(BlendTab):
                 self._put(tuple(int(c) for c in cell), values, errors)
             self._show_ground()
 
-        in_background(read, show)
+        in_background(read, show, owner=self)
 
     def _begin_ground(self, header: dict[str, Any]) -> None:
         self._header = header

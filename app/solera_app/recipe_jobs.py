@@ -157,7 +157,7 @@ class RecipeJobs(QObject):
         if node is None or entry is None or entry.nbytes > _TRIED:
             return
         bench, tasks, alone = self._recipes.bench, self._recipes.bench.tasks(), Recipe((node,), node.id)
-        in_background(lambda: unfit(bench, alone, tasks), dialog.leave_out, lambda _: None)
+        in_background(lambda: unfit(bench, alone, tasks), dialog.leave_out, lambda _: None, owner=dialog)
 
     def keep(self, recipe: Any, name: str) -> None:
         """Write the weights of a recipe as a checkpoint of the library."""

@@ -79,7 +79,7 @@ class RunDesk(QObject):
         self._window = desk.window
         self._tab: RunTab | None = None
         self._awaited: set[str] = set()  # jobs whose run a person asked to see
-        self._followed: RunTab | None = None  # came to the front by itself
+        self._followed = ""  # the run that came to the front by itself
         self._listing = QTimer(self, interval=400, singleShot=True)
         self._listing.timeout.connect(guarded(self.refresh))
         window = desk.window
@@ -162,13 +162,14 @@ class RunDesk(QObject):
         if event.header.get("kind") in {"explore", "compare", "probe"} and not self._is_ground(event):
             self.open(event.run, path=Path(event.path), front=event.job in self._awaited or self._follows())
             if self._tab is not None and self._tab.property("run") == event.run:
-                self._followed = self._tab
+                self._followed = event.run
             self._awaited.discard(event.job)
         self._listing.start()
 
     def _follows(self) -> bool:
         """Whether nobody has turned to anything since a run came to the front: then the next one may, too."""
-        return self._followed is not None and self._followed is self._tab and self._tab.view.selected < 0
+        tab = self._tab
+        return tab is not None and tab.property("run") == self._followed and tab.view.selected < 0
 
     def _is_ground(self, event: RunStarted) -> bool:
         """Whether it belongs to an interpolation or a soup canvas, which shows it itself."""

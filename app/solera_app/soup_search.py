@@ -88,7 +88,7 @@ class SoupSearch(QObject):
         self.job = ""
         if event.state == "done" and event.result:  # the file has what events leave out: values per sample
             names, units, path = self._names, self._units, str(event.result["path"])
-            in_background(lambda: read_run(path, names, units), self._read)
+            in_background(lambda: read_run(path, names, units), self._read, owner=self)
         else:
             self.ended.emit(event.state == "done")
 

@@ -210,7 +210,7 @@ class SoupTab(BlendTab):
                 notices().say("error", next(iter(reasons.values())), "\n\n".join(reasons.values()))
             self._count_tasks()
 
-        in_background(lambda: unfit(bench, first, tasks), show, self._give_up)
+        in_background(lambda: unfit(bench, first, tasks), show, self._give_up, owner=self)
 
     def _count_tasks(self) -> None:
         self.scores.tasks = self.panel.tasks
@@ -252,7 +252,7 @@ class SoupTab(BlendTab):
                 notices().say("error", str(error))
             end()
 
-        in_background(lambda: bench.score_point(recipe, tasks, None), done, failed)
+        in_background(lambda: bench.score_point(recipe, tasks, None), done, failed, owner=self)
 
     def _pot(self) -> tuple[tuple[str, ...], tuple[float, ...]]:
         """What is in the pot now and in which shares: the run's soup while it is followed, else the document's."""

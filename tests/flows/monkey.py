@@ -8,6 +8,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt, QTimer
@@ -55,7 +56,7 @@ class Monkey:
     def __init__(self, person: Person, incoming: Path, seed: int) -> None:
         self.person = person
         self.done: list[str] = []
-        self.tabs: dict[int, weakref.ref[Any]] = {}
+        self.tabs: set[weakref.ref[Any]] = set()
         self._dice = random.Random(seed)
         self._incoming = sorted(incoming.iterdir())
         self._folder = incoming.parent
@@ -91,8 +92,7 @@ class Monkey:
         self.done[-1] = doing()
         QTest.qWait(self._dice.choice((0, 0, 5, 30)))
         for place in range(self.window.tabs.count()):
-            tab = self.window.tabs.widget(place)
-            self.tabs.setdefault(id(tab), weakref.ref(tab))
+            self.tabs.add(weakref.ref(self.window.tabs.widget(place)))
 
     # --- what it does ------------------------------------------------------------------------------------------------
 
@@ -283,3 +283,27 @@ def rest(person: Person) -> None:
     QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
     gc.unfreeze()  # the window sets aside what was there when something was imported
     gc.collect()
+
+
+def holders(held: Any, depth: int = 5) -> list[str]:
+    """What keeps something alive, from near to far: names of attributes, functions and kinds."""
+    gc.unfreeze()  # what is set aside is not found
+    found: list[str] = []
+    near, seen = [held], {id(held)}
+    for distance in range(depth):
+        far: list[Any] = []
+        for each in near:
+            for one in gc.get_referrers(each):
+                if id(one) not in seen and one is not near and one is not far and not isinstance(one, FrameType):
+                    seen.add(id(one))
+                    far.append(one)
+                    found.append(f"{distance} {_held_as(one, each)}")
+        near = far[:20]
+    return found[:60]
+
+
+def _held_as(holder: Any, held: Any) -> str:
+    kind = f"{type(holder).__module__}.{type(holder).__qualname__}"
+    if isinstance(holder, dict):
+        return f"{kind} {[key for key, value in holder.items() if value is held and isinstance(key, str)]}"
+    return f"{kind} {getattr(holder, '__qualname__', '')}"

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from PySide6.QtCore import QObject, Qt, Signal
+from shiboken6 import isValid
 
 from solera_app.bridge.slots import attempt, guarded, report
 
@@ -50,10 +51,20 @@ def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(_THREADS, "aside")
 
 
+def _for(owner: QObject | None, call: Callable[[Any], None]) -> Callable[[Any], None]:
+    def answer(value: Any) -> None:
+        if owner is None or isValid(owner):
+            call(value)
+
+    return answer
+
+
 def in_background(
     function: Callable[[], Any],
     done: Callable[[Any], None] | None = None,
     failed: Callable[[Exception], None] | None = None,
+    *,
+    owner: QObject | None = None,
 ) -> None:
     """Run ``function`` in a pool thread; ``done(result)`` or ``failed(error)`` follow in the window's thread.
 
@@ -61,9 +72,10 @@ def in_background(
         function: Must not touch a widget.
         done: Gets the result.
         failed: Gets the exception; by default it is told as a notice.
+        owner: Whom the answer is for: when Qt has destroyed it, nobody gets one.
     """
     answers = _answers()
-    safe_done, safe_failed = guarded(done or (lambda _: None)), guarded(failed or report)
+    safe_done, safe_failed = (guarded(_for(owner, call)) for call in (done or (lambda _: None), failed or report))
 
     def work() -> None:
         result, error = attempt(function)

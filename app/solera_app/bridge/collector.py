@@ -5,7 +5,8 @@ its wrappers while Qt destroys the widgets themselves, the process dies in shibo
 is a window, the automatic collector is off and a timer of the window's thread collects by the same thresholds.
 
 To walk everything that torch and its like bring along takes 0.2 s, in which no event is answered. What modules make
-stays for good, so after an import it is set aside, unwalked.
+stays for good, so after an import it is set aside, unwalked. Whatever else is there just then is set aside with it:
+what is opened and closed again goes without the collector, as it holds no cycle (:mod:`solera_app.bridge.weakly`).
 """
 
 from __future__ import annotations

@@ -6,6 +6,8 @@ from PySide6.QtCore import QPointF, QRectF
 from PySide6.QtGui import QTransform
 from PySide6.QtWidgets import QGraphicsView
 
+from solera_app.bridge.weakly import Weakly
+
 LOWEST, HIGHEST = 0.1, 4.0
 _STEPS = (0.1, 0.25, 0.33, 0.5, 0.67, 0.75, 0.9, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0)
 
@@ -16,6 +18,8 @@ class Camera:
     Args:
         view: The view; its scroll bars are hidden and its scene rectangle is wide.
     """
+
+    _view = Weakly[QGraphicsView]()
 
     def __init__(self, view: QGraphicsView) -> None:
         self._view = view

@@ -23,6 +23,7 @@ from solera.documents.document import Document, Position, SaveNode, TaskNode
 from solera.errors import InputError
 from solera.params import Value, Var
 from solera.recipes.nodes import AlignedNode, CheckpointNode, MethodNode, StatisticNode
+from solera_app.bridge.weakly import Weakly
 from solera_app.canvases.additions import aligned_command
 from solera_app.canvases.anatomy import SNAP
 from solera_app.canvases.clipboard import copied, pasted
@@ -38,6 +39,8 @@ class Edits:
     Args:
         stage: The canvas.
     """
+
+    _stage = Weakly[Stage]()
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage

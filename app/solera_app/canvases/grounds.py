@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QPointF, QRectF
 from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPen, QResizeEvent
 
+from solera_app.bridge.weakly import WeakCall
 from solera_app.canvases.blend import Place, Weights, place_of, polygon, weights_of
 from solera_app.canvases.handle_ink import (
     WHITE,
@@ -36,12 +37,14 @@ _BELOW = 0.14
 class _Furniture:
     """What both grounds hold: models, the handle, a path, and the keys' owner."""
 
+    on_handle_key = WeakCall[Callable[[QKeyEvent], bool]]()
+
     def __init__(self) -> None:
         self.names: tuple[str, ...] = ()
         self.places: tuple[Place, ...] = ()
         self.weights: Weights = ()
         self.path: tuple[Weights, ...] = ()
-        self.on_handle_key: Callable[[QKeyEvent], bool] | None = None
+        self.on_handle_key = None
 
     def hold(self, names: Sequence[str], places: Sequence[Place]) -> None:
         """Take the models."""
@@ -186,7 +189,8 @@ class TriangleGround(SurfacePlot):
         painter.restore()
 
     def _key(self, event: QKeyEvent) -> bool:
-        used = self.kit.on_handle_key is not None and self.kit.on_handle_key(event)
+        act = self.kit.on_handle_key
+        used = act is not None and act(event)
         return used or super()._key(event)
 
 
@@ -313,5 +317,6 @@ class LineGround(CurvePlot):
         painter.restore()
 
     def _key(self, event: QKeyEvent) -> bool:
-        used = self.kit.on_handle_key is not None and self.kit.on_handle_key(event)
+        act = self.kit.on_handle_key
+        used = act is not None and act(event)
         return used or super()._key(event)

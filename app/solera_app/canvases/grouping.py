@@ -8,6 +8,7 @@ from solera.documents.commands import MoveNodes, SetComments, SetFrames
 from solera.documents.document import Comment, Document, Frame, Position
 from solera.documents.framing import changed, framed, left_after
 from solera.errors import InputError
+from solera_app.bridge.weakly import Weakly
 from solera_app.canvases.arrange import SIDES, Side, in_line, layered, snapped
 from solera_app.canvases.gestures.stage import Stage
 
@@ -18,6 +19,8 @@ class Grouping:
     Args:
         stage: The canvas.
     """
+
+    _stage = Weakly[Stage]()
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage

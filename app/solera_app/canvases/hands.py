@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QDragEnterEvent, QDragMoveEvent, QDropEvent, QKeyEvent, QMouseEvent
 
+from solera_app.bridge.weakly import Weakly
 from solera_app.canvases.gestures.around import MoveComment, MoveFrame
 from solera_app.canvases.gestures.band import RubberBand
 from solera_app.canvases.gestures.drop import DropLibrary
@@ -28,6 +29,8 @@ class Hands:
     Args:
         canvas: Whose events.
     """
+
+    _canvas = Weakly["RecipeCanvas"]()
 
     def __init__(self, canvas: RecipeCanvas) -> None:
         self._canvas = canvas

@@ -8,6 +8,7 @@ from PySide6.QtCore import QPoint, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QMouseEvent, QPainter, QPaintEvent, QPalette, QPen
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QToolButton, QWidget
 
+from solera_app.bridge.weakly import Weakly
 from solera_app.canvases.ink import ink
 from solera_app.theme import font, icon, themes
 
@@ -90,6 +91,7 @@ class Minimap(_Card):
     """
 
     wanted = Signal(QPointF)
+    _scene = Weakly["RecipeScene"]()
 
     def __init__(self, scene: RecipeScene, parent: QWidget) -> None:
         super().__init__(parent)

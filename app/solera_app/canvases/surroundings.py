@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QPointF, QRectF
 
 from solera.documents.document import Comment, Document, Frame, Position
+from solera_app.bridge.weakly import Weakly
 from solera_app.canvases.frame_item import FrameItem, FreeComment
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ class Surroundings:
     Args:
         scene: Where they stand.
     """
+
+    _scene = Weakly["RecipeScene"]()
 
     def __init__(self, scene: RecipeScene) -> None:
         self._scene = scene

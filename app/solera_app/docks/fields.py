@@ -176,7 +176,8 @@ class NumberField(Field):
                 self.low.setValue(low)
                 self.high.setValue(high)
         low, high = self._bounds
-        place = 0 if high == low else round((self.number.value() - low) / (high - low) * _STEPS)
+        share = 0.0 if high == low else (self.number.value() - low) / (high - low)
+        place = round(min(max(share, 0.0), 1.0) * _STEPS)  # a number may be typed far beyond the slider's ends
         with self._quiet():
             self.slider.setValue(place)
             self.bracket.setChecked(var is not None)

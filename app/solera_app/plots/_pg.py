@@ -11,6 +11,8 @@ from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPainterPath, QPen
 from PySide6.QtWidgets import QGraphicsView, QWidget
 
+from solera_app.bridge.weakly import WeakCall
+
 pg.setConfigOptions(imageAxisOrder="row-major", antialias=True)
 
 #: Paints in stage pixels.
@@ -19,6 +21,8 @@ Paint = Callable[[QPainter], None]
 
 class _Layer(pg.GraphicsObject):  # type: ignore[misc]
     """Hand-painted content in stage pixels, below or above the data."""
+
+    _paint = WeakCall[Paint]()
 
     def __init__(self, paint: Paint, z: float) -> None:
         super().__init__()
@@ -40,7 +44,8 @@ class _Layer(pg.GraphicsObject):  # type: ignore[misc]
     def paint(self, painter: QPainter, *_: object) -> None:
         """Hand the painter on."""
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        self._paint(painter)
+        if (paint := self._paint) is not None:
+            paint(painter)
 
 
 class Stage(pg.GraphicsView):  # type: ignore[misc]

@@ -12,6 +12,7 @@ from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFontMetricsF, QKeyEvent, QMouseEvent, QPainter, QPen, QWheelEvent
 from PySide6.QtWidgets import QFrame, QWidget
 
+from solera_app.bridge.weakly import WeakCall
 from solera_app.plots._pg import Paint, Stage
 from solera_app.plots.ticks import power_labels, power_ticks, tick_labels, ticks
 from solera_app.theme import font, theme
@@ -66,12 +67,15 @@ class Canvas(Stage):
     rangeChanged = Signal()
     fitted = Signal()
 
+    under = WeakCall[Paint]()
+    over = WeakCall[Paint]()
+    on_key = WeakCall[Callable[[QKeyEvent], bool]]()
+
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.x, self.y = Axis(), Axis(grid=True)
-        self.under: Paint | None = None
-        self.over: Paint | None = None
-        self.on_key: Callable[[QKeyEvent], bool] | None = None
+        self.under = self.over = None
+        self.on_key = None
         self.equal = False
         self.margin_right, self.margin_top = 16.0, 10.0
         self.axes = True  # without them the window of data takes all but the margins

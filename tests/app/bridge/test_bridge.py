@@ -4,6 +4,7 @@ import gc
 import threading
 import time
 import weakref
+from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any
 
@@ -24,9 +25,10 @@ from solera.events import (
     RunStarted,
 )
 from solera_app.bridge import bridge as module
-from solera_app.bridge.background import in_background
+from solera_app.bridge.background import idle, in_background
 from solera_app.bridge.bridge import Bridge
 from solera_app.bridge.slots import attempt, guarded, notices
+from solera_app.bridge.weakly import WeakCall, Weakly
 
 
 def point(run: str, index: int) -> PointScored:
@@ -177,6 +179,48 @@ def test_an_error_in_the_answer_is_told_too(qtbot: Any, qapp: Any) -> None:
     with qtbot.waitSignal(notices().raised) as told:
         in_background(lambda: 0, lambda zero: 1 / zero)
     assert "ZeroDivisionError" in told.args[1]
+
+
+def test_nobody_hears_of_work_for_something_that_is_gone(qtbot: Any, qapp: Any) -> None:
+    heard: list[str] = []
+    gone, here = QObject(), QObject()
+    shiboken6.delete(gone)
+    in_background(lambda: "lost", heard.append, owner=gone)
+    in_background(lambda: "found", heard.append, owner=here)
+    qtbot.waitUntil(idle)
+    qtbot.waitUntil(lambda: bool(heard))
+    assert heard == ["found"]
+
+
+def test_a_part_keeps_neither_its_whole_nor_whom_it_calls() -> None:
+    class Part:
+        whole = Weakly["Whole"]()
+        call = WeakCall[Callable[[], str]]()
+
+        def __init__(self, whole: "Whole") -> None:
+            self.whole, self.call = whole, whole.speak
+
+    class Whole:
+        def __init__(self) -> None:
+            self.part = Part(self)
+
+        def speak(self) -> str:
+            return "spoken"
+
+    whole = Whole()
+    part: Any = whole.part
+    gone = weakref.ref(whole)
+    assert part.whole is whole
+    assert part.call is not None
+    assert part.call() == "spoken"
+    gc.disable()
+    del whole
+    assert gone() is None
+    assert part.call is None
+    with pytest.raises(ReferenceError, match="belongs to is gone"):
+        _ = part.whole
+    part.call = lambda: "kept"
+    assert part.call() == "kept"
 
 
 def test_a_connection_keeps_no_receiver_alive(qapp: Any) -> None:

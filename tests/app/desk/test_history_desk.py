@@ -1,19 +1,21 @@
 """The history of runs with real files: page, tags, recipe, again, compare, trash, stale; and ten thousand of them."""
 
 import time
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from PySide6.QtCore import Qt, QTimer
+from PySide6.QtCore import QEvent, Qt, QTimer
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QWidget
 
-from solera.events import PointScored
+from solera.events import PointScored, RunStarted
 from solera.projects.project import Project
 from solera.runs.catalogue import RunInfo
 from solera.runs.header import RunHeader, run_path
+from solera.runs.reader import RunReader
 from solera.runs.writer import RunWriter
 from solera_app.beside_tab import BesideTab
 from solera_app.docks.run_page import RunPage
@@ -213,6 +215,25 @@ def test_delete_moves_to_the_trash_and_back(app: Application, qtbot: Any) -> Non
     assert all(app.window.tabs.widget(i).property("run") != ONE for i in range(app.window.tabs.count()))
     app.window.runs.commanded.emit([], "restore")
     qtbot.waitUntil(lambda: len(app.window.runs.view.rows_model.rows) == 3, timeout=5000)
+
+
+def test_a_run_that_came_to_the_front_is_gone_when_it_is_closed(app: Application, qtbot: Any) -> None:
+    desk = app.desk
+    assert desk.workbench is not None
+    path = run_path(desk.workbench.runs_folder, ONE)
+    desk.runs.await_run("j")
+    desk.runs._run_started(RunStarted(run=ONE, path=str(path), header=RunReader(path).header.to_plain(), job="j"))
+    (tab,) = desk.runs._run_tabs()
+    view = tab.view
+    for name in ("curve", "table"):
+        qtbot.waitUntil(lambda view=view: view.run == ONE, timeout=5000)
+        view.show_view(name)
+    assert desk.runs._follows()
+    parts = [weakref.ref(each) for each in (tab, *tab.findChildren(QWidget))]
+    desk.close_tab(tab)
+    del tab, view
+    QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
+    assert [part() for part in parts if part() is not None] == []  # and no cycle was collected
 
 
 def test_ten_thousand_runs_are_listed_at_once_and_no_turn_is_long(qtbot: Any) -> None:

@@ -76,6 +76,15 @@ def bench(shown: Any, methods: Any) -> Bench:
     return Bench(shown(Inspector()), methods, document())
 
 
+@pytest.mark.parametrize(("text", "place"), [("1e9", "maximum"), ("-1e9", "minimum")])
+def test_a_number_far_beyond_the_slider_leaves_it_at_its_end(bench: Bench, text: str, place: str) -> None:
+    bench.show("blend")
+    bench.type_into(bench.field("scale"), text)
+    assert bench.history.document.node("blend").params["scale"] == float(text)  # type: ignore[union-attr]
+    slider = bench.field("scale").slider
+    assert slider.value() == getattr(slider, place)()
+
+
 def test_a_number_typed_or_slid_is_a_parameter(bench: Bench) -> None:
     bench.show("blend")
     bench.type_into(bench.field("density"), "0.55")
