@@ -27,7 +27,7 @@ class Settings:
     Attributes:
         device: torch device of jobs that name none: ``"auto"`` (the first accelerator, else the CPU), ``"cpu"``,
             ``"cuda:0"``; several (``"cuda:0,cuda:1"``, or ``"all"`` accelerators) share a merge, and other jobs take
-            the first.
+            the first; with ``+`` between (``"cuda:0+cuda:1"``) they hold one network together where it is scored.
         threads: CPU threads for tensor work; 0 is one per core.
         memory: Bytes all jobs together may hold; 0 is three quarters of the machine's.
         plugin_folders: Folders whose subfolders are plugins, besides the one beside the settings file.

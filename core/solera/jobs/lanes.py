@@ -37,12 +37,18 @@ def device_of(lanes: tuple[str, ...]) -> str:
     return devices_of(lanes)[0]
 
 
+def spans(device: str) -> bool:
+    """Whether a device option names several devices for one network: ``"cuda:0+cuda:1"``."""
+    return "+" in device
+
+
 def lanes_of(device: str, there: tuple[str, ...]) -> tuple[str, ...]:
     """The lanes that a device option or setting means.
 
     Args:
         device: ``"auto"`` (the first accelerator, else the CPU), ``"all"`` (every accelerator, else the CPU), or names
-            with commas between: ``"cuda:0,cuda:1"``; ``"cuda"`` is the first.
+            with commas between: ``"cuda:0,cuda:1"``; ``"cuda"`` is the first. Names with ``+`` between are devices that
+            hold one network together.
         there: The lanes there are.
 
     Raises:
@@ -51,9 +57,16 @@ def lanes_of(device: str, there: tuple[str, ...]) -> tuple[str, ...]:
     if device in {"auto", "all"}:
         found = devices_of(there)
         return found if device == "all" else found[:1]
-    names = [name.strip() for name in device.split(",")]
+    names = [name.strip() for name in device.split("+" if spans(device) else ",")]
     wanted = tuple(dict.fromkeys("cuda:0" if name == "cuda" else name for name in names))
     unknown = [name for name in wanted if name not in there]
+    if unknown and spans(device):
+        raise InputError(
+            f"One network over several devices ({device}) needs each of them here; there is no '{unknown[0]}', only "
+            f"{', '.join(there)}. Name devices that are there, or score on one: its memory, or that of the CPU, has to "
+            "hold the whole network.",
+            device=device,
+        )
     if unknown:
         raise InputError(f"There is no device '{unknown[0]}'; there are {', '.join(there)}.", device=device)
     return wanted

@@ -15,6 +15,7 @@ from solera.errors import InputError, MismatchError, PluginError
 from solera.models.fresh import fresh
 from solera.models.layout import FlatLayout
 from solera.models.network import Network
+from solera.models.spread import SpreadNetwork, together
 
 if TYPE_CHECKING:
     from solera.checkpoints.checkpoint import Checkpoint
@@ -72,14 +73,15 @@ def build_network(
         architectures: What is registered, by name.
         factory: ``"package.module:function"`` (or the function itself), called with the config if it has a required
             positional argument, else with nothing.
-        device: Where the weights go.
+        device: Where the weights go; ``"cuda:0+cuda:1"`` shares the layers out (see :mod:`solera.models.spread`).
 
     Raises:
         InputError: The factory cannot be imported or gives no module.
-        MismatchError: No architecture builds this config, or tensors do not fit.
+        MismatchError: No architecture builds this config, tensors do not fit, or its layers cannot be shared out.
     """
     module = build_module(checkpoint.config, architectures, factory, name=checkpoint.name)
-    network = Network(module, device, FlatLayout.of(module, known=checkpoint))
+    layout, names = FlatLayout.of(module, known=checkpoint), together(device)
+    network = SpreadNetwork(module, names, layout) if len(names) > 1 else Network(module, device, layout)
     network.load(checkpoint)
     return network
 

@@ -100,7 +100,8 @@ def _compare(
     methods = bench.registry.methods
 
     def writer_of(recipe: Recipe) -> Materialiser:
-        return Materialiser(recipe, bench.inputs.checkpoints(recipe), methods, network.layout, device, context)
+        host = str(network.flat.device)  # the main memory, if several devices hold the network together
+        return Materialiser(recipe, bench.inputs.checkpoints(recipe), methods, network.layout, host, context)
 
     report = experiment.report or "report"
     columns = [column for task in tasks for column in task.columns(report)]

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from solera.errors import NotFoundError
+from solera.jobs.lanes import spans
 from solera.workbench.bench import Bench
 from solera.workbench.experiment import Experiment, load_experiment
 from solera.workbench.memo import experiment_key, scores_key
@@ -95,6 +96,9 @@ def _choose_way(
     from solera.landscapes.calibration import calibrate
     from solera.landscapes.ways import Way
 
+    if spans(experiment.device):
+        context.log(f"The network's layers are shared out to {experiment.device}; points are evaluated as it is.")
+        return
     if earlier is not None:
         way = Way.from_plain(earlier.header.provenance.get("evaluator", {}))
         if way.threads not in (0, context.threads):
@@ -143,7 +147,7 @@ def _open_writer(
         experiment=full.to_plain(),
         provenance=provenance(
             key=key,
-            device=setting.device,
+            device=experiment.device if spans(experiment.device) else setting.device,
             threads=context.threads,
             seed=experiment.seed,
             tasks=landscape.describe(),

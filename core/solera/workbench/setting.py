@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from solera.errors import Fault, FaultsError, InputError, TaskError
+from solera.jobs.lanes import spans
 from solera.params import ParamSpec, PerModel, decode_all
 from solera.recipes.hashes import semantic_hash
 from solera.recipes.nodes import Recipe
@@ -102,7 +104,7 @@ def make_network(recipe: Recipe, inputs: Inputs, device: str, factory: str = "")
     Args:
         recipe: Without faults.
         inputs: What opens its checkpoints.
-        device: Where it goes.
+        device: Where it goes; ``"cuda:0+cuda:1"`` shares its layers out.
         factory: ``"package.module:function"`` that makes the module; empty goes by the checkpoint's config.
 
     Raises:
@@ -159,7 +161,12 @@ class Setting:
         return task_versions(self.tasks, bench.project)
 
     def devices(self, context: Context) -> tuple[str, ...]:
-        """Where points are scored at once: all devices of the job, if this setting's is one of them."""
+        """Where points are scored at once: all devices of the job, if this setting's is one of them.
+
+        Devices that hold one network together are one place.
+        """
+        if spans(self.experiment.device):
+            return (self.experiment.device,)
         shared: tuple[str, ...] = getattr(context, "devices", ())
         return shared if self.device in shared else (self.device,)
 
@@ -180,30 +187,32 @@ class Setting:
         from solera.landscapes.landscape import Landscape
         from solera.workbench.stacking import stack_landscapes
 
-        experiment, recipe, device = self.experiment, self.family.recipe, device or self.device
+        experiment, recipe, where = self.experiment, self.family.recipe, device or self.device
+        device = where.partition("+")[0]  # where inputs go
         if isinstance(self.family, StackFamily):
             splits = [split for split in (experiment.split, experiment.report) if split]
             found = stack_landscapes(
                 self.family, self.inputs, lambda split: self._measures(split, device, context), splits,
-                device=device, factory=experiment.factory, context=context,
+                device=where, factory=experiment.factory, context=context,
             )  # fmt: skip
             return found[0], found[1] if len(found) > 1 else None
-        network = make_network(recipe, self.inputs, device, experiment.factory)
+        network = make_network(recipe, self.inputs, where, experiment.factory)
+        host = str(network.flat.device)
         context.progress(0, None, "", "preparing the family")
         methods = self.inputs.registry.methods
         checkpoints = self.inputs.checkpoints(recipe)
         materialiser = self._recalibrated(
-            Materialiser(recipe, checkpoints, methods, network.layout, device, context), network, device, context
+            Materialiser(recipe, checkpoints, methods, network.layout, host, context), network, device, context
         )
 
         def on(split: Any) -> Landscape:
             measures = self._measures(split, device, context)
             return Landscape(self.family, network, materialiser, measures, derivative)
 
-        try:
-            derivative = Derivative(self.family, Parts(checkpoints, methods, network.layout, device))
-        except InputError:
-            derivative = None
+        derivative = None
+        if not spans(where):  # gradients go through one flat vector on one device
+            with suppress(InputError):
+                derivative = Derivative(self.family, Parts(checkpoints, methods, network.layout, device))
         return on(experiment.split), on(experiment.report) if experiment.report else None
 
     def _recalibrated(self, inner: AnyMaterialiser, network: Network, device: str, context: Context) -> AnyMaterialiser:
@@ -214,6 +223,8 @@ class Setting:
         """
         if self.experiment.batchnorm == "frozen":
             return inner
+        if spans(self.experiment.device):
+            raise InputError("BatchNorm statistics are measured on one device; name one, or keep them frozen.")
         from solera.landscapes.recalibrated import Recalibrated
         from solera.statistics.recalibration import Recalibration
 

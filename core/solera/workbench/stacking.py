@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from solera.jobs.lanes import spans
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -32,7 +34,7 @@ def stack_landscapes(
         inputs: What opens their checkpoints.
         measures: Makes the tasks ready on a split.
         splits: Which.
-        device: Where.
+        device: Where; several with ``+`` between hold each network together.
         factory: What makes a module of a config, where no architecture does.
         context: Asked whether to stop while weights are put together.
 
@@ -53,7 +55,8 @@ def stack_landscapes(
         return build_network(opened, inputs.registry.architectures, factory or inputs.factory_of(source), device=device)
 
     def tensors(coords: Sequence[float]) -> Mapping[str, Tensor]:
-        return materialise(family.recipe_at(coords), checkpoints, methods, device=device, context=context)
+        host = "cpu" if spans(device) else device
+        return materialise(family.recipe_at(coords), checkpoints, methods, device=host, context=context)
 
     depths = Depths(family, build, tensors)
     return [StackLandscape(family, depths, measures(split)) for split in splits]

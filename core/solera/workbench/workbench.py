@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from solera.errors import Fault, FaultsError, InputError
 from solera.extend.registry import Registry
 from solera.jobs.job import Job
-from solera.jobs.lanes import CPU, detect_lanes, device_of, lanes_of
+from solera.jobs.lanes import CPU, detect_lanes, device_of, lanes_of, spans
 from solera.jobs.ledger import MemoryLedger
 from solera.jobs.queue import JobQueue
 from solera.jobs.records import JobRecords
@@ -395,6 +396,8 @@ class Workbench:
             InputError: A time limit or a resumption is asked of what is no exploration, or the latter of a fresh one.
         """
         loaded = experiment if isinstance(experiment, Experiment) else load_experiment(experiment)
+        if not loaded.device and spans(self.settings.device):
+            loaded = replace(loaded, device=self.settings.device)
         args: dict[str, Any] = {"experiment": loaded.to_plain()}
         if (time_limit or resume) and loaded.kind != "explore":
             raise InputError(f"Only explorations have a time limit and are gone on with; this is '{loaded.kind}'.")
@@ -404,9 +407,7 @@ class Workbench:
             key: value for key, value in (("fresh", fresh), ("time_limit", time_limit), ("resume", resume)) if value
         }
         title = loaded.title or loaded.kind.capitalize()
-        return self.jobs.submit(
-            JobSpec(loaded.kind, title, args, self.lanes(loaded.device, share=loaded.kind == "explore"))
-        )
+        return self.jobs.submit(JobSpec(loaded.kind, title, args, self._lanes_for(loaded)))
 
     def submit_explore(self, experiment: Experiment | Mapping[str, Any] | str | Path, *, fresh: bool = False) -> Job:
         """Queue an exploration; see :meth:`submit`."""
@@ -555,6 +556,11 @@ class Workbench:
         args["out"] = str(out)
         return self.jobs.submit(JobSpec("merge", f"{header.title} again", args, self.lanes(share=True)))
 
+    def _lanes_for(self, experiment: Experiment) -> tuple[str, ...]:
+        """The lanes of an experiment: all that it names, if it shares them out or one network lies on them."""
+        one = spans(experiment.device) and experiment.kind in _TOGETHER
+        return self.lanes(experiment.device, share=one or experiment.kind == "explore")
+
     def lanes(self, device: str = "", *, share: bool = False) -> tuple[str, ...]:
         """The lanes a job on this device occupies.
 
@@ -568,8 +574,12 @@ class Workbench:
         found = lanes_of(device or self.settings.device, self.jobs.lanes)
         if share:
             return found
-        if device and len(found) > 1:
-            raise InputError(f"Several devices share merges and explorations; name one, not '{device}'.", device=device)
+        if device and (len(found) > 1 or spans(device)):
+            raise InputError(
+                f"Several devices share merges and explorations, and hold one network for scores and comparisons; name "
+                f"one here, not '{device}'.",
+                device=device,
+            )
         return found[:1]
 
     def close(self, timeout: float = 10.0) -> tuple[Job, ...]:
@@ -588,6 +598,10 @@ class Workbench:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+#: Kinds of experiment whose network may lie on several devices.
+_TOGETHER = frozenset({"explore", "compare", "evaluate"})
 
 
 def _of_kind(kind: str, experiment: Experiment | Mapping[str, Any] | str | Path) -> Experiment:
