@@ -1,9 +1,11 @@
 """For all tests: a home of their own, and no tests of the window where Qt is absent."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.warm import Warm
 
 _NEEDS_QT = re.compile(r"^\s*(from|import) (PySide6|pyqtgraph|solera_app|pytestqt)|\bqtbot\b", re.MULTILINE)
 
@@ -19,6 +21,14 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     if collection_path.name == "conftest.py" or not collection_path.is_file():
         return None
     return True if _NEEDS_QT.search(collection_path.read_text(encoding="utf-8")) else None
+
+
+@pytest.fixture(scope="session")
+def warm() -> Iterator[Warm]:
+    """Runs commands in processes that need not import torch again."""
+    made = Warm()
+    yield made
+    made.end()
 
 
 @pytest.fixture(autouse=True)

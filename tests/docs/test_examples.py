@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from tests.warm import Warm
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -58,7 +59,7 @@ def with_examples() -> list[Path]:
     return [page for page in PAGES if _MARK.search(page.read_text(encoding="utf-8"))]
 
 
-def run_page(page: Path, demo: Path, folder: Path) -> str:
+def run_page(page: Path, demo: Path, folder: Path, warm: Warm) -> str:
     """Run a page's examples in order; what went wrong, or nothing."""
     where = _WHERE.search(page.read_text(encoding="utf-8"))
     shutil.copytree(demo, folder / "work" / "demo-project")
@@ -69,28 +70,31 @@ def run_page(page: Path, demo: Path, folder: Path) -> str:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(example.text, encoding="utf-8")
             continue
-        command = {
-            "python": [sys.executable, "-c", example.text],
-            "sh": ["bash", "-euo", "pipefail", "-c", example.text],
-        }[example.language]
-        done = subprocess.run(
-            command, cwd=here, env=environment(folder), capture_output=True, text=True, timeout=240, check=False
-        )
+        variables = environment(folder, warm)
+        if example.language == "python":
+            done = warm.run(["-c", example.text], cwd=here, env=variables, timeout=240)
+        else:
+            command = ["bash", "-euo", "pipefail", "-c", example.text]
+            done = subprocess.run(
+                command, cwd=here, env=variables, capture_output=True, text=True, timeout=240, check=False
+            )
         if done.returncode != int(example.what.removeprefix("expect ") or 0):
             said = f"stdout: {done.stdout[-2000:]}\nstderr: {done.stderr[-4000:]}"
             return f"{page}:{example.line} ended with {done.returncode}\n{example.text}\n{said}"
     return ""
 
 
-def environment(folder: Path) -> dict[str, str]:
-    """The environment of a person who has just installed Solera and set nothing."""
+def environment(folder: Path, warm: Warm) -> dict[str, str]:
+    """The environment of a person who has just installed Solera and set nothing, and does not wait for torch."""
     quiet = {key: value for key, value in os.environ.items() if not key.startswith(("SOLERA_", "PYTEST_"))}
     without_qt = {} if "pytestqt" in sys.modules else {"PYTEST_ADDOPTS": "-p no:pytest-qt"}  # it needs Qt to load
     return (
         quiet
         | without_qt
         | {
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PATH": os.pathsep.join(
+                [str(warm.shim(folder / "bin")), str(Path(sys.executable).parent), os.environ["PATH"]]
+            ),
             "SOLERA_CONFIG": str(folder / "config" / "settings.toml"),
             "XDG_CACHE_HOME": str(folder / "cache"),
             "QT_QPA_PLATFORM": "offscreen",
@@ -101,13 +105,14 @@ def environment(folder: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def outcomes(
-    request: pytest.FixtureRequest, demo: Path, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, demo: Path, warm: Warm, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[Path, Future[str]]]:
-    """What came of each page; a page per core at a time, for most of an example's time is spent importing torch."""
+    """What came of each page; a page per core at a time."""
     chosen = " ".join(item.nodeid for item in request.session.items)
     wanted = [page for page in with_examples() if f"[{page.relative_to(ROOT)}]" in chosen]
+    warm.start()
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        yield {page: pool.submit(run_page, page, demo, tmp_path_factory.mktemp(page.stem)) for page in wanted}
+        yield {page: pool.submit(run_page, page, demo, tmp_path_factory.mktemp(page.stem), warm) for page in wanted}
         pool.shutdown(cancel_futures=True)
 
 

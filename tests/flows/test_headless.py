@@ -9,12 +9,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from tests.warm import Warm
 
 from solera.execution.writer import write_checkpoint
 from solera.projects.project import Project
@@ -35,8 +37,18 @@ report: ""
 """
 
 
-def solera(*words: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*SOLERA, *map(str, words)], capture_output=True, text=True, cwd=cwd, timeout=280)
+#: Runs a command to its end.
+Solera = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def solera(warm: Warm) -> Solera:
+    """Commands that nobody kills run in processes that need not import torch again."""
+
+    def run(*words: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+        return warm.run([*SOLERA[1:], *map(str, words)], cwd=cwd)
+
+    return run
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +94,7 @@ def start_exploration(project: Path) -> tuple[subprocess.Popen[str], Path]:
     raise AssertionError(f"it did not start: {process.communicate()}")
 
 
-def test_from_checkpoints_to_a_recorded_merge(project: Path) -> None:
+def test_from_checkpoints_to_a_recorded_merge(solera: Solera, project: Path) -> None:
     done = solera("inspect", "digits-base", "--json", cwd=project)
     assert json.loads(done.stdout)["architecture"] == "digits-cnn"
     recipe = project / "recipes" / "digits-task-arithmetic.yaml"
@@ -100,7 +112,7 @@ def test_from_checkpoints_to_a_recorded_merge(project: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_stops_resumably_within_ten_seconds(project: Path, number: signal.Signals) -> None:
+def test_a_signal_stops_resumably_within_ten_seconds(solera: Solera, project: Path, number: signal.Signals) -> None:
     process, file = start_exploration(project)
     began = time.monotonic()
     process.send_signal(number)
@@ -115,7 +127,7 @@ def test_a_signal_stops_resumably_within_ten_seconds(project: Path, number: sign
     assert RunReader(file).count == 144
 
 
-def test_kill_9_loses_at_most_a_second_and_the_same_command_goes_on(project: Path) -> None:
+def test_kill_9_loses_at_most_a_second_and_the_same_command_goes_on(solera: Solera, project: Path) -> None:
     process, file = start_exploration(project)
     process.send_signal(signal.SIGKILL)
     process.communicate(timeout=30)
@@ -134,7 +146,7 @@ def test_kill_9_loses_at_most_a_second_and_the_same_command_goes_on(project: Pat
     assert (again["run"], again["reused"]) == (file.stem, True)
 
 
-def test_a_finished_run_is_exported(project: Path) -> None:
+def test_a_finished_run_is_exported(solera: Solera, project: Path) -> None:
     words = ("--line", "digits-base", "digits-rotated", "-t", "rotated", "-p", "points=3", "--limit", "16", "--json")
     done = solera("explore", *words, cwd=project)
     assert done.returncode == 0, done.stderr
@@ -150,7 +162,7 @@ def test_a_finished_run_is_exported(project: Path) -> None:
     assert solera("runs", "check", cwd=project).returncode == 0
 
 
-def test_a_plugin_that_raises_on_import_stops_nothing(project: Path) -> None:
+def test_a_plugin_that_raises_on_import_stops_nothing(solera: Solera, project: Path) -> None:
     plugins = Path(os.environ["SOLERA_CONFIG"]).parent / "plugins" / "broken"
     plugins.mkdir(parents=True)
     (plugins / "__init__.py").write_text("raise RuntimeError('boom')")
@@ -168,7 +180,7 @@ def test_a_plugin_that_raises_on_import_stops_nothing(project: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_a_project_that_cannot_be_written_is_a_sentence(project: Path) -> None:
+def test_a_project_that_cannot_be_written_is_a_sentence(solera: Solera, project: Path) -> None:
     with Project.open(project):  # a window holds it; headless work goes on beside it
         done = solera("evaluate", "digits-base", "-t", "rotated", "-q", "--project", project)
         assert done.returncode == 0, done.stderr
@@ -179,7 +191,7 @@ def test_a_project_that_cannot_be_written_is_a_sentence(project: Path) -> None:
 
 
 @pytest.mark.heavy
-def test_the_demo_runs_twice_and_the_second_reuses_everything(tmp_path: Path) -> None:
+def test_the_demo_runs_twice_and_the_second_reuses_everything(solera: Solera, tmp_path: Path) -> None:
     first = solera("demo", tmp_path / "demo", "--headless", "--example", "digits")
     assert first.returncode == 0, first.stderr
     assert "task arithmetic" in first.stdout
@@ -246,7 +258,7 @@ def killed(words: list[object], folder: Path, after: float) -> bool:
     return False
 
 
-def test_kill_9_of_a_merge_keeps_its_finished_files(large: Path) -> None:
+def test_kill_9_of_a_merge_keeps_its_finished_files(solera: Solera, large: Path) -> None:
     """Killed as soon as a file is finished, the same command takes it over and gives the same bytes."""
     words: list[object] = ["merge", "merge.yaml", "out", "-q", "--shard-size", "8M"]
     assert solera("merge", "merge.yaml", "whole/out", "-q", "--shard-size", "8M", cwd=large).returncode == 0
@@ -275,7 +287,7 @@ def test_kill_9_of_a_merge_keeps_its_finished_files(large: Path) -> None:
 
 @pytest.mark.heavy
 @pytest.mark.parametrize("seed", range(3))
-def test_kill_9_of_a_merge_at_random_times_until_it_is_done(seed: int, large: Path) -> None:
+def test_kill_9_of_a_merge_at_random_times_until_it_is_done(solera: Solera, seed: int, large: Path) -> None:
     chance = random.Random(seed)
     assert solera("merge", "merge.yaml", "whole/out", "-q", "--shard-size", "8M", cwd=large).returncode == 0
     whole = files_of(large / "whole" / "out")
@@ -291,7 +303,7 @@ def test_kill_9_of_a_merge_at_random_times_until_it_is_done(seed: int, large: Pa
     assert files_of(large / "out") == whole
 
 
-def test_ctrl_c_keeps_finished_files_and_says_so(large: Path) -> None:
+def test_ctrl_c_keeps_finished_files_and_says_so(solera: Solera, large: Path) -> None:
     words = ["merge", "merge.yaml", "out", "-q", "--shard-size", "8M"]
     journal = large / ".out.solera.journal"
     process = subprocess.Popen([*SOLERA, *words], cwd=large, stderr=subprocess.PIPE, text=True)
@@ -310,7 +322,7 @@ def test_ctrl_c_keeps_finished_files_and_says_so(large: Path) -> None:
     assert solera(*words, cwd=large).returncode == 0
 
 
-def test_a_score_may_be_required(project: Path) -> None:
+def test_a_score_may_be_required(solera: Solera, project: Path) -> None:
     words = ("evaluate", "digits-base", "-t", "rotated", "--project", project, "-q")
     assert solera(*words, "--require", "rotated.accuracy>=0.1").returncode == 0
     done = solera(*words, "--require", "rotated.accuracy>=0.1", "--require", "rotated.cross_entropy<=1e-9", "--json")
@@ -326,7 +338,7 @@ def test_a_score_may_be_required(project: Path) -> None:
 
 
 def test_a_network_of_ones_own_is_named_where_no_config_says_it(
-    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    solera: Solera, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = "from solera_plugins.digits.network import DigitsCnn\n\ndef make():\n    return DigitsCnn(width=48)\n"
     (tmp_path / "mynet.py").write_text(made)

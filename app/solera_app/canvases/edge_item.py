@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPainterPath, QPainterPathStroker, QPen
 from PySide6.QtWidgets import QGraphicsItem, QStyleOptionGraphicsItem, QWidget
@@ -14,6 +16,10 @@ WIDTH: float = tokens()["node"]["edge"]
 CHOSEN: float = tokens()["node"]["edge_selected"]
 HIT: float = tokens()["node"]["edge_hit"]
 DASH = (7.0, 4.0)
+#: Below this zoom a connection is a hairline.
+HAIR_ZOOM = 0.4
+#: More connections than this are hairlines at any zoom.
+CROWD = 200
 
 
 def cable(start: QPointF, end: QPointF) -> QPainterPath:
@@ -22,6 +28,15 @@ def cable(start: QPointF, end: QPointF) -> QPainterPath:
     path = QPainterPath(start)
     path.cubicTo(start + QPointF(reach, 0), end - QPointF(reach, 0), end)
     return path
+
+
+@lru_cache(maxsize=64)
+def thin_pen(rgba: int, *, waits: bool) -> QPen:
+    """A hairline in a colour, at any zoom: what Qt strokes a hundred times quicker than a line of two pixels."""
+    pen = QPen(QColor.fromRgba(rgba), 0)
+    if waits:
+        pen.setDashPattern(list(DASH))
+    return pen
 
 
 def cable_pen(shape: str, *, waits: bool, chosen: bool = False, offset: float = 0.0) -> QPen:
@@ -51,6 +66,7 @@ class EdgeItem(QGraphicsItem):
         self.chosen = False
         self.hovered = False
         self.flow: float = 0.0
+        self.crowded = False  # one of so many that hairlines must do
         self._path = QPainterPath()
         self._bounds = QRectF()
         self.setZValue(-1)
@@ -92,10 +108,15 @@ class EdgeItem(QGraphicsItem):
         return self._bounds
 
     def paint(self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None) -> None:  # noqa: D102
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        marked = self.chosen or self.hovered
+        far = option.levelOfDetailFromTransform(painter.worldTransform()) < HAIR_ZOOM
+        thin = (far or self.crowded) and not marked
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, not (thin and self.crowded))
         painter.setBrush(Qt.BrushStyle.NoBrush)
-        pen = cable_pen(self.shape_name, waits=self.waits, chosen=self.chosen or self.hovered, offset=self.flow)
-        painter.setPen(pen)
+        if thin:  # far away two pixels are less than one, and dashes run together
+            painter.setPen(thin_pen(ink(port_token(self.shape_name)).rgba(), waits=self.waits and not far))
+        else:
+            painter.setPen(cable_pen(self.shape_name, waits=self.waits, chosen=marked, offset=self.flow))
         painter.drawPath(self._path)
 
 

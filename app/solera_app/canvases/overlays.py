@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPoint, QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QMouseEvent, QPainter, QPaintEvent, QPalette, QPen
+from PySide6.QtGui import QMouseEvent, QPainter, QPaintEvent, QPalette, QPen, QPixmap
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QToolButton, QWidget
 
 from solera_app.bridge.weakly import Weakly
@@ -100,6 +100,13 @@ class Minimap(_Card):
         self.setToolTip("Overview: press or drag to go there")
         self._scene = scene
         self._view = QRectF()
+        self._tiles = QPixmap()  # drawn once a picture: a pan draws the frame alone
+        self._bounds = QRectF()
+
+    def renew(self) -> None:
+        """The picture changed."""
+        self._tiles = QPixmap()
+        self.update()
 
     def set_view(self, view: QRectF) -> None:
         """What the canvas shows of the scene."""
@@ -109,7 +116,7 @@ class Minimap(_Card):
 
     def _mapping(self) -> tuple[float, QPointF]:
         """Scale and the scene point at the card's top left."""
-        bounds = self._scene.nodes_rect()
+        bounds = self._bounds
         room = QRectF(self.rect()).adjusted(8, 6, -8, -6)
         scale = min(room.width() / max(bounds.width(), 1), room.height() / max(bounds.height(), 1))
         middle = bounds.center()
@@ -120,10 +127,29 @@ class Minimap(_Card):
         super().paintEvent(event)
         if not self._scene.items_by_id:
             return
+        if self._tiles.isNull() or self._tiles.devicePixelRatio() != self.devicePixelRatio():
+            self._draw_tiles()
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        scale, origin = self._mapping()
+        painter.drawPixmap(0, 0, self._tiles)
+        if self._view.isValid() and not self._view.contains(self._bounds):
+            scale, origin = self._mapping()
+            view = self._view.translated(-origin)
+            frame = QRectF(view.x() * scale, view.y() * scale, view.width() * scale, view.height() * scale)
+            painter.setPen(QPen(ink("control-line"), 1))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.drawRect(frame.intersected(QRectF(self.rect()).adjusted(1.5, 1.5, -1.5, -1.5)))
+
+    def _draw_tiles(self) -> None:
+        ratio = self.devicePixelRatio()
+        self._bounds = self._scene.nodes_rect()
+        self._tiles = QPixmap(self.size() * ratio)
+        self._tiles.setDevicePixelRatio(ratio)
+        self._tiles.fill(Qt.GlobalColor.transparent)
+        painter = QPainter(self._tiles)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(Qt.PenStyle.NoPen)
+        scale, origin = self._mapping()
         seen = [item for item in self._scene.items_by_id.values() if item.isVisible()]
         cards = [item for item in self._scene.around.frames.values() if item.frame.collapsed]
         tiles = [(item.scene_rect(), _TILES.get(item.state, ""), item.chosen) for item in seen]
@@ -132,12 +158,7 @@ class Minimap(_Card):
             tile = QRectF(box.x() * scale, box.y() * scale, box.width() * scale, box.height() * scale)
             painter.setBrush(ink(token or ("accent-line" if chosen else "line-strong")))
             painter.drawRoundedRect(tile, 1, 1)
-        if self._view.isValid() and not self._view.contains(self._scene.nodes_rect()):
-            view = self._view.translated(-origin)
-            frame = QRectF(view.x() * scale, view.y() * scale, view.width() * scale, view.height() * scale)
-            painter.setPen(QPen(ink("control-line"), 1))
-            painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.drawRect(frame.intersected(QRectF(self.rect()).adjusted(1.5, 1.5, -1.5, -1.5)))
+        painter.end()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """Go there."""

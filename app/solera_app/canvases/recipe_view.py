@@ -24,6 +24,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QFrame, QGraphicsView, QMenu, QToolTip, QWidget
 
 from solera_app.canvases.camera import Camera
+from solera_app.canvases.dots import Dots
 from solera_app.canvases.hands import Hands
 from solera_app.canvases.hints import tip_for
 from solera_app.canvases.ink import ink
@@ -55,6 +56,7 @@ class RecipeView(QGraphicsView):
         self.camera = Camera(self)
         self._band: QRectF | None = None
         self._fitted = False
+        self._dots = Dots()
         self._phase = 0.0
         self._flow = QTimer(self, interval=_FLOW_MS)
         self._flow.timeout.connect(self._flow_on)
@@ -110,6 +112,7 @@ class RecipeView(QGraphicsView):
         self.zoom_bar.fitted.connect(self.fit)
         self.minimap = Minimap(self._picture, self)
         self.minimap.wanted.connect(self._go_to)
+        self._picture.chosen_changed.connect(self.minimap.renew)
         self._empty = Empty("recipe", "Drop a checkpoint, or press Tab to add a node.")
         self._empty.setParent(self)
         self._empty.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
@@ -167,11 +170,16 @@ class RecipeView(QGraphicsView):
         self._band = box
         self.viewport().update()
 
+    def drawBackground(self, painter: QPainter, rect: QRectF | QRect) -> None:
+        """Paper and dots."""
+        origin = self.viewportTransform().map(QPointF(0, 0))
+        self._dots.paint(painter, self.viewport().size(), self.devicePixelRatio(), self.camera.zoom, origin)
+
     def _picture_changed(self) -> None:
         there_are = bool(self._picture.items_by_id)
         self._empty.setVisible(not there_are)
         self.minimap.setVisible(there_are)
-        self.minimap.update()
+        self.minimap.renew()
         running = any(item.state == "running" for item in self._picture.items_by_id.values())
         if running and self.isVisible() and len(self._picture.edges) < _FLOWING_MOST:
             self._flow.start()
@@ -186,8 +194,8 @@ class RecipeView(QGraphicsView):
         self._picture.invalidate()
         self._picture.update()
         self.viewport().update()
-        for overlay in (self.zoom_bar, self.minimap):
-            overlay.update()
+        self.zoom_bar.update()
+        self.minimap.renew()
 
     # --- events ----------------------------------------------------------------------------------------------------
 

@@ -7,17 +7,17 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from PySide6.QtCore import QObject, QPointF, QRect, QRectF, Qt, Signal
-from PySide6.QtGui import QPainter, QPen
+from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import QGraphicsScene
 
 from solera.documents.document import Comment, Document, Frame, Link, Position, links
 from solera.documents.links import Wiring
 from solera.errors import Fault
-from solera_app.canvases.anatomy import GRID, PORT_HIT
+from solera_app.canvases.anatomy import PORT_HIT
 from solera_app.canvases.arrange import arranged
-from solera_app.canvases.edge_item import EdgeItem
+from solera_app.canvases.dots import draw_dots
+from solera_app.canvases.edge_item import CROWD, EdgeItem
 from solera_app.canvases.faces import Catalogue, Face, FieldFace, faces
-from solera_app.canvases.ink import ink
 from solera_app.canvases.node_item import NodeItem, Status
 from solera_app.canvases.note_item import CommentItem, FaultItem, Remedy
 from solera_app.canvases.surroundings import Surroundings
@@ -138,6 +138,7 @@ class RecipeScene(QGraphicsScene):
                 self.addItem(edge)
             else:
                 self._place_edge(edge)
+            edge.crowded = len(wanted) > CROWD
             self._edges_of.setdefault(link.source, []).append(edge)
             self._edges_of.setdefault(link.target, []).append(edge)
 
@@ -339,18 +340,4 @@ class RecipeScene(QGraphicsScene):
     # --- ground -----------------------------------------------------------------------------------------------------
 
     def drawBackground(self, painter: QPainter, rect: QRectF | QRect) -> None:  # noqa: D102
-        painter.fillRect(rect, ink("canvas"))
-        zoom = painter.worldTransform().m11()
-        step = GRID
-        while step * zoom < 14:
-            step *= 2
-        first_x = int(rect.left() // step)
-        last_x = int(rect.right() // step) + 1
-        first_y = int(rect.top() // step)
-        last_y = int(rect.bottom() // step) + 1
-        pen = QPen(ink("grid-dot"), 2.0 / max(zoom, 0.5), Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(pen)
-        painter.drawPoints(
-            [QPointF(x * step, y * step) for x in range(first_x, last_x + 1) for y in range(first_y, last_y + 1)]
-        )
+        draw_dots(painter, rect)
