@@ -22,6 +22,7 @@ from solera.landscapes.portions import Portions
 from solera.landscapes.slopes import obstacle, slope_at
 from solera.landscapes.traces import TaskTraces
 from solera.landscapes.ways import Engine, Way, make_engine
+from solera.models.spread import SpreadNetwork
 from solera.seeds import Seed
 from solera.tasks.forward import ScoresLogits
 from solera.tasks.means import mean_difference
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 #: Why a gradient cannot be had of some families.
 NO_DERIVATIVE = "the weights of the family are neither an average of models nor affine in its coordinates"
+#: The same where the network is the reason.
+NOT_ON_ONE_DEVICE = "the network lies on several devices; name one"
 
 #: Bytes of per-sample values a landscape remembers.
 MEMO_BYTES = 64 * 2**20
@@ -127,7 +130,8 @@ class Landscape:
         places = tuple(names.index(name) for name in chosen)
         tasks = {self.columns[place].task for place in places}
         paired = all(measure.task.yields != "aggregate" for measure in self.measures if measure.task.name in tasks)
-        why = NO_DERIVATIVE if self._derivative is None else obstacle(self._scorers(tasks))
+        whole = NOT_ON_ONE_DEVICE if isinstance(self.network, SpreadNetwork) else NO_DERIVATIVE
+        why = whole if self._derivative is None else obstacle(self._scorers(tasks))
         family = self.family
         labels, region = dict(family.labels), family.region
         return Space(

@@ -87,6 +87,9 @@ def test_what_needs_one_device_says_so(bench, folder):
         bench.submit_statistic(bench.recipe("a"), device="cpu+cpu")
     with pytest.raises(SoleraError, match="BatchNorm statistics are measured on one device"):
         values(bench, device="cpu+cpu", batchnorm="recalibrated")
+    learned = {"name": "learned_soup", "params": {}}
+    with pytest.raises(SoleraError, match="the network lies on several devices; name one"):
+        values(bench, device="cpu+cpu", explorer=learned, family={"shares": ["a", "b"]})
 
 
 def test_a_setting_holds_for_what_can_be_spread(folder):
