@@ -1,45 +1,52 @@
-"""What to explore: a line, a plane or the recipe's variables; on which tasks; how."""
+"""What to explore: any family of the models on the canvas; on which tasks; how."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import (
-    QButtonGroup,
     QCheckBox,
     QComboBox,
     QDialog,
     QDialogButtonBox,
     QFormLayout,
+    QFrame,
     QGridLayout,
-    QHBoxLayout,
     QLabel,
     QLineEdit,
     QPushButton,
+    QScrollArea,
     QSpinBox,
     QVBoxLayout,
     QWidget,
 )
 
 from solera.documents.document import Document
-from solera.params import Value, Var, encode
-from solera.recipes.nodes import CheckpointNode, Recipe
-from solera.recipes.plain import to_plain
-from solera_app.canvases.faces import title_of
+from solera.params import Value, encode
+from solera_app.bridge.background import in_background
 from solera_app.docks.form import Declared, Form
 from solera_app.docks.panel import line, section_title
+from solera_app.explore_family import FamilyFields, field_label
 from solera_app.theme import font
 
-_FORMS = ("line", "plane", "recipe")
-_TITLES = {"line": "Line", "plane": "Plane", "recipe": "Recipe variables"}
 #: Tasks side by side.
 _ACROSS = 4
-_CORNERS = {"line": ("From", "To"), "plane": ("Origin", "Along", "Across")}
-
-
+#: What an exploration of a family begins with; the rest with a grid.
+_EXPLORERS = {
+    "subset": "greedy_soup",
+    "shares": "learned_soup",
+    "blocks": "adaptive_blocks",
+    "genome": "evolution",
+    "stack": "layer_evolution",
+    "subspace": "evolution",
+}
 _SCORED = "Score every point on this task"
+#: Milliseconds without a change after which what was chosen is looked at.
+_PAUSE = 250
+#: Highest of the dialog that opens by itself; the rest is scrolled to.
+_HIGH = 720
 
 
 class ExploreDialog(QDialog):
@@ -51,7 +58,11 @@ class ExploreDialog(QDialog):
         explorers: Registered explorers by name.
         form: Which family to begin with; chosen from the document if empty.
         parent: The window.
+        foresee: Told an experiment, says what it would be (see ``solera.workbench.foreseeing``); not in this thread.
     """
+
+    #: A person wants a task that the project does not have.
+    taskWanted = Signal()
 
     def __init__(
         self,
@@ -60,81 +71,97 @@ class ExploreDialog(QDialog):
         explorers: Mapping[str, Declared],
         form: str = "",
         parent: QWidget | None = None,
+        foresee: Callable[[dict[str, Any]], Any] | None = None,
     ) -> None:
         super().__init__(parent)
         self.setWindowTitle("Explore")
-        self.setMinimumWidth(520)
-        self._document = document
-        self._explorers = explorers
-        self._names = [node.id for node in document.recipe.checkpoints]
-        titles = {node.id: title_of(node, {}) for node in document.recipe.checkpoints}  # as the canvas has them
+        self.setMinimumWidth(560)
+        self._document, self._explorers, self._foresee = document, explorers, foresee
         self._params: dict[str, dict[str, Value]] = {name: {} for name in explorers}
-        column = QVBoxLayout(self)
-        column.setContentsMargins(20, 16, 20, 16)
+        self._asked = 0
+        self._pause = QTimer(self, singleShot=True, interval=_PAUSE)
+        self._pause.timeout.connect(self._look)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 16)
+        inside = QWidget()
+        column = QVBoxLayout(inside)
+        column.setContentsMargins(20, 16, 20, 8)
         column.setSpacing(12)
+        self.area = QScrollArea(widgetResizable=True)
+        self.area.setFrameShape(QFrame.Shape.NoFrame)
+        self.area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.area.setWidget(inside)
+        outer.addWidget(self.area, 1)
         column.addWidget(section_title("What")[0])
-        column.addLayout(self._segments())
-        self._what = QFormLayout()
-        self._what.setHorizontalSpacing(16)
-        column.addLayout(self._what)
-        self.corners = [QComboBox() for _ in range(3)]
-        for place, box in enumerate(self.corners):
-            for name in self._names:
-                box.addItem(titles[name], name)
-            box.setCurrentIndex(min(place, len(self._names) - 1))
-            box.currentIndexChanged.connect(self._refresh)
-        self._variables = QLabel(wordWrap=True)
-        self._variables.setProperty("tone", "2")
+        self.family = FamilyFields(document)
+        column.addWidget(self.family)
         column.addWidget(line())
         column.addWidget(section_title("Scored on", "selection split; chosen points again on report")[0])
-        self.tasks = [QCheckBox(name) for name in tasks]
-        for task in self.tasks:
-            task.setToolTip(_SCORED)
-        column.addLayout(self._task_boxes())
+        self.tasks: list[QCheckBox] = []
+        self._table = QGridLayout()
+        self._table.setHorizontalSpacing(16)
+        column.addLayout(self._table)
+        self.show_tasks(tasks)
         column.addWidget(line())
         column.addWidget(section_title("How")[0])
+        self._how(column)
+        column.addStretch(1)
+        outer.addLayout(self._bottom())
+        self.family.kind.currentIndexChanged.connect(lambda _: self._suit())
+        self.family.changed.connect(self._refresh)
+        self.choose(form or self._likely())
+        self._suit()
+        self.resize(560, min(inside.sizeHint().height() + 120, _HIGH))
+
+    def _how(self, column: QVBoxLayout) -> None:
         self.explorer = QComboBox()
         self.explorer.setAccessibleName("Explorer")
-        for name, row in explorers.items():
+        for name, row in self._explorers.items():
             self.explorer.addItem(row.title, name)
             self.explorer.setItemData(self.explorer.count() - 1, row.summary, Qt.ItemDataRole.ToolTipRole)
         self.explorer.currentIndexChanged.connect(self._show_params)
         self.params = Form(label_width=100)
         self.params.changed.connect(self._param)
+        self.budget = QSpinBox(maximum=10**7)
+        self.budget.setSpecialValueText("as many as the explorer takes")
         self.seed = QSpinBox(maximum=2**31 - 1)
-        self.seed.setAccessibleName("Seed")
         self.limit = QComboBox()
-        self.limit.setAccessibleName("Samples")
         for text, number in (("all samples", 0), ("64, a preview", 64), ("256, a preview", 256)):
             self.limit.addItem(text, number)
+        self.batchnorm = QComboBox()
+        self.batchnorm.addItem("frozen", "frozen")
+        self.batchnorm.addItem("measured again at every point", "recalibrated")
         self.title = QLineEdit()
-        self.title.setAccessibleName("Title")
         self.factory = QLineEdit(placeholderText="as the checkpoints' config says; else package.module:function")
-        self.factory.setAccessibleName("Network")
-        self.factory.setToolTip("A function that makes the torch module; its package is installed or on PYTHONPATH")
         self.factory.textEdited.connect(self._offer_all)
-        for field, tip in (
-            (self.explorer, "How points are chosen"),
-            (self.seed, "Root of the run's randomness: equal seeds, equal runs"),
-            (self.limit, "Samples of each task a point is scored on"),
-            (self.title, "What the run is called in the list"),
+        self.factory.textEdited.connect(self._refresh)
+        how, more = QFormLayout(), QFormLayout()
+        how.addRow(field_label("Explorer"), self.explorer)
+        for name, field, tip in (
+            ("Explorer", self.explorer, "How points are chosen"),
+            ("Budget", self.budget, "Points at most, if the explorer's own number is not smaller"),
+            ("Samples", self.limit, "Samples of each task a point is scored on"),
+            ("Seed", self.seed, "Root of the run's randomness: equal seeds, equal runs"),
+            ("BatchNorm", self.batchnorm, "Running statistics: those of the models, or the first task's training data"),
+            ("Network", self.factory, "A function that makes the torch module, installed or on PYTHONPATH"),
+            ("Title", self.title, "What the run is called in the list"),
         ):
+            field.setAccessibleName(name)
             field.setToolTip(tip)
-        how = QFormLayout()
-        how.setHorizontalSpacing(16)
-        how.addRow(_label("Explorer"), self.explorer)
+            if field is not self.explorer:
+                more.addRow(field_label(name), field)
+        self.budget.valueChanged.connect(self._refresh)
+        for form in (how, more):
+            form.setHorizontalSpacing(16)
         column.addLayout(how)
         column.addWidget(self.params)
-        more = QFormLayout()
-        more.setHorizontalSpacing(16)
-        more.addRow(_label("Samples"), self.limit)
-        more.addRow(_label("Seed"), self.seed)
-        more.addRow(_label("Network"), self.factory)
-        more.addRow(_label("Title"), self.title)
         column.addLayout(more)
+
+    def _bottom(self) -> QVBoxLayout:
         self._why = QLabel(wordWrap=True)
         self._why.setProperty("tone", "warn")
-        column.addWidget(self._why)
+        self.foreseen = QLabel(wordWrap=True)
+        self.foreseen.setProperty("tone", "2")
         self._buttons = QDialogButtonBox()
         cancel = self._buttons.addButton("Cancel", QDialogButtonBox.ButtonRole.RejectRole)
         self.go: QPushButton = self._buttons.addButton("Explore", QDialogButtonBox.ButtonRole.AcceptRole)
@@ -142,41 +169,48 @@ class ExploreDialog(QDialog):
         cancel.setAutoDefault(False)
         self._buttons.accepted.connect(self.accept)
         self._buttons.rejected.connect(self.reject)
-        column.addWidget(self._buttons)
-        self.choose(form or self._likely())
+        bottom = QVBoxLayout()
+        bottom.setContentsMargins(20, 0, 20, 0)
+        bottom.setSpacing(8)
+        for part in (self._why, self.foreseen, self._buttons):
+            bottom.addWidget(part)
+        return bottom
 
     def _likely(self) -> str:
         if self._document.recipe.variables:
             return "recipe"
-        return "plane" if len(self._names) >= 3 else "line"
+        return "plane" if len(self._document.recipe.checkpoints) >= 3 else "line"
 
-    def _segments(self) -> QHBoxLayout:
-        row = QHBoxLayout()
-        row.setSpacing(0)
-        self.forms = QButtonGroup(self)
-        for place, name in enumerate(_FORMS):
-            button = QPushButton(_TITLES[name])
-            button.setCheckable(True)
-            button.setAutoDefault(False)
-            button.setToolTip(f"Explore {_TITLES[name][0].lower()}{_TITLES[name][1:]}")
-            self.forms.addButton(button, place)
-            row.addWidget(button)
-        row.addStretch(1)
-        self.forms.idToggled.connect(lambda place, on: self._show_form(_FORMS[place]) if on else None)
-        return row
+    @property
+    def corners(self) -> list[QComboBox]:
+        """The boxes of the models of a family of a fixed number."""
+        return self.family.corners
 
-    def _task_boxes(self) -> QGridLayout:
-        table = QGridLayout()
-        table.setHorizontalSpacing(16)
+    def show_tasks(self, tasks: Sequence[str]) -> None:
+        """Offer these tasks, those that are ticked staying so; a new one is ticked."""
+        before = {box.text(): box.isChecked() for box in self.tasks}
+        while self._table.count():
+            taken = self._table.takeAt(0)
+            widget = taken.widget() if taken is not None else None
+            if widget is not None:
+                widget.deleteLater()
+        self.tasks = [QCheckBox(name) for name in tasks]
         for place, box in enumerate(self.tasks):
-            box.setChecked(place < 2)
+            box.setToolTip(_SCORED)
+            box.setChecked(before.get(box.text(), True) if before else place < 2)
             box.toggled.connect(self._refresh)
-            table.addWidget(box, place // _ACROSS, place % _ACROSS)
+            self._table.addWidget(box, place // _ACROSS, place % _ACROSS)
         if not self.tasks:
-            none = QLabel("This project has no tasks. Add one to solera.toml.")
+            none = QLabel("This project has no tasks yet.")
             none.setProperty("tone", "warn")
-            table.addWidget(none, 0, 0)
-        return table
+            self._table.addWidget(none, 0, 0)
+        self.new_task = QPushButton("New task…")
+        self.new_task.setAutoDefault(False)
+        self.new_task.setToolTip("Add a task of any kind that is registered to the project")
+        self.new_task.clicked.connect(lambda _: self.taskWanted.emit())
+        self._table.addWidget(self.new_task, len(self.tasks) // _ACROSS + 1, 0)
+        if before:
+            self._refresh()
 
     def leave_out(self, reasons: Mapping[str, str]) -> None:
         """Take away the tasks that the checkpoints cannot be scored on; with a network named here all may fit again.
@@ -202,37 +236,20 @@ class ExploreDialog(QDialog):
             box.setToolTip(_SCORED)
 
     def choose(self, form: str) -> None:
-        """Choose a form: ``"line"``, ``"plane"`` or ``"recipe"``."""
-        self.forms.button(_FORMS.index(form)).setChecked(True)
+        """Choose a family by its name in :data:`solera.families.forms.FORMS`."""
+        self.family.choose(form)
 
     @property
     def form(self) -> str:
-        """The chosen form."""
-        return _FORMS[max(self.forms.checkedId(), 0)]
+        """The name of the chosen family."""
+        return self.family.form.name
 
-    def _show_form(self, form: str) -> None:
-        for row in range(self._what.rowCount() - 1, -1, -1):
-            taken = self._what.takeRow(row)
-            for item in (taken.labelItem, taken.fieldItem):
-                widget = item.widget() if item is not None else None
-                if widget is not None:
-                    widget.setParent(None)
-        if form == "recipe":
-            found = self._document.recipe.variables
-            words = [f"{var.name} {_bounds(var)}" for var in found]
-            self._variables.setText(" · ".join(words) or "No parameter is a search variable yet; press the bracket "
-                                    "beside one in the inspector.")  # fmt: skip
-            self._what.addRow(_label("Variables"), self._variables)
-            self._variables.show()
-        else:
-            for title, box in zip(_CORNERS[form], self.corners, strict=False):
-                box.setAccessibleName(title)
-                box.setToolTip("A checkpoint of this recipe")
-                self._what.addRow(_label(title), box)
-                box.show()
-        wanted = "pareto" if form == "recipe" and len(self._document.recipe.variables) > 1 else "grid"
-        index = self.explorer.findData(wanted)
-        self.explorer.setCurrentIndex(max(index, 0))
+    def _suit(self) -> None:
+        """Choose the explorer that a family is mostly explored with."""
+        wanted = _EXPLORERS.get(self.form, "grid")
+        if self.form == "recipe" and len(self._document.recipe.variables) > 1:
+            wanted = "pareto"
+        self.explorer.setCurrentIndex(max(self.explorer.findData(wanted), 0))
         self._show_params()
 
     def _show_params(self) -> None:
@@ -248,49 +265,59 @@ class ExploreDialog(QDialog):
             chosen[name] = value
         self._refresh()
 
-    def _shown_corners(self) -> list[QComboBox]:
-        return self.corners[: len(_CORNERS.get(self.form, ()))]
-
     def _refresh(self) -> None:
-        corners = [str(box.currentData()) for box in self._shown_corners()]
         picked = [box.text() for box in self.tasks if box.isChecked()]
-        why = ""
-        if self.form == "recipe" and not self._document.recipe.variables:
-            why = "This recipe has no free variable to explore."
-        elif self.form != "recipe" and len(self._names) < len(corners):
-            why = f"A {self.form} needs {len(corners)} checkpoints on the canvas; there are {len(self._names)}."
-        elif len(set(corners)) < len(corners):
-            why = "Choose a different checkpoint for each end."
-        elif not picked:
+        why = self.family.obstacle()
+        if not why and not picked:
             why = "Choose at least one task."
-        elif self.explorer.currentData() == "pareto" and len(picked) < 2:
+        elif not why and self.explorer.currentData() == "pareto" and len(picked) < 2:
             why = "A Pareto search needs two tasks or more."
+        self._say(why)
+        if not why and self._foresee is not None:
+            self._pause.start()
+        words = self.family.words()
+        self.title.setPlaceholderText(" against ".join(picked) or words if self.form == "recipe" else words)
+        self.title.setFont(font("label"))
+
+    def _say(self, why: str, found: str = "") -> None:
         self._why.setText(why)
         self._why.setVisible(bool(why))
+        self.foreseen.setText(found)
+        self.foreseen.setVisible(bool(found))
         self.go.setEnabled(not why)
-        shown = [box.currentText() for box in self._shown_corners()]
-        what = " to ".join(shown) if self.form == "line" else ", ".join(shown)
-        name = self._document.recipe.name or "recipe"
-        self.title.setPlaceholderText(
-            f"{' against '.join(picked) or name}" if self.form == "recipe" else f"{_TITLES[self.form]} {what}"
-        )
-        self.title.setFont(font("label"))
+
+    def _look(self) -> None:
+        """Find out, aside, whether the explorer takes this family, and how many points that is."""
+        if self._foresee is None or self._why.text():
+            return
+        self._asked += 1
+        asked, plain, foresee = self._asked, self.experiment(), self._foresee
+
+        def done(found: Any) -> None:
+            if asked == self._asked and not self._pause.isActive():
+                many = "coordinate" if len(found.coords) == 1 else "coordinates"
+                self._say("", f"{found.points:,} points at most, {len(found.coords)} {many}.")
+
+        def failed(error: Exception) -> None:
+            if asked == self._asked and not self._pause.isActive():
+                self._say(str(error))
+
+        in_background(lambda: foresee(plain), done, failed, owner=self)
 
     def experiment(self) -> dict[str, Any]:
         """The experiment in plain form."""
         explorer = self.explorer.currentData()
-        nodes = {node.id: node for node in self._document.recipe.checkpoints}
-        family: dict[str, Any]
-        if self.form == "recipe":
-            family = {"recipe": to_plain(self._document.recipe)}
-        else:
-            family = {self.form: [_member(nodes[box.currentData()]) for box in self._shown_corners()]}
         params = {key: encode(value) for key, value in self._params[explorer].items()}
+        more = {
+            "budget": self.budget.value(),
+            "factory": self.factory.text().strip(),
+            "batchnorm": "" if self.batchnorm.currentData() == "frozen" else self.batchnorm.currentData(),
+        }
         return {
             "solera": 1,
             "kind": "explore",
             "title": self.title.text().strip() or self.title.placeholderText(),
-            "family": family,
+            "family": self.family.plain(),
             "tasks": [box.text() for box in self.tasks if box.isChecked()],
             "split": "selection",
             "report": "report",
@@ -298,24 +325,5 @@ class ExploreDialog(QDialog):
             "seed": self.seed.value(),
             "limit": int(self.limit.currentData()),
             "keep_samples": explorer != "grid",
-            **({"factory": self.factory.text().strip()} if self.factory.text().strip() else {}),
+            **{key: value for key, value in more.items() if value},
         }
-
-
-def _member(node: CheckpointNode) -> Any:
-    """A checkpoint as a family names it: its source, or a recipe of its own where names are taken off."""
-    return to_plain(Recipe((node,), node.id)) if node.strip else node.source
-
-
-def _bounds(var: Var) -> str:
-    if var.low is None or var.high is None:
-        return ""
-    return f"from {var.low:g} to {var.high:g}"
-
-
-def _label(text: str) -> QLabel:
-    made = QLabel(text)
-    made.setProperty("tone", "2")
-    made.setFixedWidth(84)
-    made.setMinimumHeight(26)
-    return made

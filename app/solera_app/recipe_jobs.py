@@ -144,11 +144,29 @@ class RecipeJobs(QObject):
         shelf = bench.registry.explorers
         explorers = {name: shelf.describe(name) for name in shelf}
         document = dataclasses.replace(tab.opened.document, recipe=self._recipes.anchored(tab.opened))
-        dialog = ExploreDialog(document, bench.tasks(), explorers, form, self._window)
+        entries = [self._recipes.entry(node.source) for node in document.recipe.checkpoints]
+        small = all(entries) and sum(entry.nbytes for entry in entries if entry) <= _TRIED
+        look = bench.foresee if small else None  # of large models it would read for long
+        dialog = ExploreDialog(document, bench.tasks(), explorers, form, self._window, look)
+        dialog.taskWanted.connect(lambda: self._new_task(dialog))
         self._leave_out(dialog, document.recipe)
         if dialog.exec():
             self._desk.runs.await_run(bench.submit_explore(dialog.experiment()).id)
             self._window.bottom.setCurrentWidget(self._window.jobs)
+
+    def _new_task(self, dialog: ExploreDialog) -> None:
+        """Have a task made, of any kind, and offer it where it was wanted."""
+        from solera_app.task_dialog import TaskDialog
+
+        bench = self._recipes.bench
+        if bench.project is None:
+            self._window.hint("Tasks belong to a project; open or make one first")
+            return
+        shelf, project = bench.registry.tasks, bench.project
+        kinds = {name: shelf.describe(name) for name in shelf if shelf.plugin(name) is not None}
+        if TaskDialog(kinds, bench.tasks(), project.set_task, dialog).exec():
+            dialog.show_tasks(bench.tasks())
+            self._recipes.refresh_tasks()
 
     def _leave_out(self, dialog: ExploreDialog, recipe: Recipe) -> None:
         """Find out which tasks the first checkpoint of a recipe can be scored on, unless it is too big to be tried."""

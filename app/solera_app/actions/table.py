@@ -99,7 +99,7 @@ ACTIONS: tuple[ActionRow, ...] = (
     ActionRow("run.run", "Run recipe", "Run", "run", "Ctrl+R", "Merge and write the result as a job.",
               when="runnable"),
     ActionRow("run.explore", "Explore…", "Run", "surface", "Ctrl+L",
-              "Score a line, a plane or the recipe's variables, live.", 3, when="document"),
+              "Score any family of the models on the canvas, live.", 3, when="document"),
     ActionRow("run.stop", "Stop job", "Run", "stop", "Ctrl+.", "Cancel the job that runs.", separator=True,
               when="busy"),
     ActionRow("tools.compare-runs", "Compare runs", "Tools", "compare", "",

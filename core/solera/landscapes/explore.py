@@ -101,7 +101,7 @@ def explore(
     if again is not None and [c.name for c in again.first.columns] != [c.name for c in landscape.columns]:
         raise InputError("The report must have the same tasks and metrics as the search.")
     extent = explorer.plan(space)
-    total = _total(explorer, extent, budget)
+    total = total_points(explorer, extent, budget)
     if extent.slopes:
         lanes = Lanes([landscape])  # a gradient is taken in the network of the point before
     for each in lanes.landscapes:
@@ -165,7 +165,12 @@ def _chosen(explorer: Explorer, space: Space, history: History) -> tuple[tuple[f
     return tuple(dict.fromkeys([*chosen_points(space, history), *own]))
 
 
-def _total(explorer: Explorer, extent: Extent, budget: int | None) -> int:
+def total_points(explorer: Explorer, extent: Extent, budget: int | None) -> int:
+    """How many points an exploration scores at most.
+
+    Raises:
+        InputError: The budget is too small for the explorer, or there is no end.
+    """
     if budget is not None and budget < extent.least:
         raise InputError(
             f"The explorer '{explorer.name}' needs {extent.least} points or more here; the budget is {budget}.",

@@ -25,6 +25,7 @@ from solera.settings import Settings, cache_folder, load_settings
 from solera.workbench.apart import Home
 from solera.workbench.bench import Bench
 from solera.workbench.experiment import Experiment, load_experiment
+from solera.workbench.foreseeing import Foreseen, foresee
 from solera.workbench.handlers import handlers
 from solera.workbench.inputs import LIBRARY, Inputs
 from solera.workbench.live import Live
@@ -257,6 +258,10 @@ class Workbench:
             for name in shelf
             if shelf.plugin(name) is None or not any(spec.required for spec in shelf.describe(name).params)
         )
+
+    def foresee(self, experiment: Mapping[str, Any]) -> Foreseen:
+        """What an exploration would be; see :func:`solera.workbench.foreseeing.foresee`, and for what it raises."""
+        return foresee(experiment, self.inputs)
 
     def experiments(self) -> dict[str, Path]:
         """The project's experiment files by name."""

@@ -45,7 +45,7 @@ class Pool:
             got = f"{', '.join(odd)} cannot be both" if odd else f"the family has {len(space.coords)} coordinate"
             raise InputError(
                 f"'{explorer}' makes soups of two models or more, each with a coordinate that is 0 (left out) or 1 "
-                f"(in); {got}. Make a family of the models' shares: {{soup: [A, B, C]}}."
+                f"(in); {got}. Make a family of which models are in: {{subset: [A, B, C]}}."
             )
         metrics = {space.columns[i].metric for i in space.objectives}
         if len(metrics) != 1:

@@ -148,7 +148,7 @@ def test_three_checkpoints_are_a_plane_variables_a_search(parent: QWidget, explo
     two = document("a", "b", density=Var("d", 0, 1), scale=Var("s", 0, 2))
     dialog = ExploreDialog(two, ["t", "u"], explorers, "", parent)
     assert (dialog.form, dialog.explorer.currentData()) == ("recipe", "pareto")
-    assert dialog._variables.text() == "d from 0 to 1 · s from 0 to 2"
+    assert dialog.family.variables.text() == "d from 0 to 1 · s from 0 to 2"
     assert dialog.experiment()["family"]["recipe"]["output"] == "blend"
 
 
