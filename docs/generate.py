@@ -8,6 +8,7 @@ never a reader's own plugins.
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import inspect
 import re
@@ -422,11 +423,39 @@ def _families() -> str:
     )
 
 
+def _with_less() -> str:
+    """What every explorer and view does on a task that gives only an aggregate: its own description says it."""
+    lines = []
+    for kind in ("explorer", "view"):
+        rows = [(item.name, _of_aggregates(item.object)) for _, item in _contributed(kind)]
+        title = {"explorer": "explorer", "view": "picture"}[kind]
+        lines += [f"| {title} | does |", "| --- | --- |", *(f"| `{name}` | {said} |" for name, said in rows), ""]
+    return "\n".join(lines)
+
+
+def _of_aggregates(address: str) -> str:
+    """The sentence of a class's description that tells of aggregates; nothing is imported, for views need a window.
+
+    Raises:
+        ValueError: It has none.
+    """
+    module, _, name = address.partition(":")
+    source = (ROOT / "plugins" / Path(*module.split("."))).with_suffix(".py").read_text(encoding="utf-8")
+    tree = ast.parse(source)
+    found = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name)
+    text = " ".join((ast.get_docstring(found) or "").partition("Args:")[0].split()).replace("``", "`")
+    said = [sentence for sentence in re.split(r"(?<=[.])\s+(?=[A-Z])", text) if "aggregate" in sentence]
+    if not said:
+        raise ValueError(f"{address} does not say what it does on a task that gives only an aggregate")
+    return " ".join(said)
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "families": _families,
     "mergekit-methods": _mergekit_methods,
     "methods": _method_index,
     "other-names": _other_names,
+    "with-less": _with_less,
     "tasks": lambda: _detailed("task", head="###"),
     "explorers": lambda: _detailed("explorer"),
     "probes": _probe_sections,

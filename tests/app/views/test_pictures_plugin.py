@@ -257,3 +257,23 @@ def test_the_table_sorts_by_number_and_a_row_tells_its_point(qtbot: QtBot, snaps
     assert told.args == [2]
     view.select(0)
     assert view.view.currentIndex().siblingAtColumn(0).data() == 1
+
+
+@pytest.mark.parametrize("name", SHOWS)
+def test_every_picture_does_with_an_aggregate_what_it_says(
+    qtbot: QtBot, snapshots: dict[str, Snapshot], name: str
+) -> None:
+    """Scores without errors, as a task gives that has no value per sample: nothing is told of an error."""
+    whole = snapshots[SHOWS[name]]
+    blunt = dataclasses.replace(whole.points, stderrs=np.full_like(whole.points.stderrs, np.nan))
+    view = made(qtbot, name, dataclasses.replace(whole, points=blunt))
+    assert "aggregate" in (VIEWS[name].__doc__ or "")
+    if not len(blunt):  # a probe's: it has no scores
+        assert VIEWS[name].accepts(whole.header)
+        return
+    told = [line for index in range(len(blunt)) for plot in view.plots() for line in plot.describe(index)]
+    assert told or name == "table"
+    assert not any("±" in line for line in told)
+    header, rows = view.table()
+    errors = [i for i, title in enumerate(header) if "error" in str(title) or "stderr" in str(title)]
+    assert not any(str(row[i]) not in ("", "nan", "None") for row in rows for i in errors)

@@ -11,7 +11,10 @@ _KNOWN = "hypervolume"
 
 
 class HypervolumeView(View):
-    """The hypervolume against evaluations, and the point that it is measured to."""
+    """The hypervolume against evaluations, and the point that it is measured to.
+
+    It needs no more than aggregate scores.
+    """
 
     title = "Hypervolume"
     icon = "curve"

@@ -12,7 +12,10 @@ from solera_app.extend import Chooser, MatrixPlot, RunHeader, View, probe_words,
 
 
 class MatrixView(View):
-    """A measure of a probe as a matrix of colours."""
+    """A measure of a probe as a matrix of colours.
+
+    What a probe measures on examples cannot be had of a task that gives only an aggregate; the probe says so.
+    """
 
     title = "Matrix"
     icon = "matrix"
@@ -73,7 +76,10 @@ class MatrixView(View):
 
 
 class LayerMapView(MatrixView):
-    """A statistic of every layer of every model."""
+    """A statistic of every layer of every model.
+
+    What a probe measures on examples cannot be had of a task that gives only an aggregate; the probe says so.
+    """
 
     title = "Layer map"
     icon = "layers"

@@ -22,7 +22,10 @@ _MOST = 12  # axes that can still be read
 
 
 class ParallelView(View):
-    """An axis for every objective of a search, and a line for every point; coordinates are a choice away."""
+    """An axis for every objective of a search, and a line for every point; coordinates are a choice away.
+
+    Of tasks that give only an aggregate the scores of a line stand without an error.
+    """
 
     title = "Parallel axes"
     icon = "variable"

@@ -24,7 +24,10 @@ _AXES = ("across", "along", "up")
 
 
 class Pareto3View(View):
-    """The front of three scores as points in a box that the hand turns."""
+    """The front of three scores as points in a box that the hand turns.
+
+    Of tasks that give only an aggregate no point is told to be within noise of the front, for its error is unknown.
+    """
 
     title = "Pareto front, 3 scores"
     icon = "pareto"

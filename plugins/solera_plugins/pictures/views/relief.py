@@ -21,7 +21,11 @@ from solera_app.extend import (
 
 
 class ReliefView(View):
-    """One score as a painted surface that the hand turns."""
+    """One score as a painted surface that the hand turns.
+
+    Of a task that gives only an aggregate no standard error is told at a point, and an interpolated picture is of the
+    scores themselves.
+    """
 
     title = "3-D surface"
     icon = "surface"

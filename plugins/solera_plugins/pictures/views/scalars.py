@@ -10,7 +10,10 @@ from solera_app.extend import Chooser, DotsPlot, RunHeader, View, probe_words, s
 
 
 class ScalarsView(View):
-    """A measure of a probe as a disc with whiskers for each model."""
+    """A measure of a probe as a disc with whiskers for each model.
+
+    What a probe measures on examples cannot be had of a task that gives only an aggregate; the probe says so.
+    """
 
     title = "Scalars"
     icon = "probe"

@@ -23,7 +23,10 @@ from solera_app.extend import (
 
 
 class SoupView(View):
-    """The models of a simplex as squares, every blend that was scored as a disc, and the way the soup went."""
+    """The models of a simplex as squares, every blend that was scored as a disc, and the way the soup went.
+
+    Of a task that gives only an aggregate no standard error is told at a point.
+    """
 
     title = "Soup path"
     icon = "soup"

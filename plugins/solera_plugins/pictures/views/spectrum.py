@@ -12,7 +12,10 @@ _MOST_LINES = 8  # as many as there are colours
 
 
 class SpectrumView(View):
-    """A measure of a probe over its number, a line for each model; of several layers, one at a time."""
+    """A measure of a probe over its number, a line for each model; of several layers, one at a time.
+
+    What a probe measures on examples cannot be had of a task that gives only an aggregate; the probe says so.
+    """
 
     title = "Spectrum"
     icon = "spectrum"

@@ -11,7 +11,10 @@ from solera_plugins.pictures.views.surface import SurfaceView
 
 
 class TrajectoryView(SurfaceView):
-    """A score over the plane of a training run, with the run's checkpoints at their projections."""
+    """A score over the plane of a training run, with the run's checkpoints at their projections.
+
+    Of a task that gives only an aggregate no standard error is told at a point.
+    """
 
     title = "Trajectory"
     icon = "plane"

@@ -25,7 +25,10 @@ from solera_plugins.pictures.views.colours import picture_button
 
 
 class TriangleView(View):
-    """One score over the blends of three models; of more models, one slice of their simplex at a time."""
+    """One score over the blends of three models; of more models, one slice of their simplex at a time.
+
+    Of a task that gives only an aggregate no standard error is told at a point.
+    """
 
     title = "Triangle"
     icon = "simplex"
