@@ -1,8 +1,10 @@
 """What the window's benchmark measures, each in a process of its own: ``python -m solera_app.bench_subject WHAT``.
 
-``paint``: the whole way of ``solera app`` to the first paint. ``late FOLDER SECONDS``: the event loop's lateness in a
-window on a project, idle and beside a job with two live views. ``bare-paint`` and ``bare-late SECONDS`` are the floors:
-an empty window. Each writes one JSON object to stdout.
+``paint``: the whole way of ``solera app`` to the first paint. ``late SECONDS FOLDER ...``: the event loop's lateness in
+a window on a project while it imports, idle, beside a job with two live views, and with two more jobs, in the other
+folders. ``memory FOLDER``: anonymous memory over fifty jobs. ``cancel FOLDER LARGE``: how soon jobs end. ``draw``: see
+:mod:`solera_app.bench_drawing`. ``bare-paint`` and ``bare-late SECONDS`` are the floors: an empty window. Each writes
+one JSON object to stdout.
 """
 
 from __future__ import annotations
@@ -10,13 +12,14 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QMainWindow
 
+    from solera_app.bench_jobs import Others
     from solera_app.main import Application
     from solera_app.views.host import RunView
 
@@ -133,23 +136,35 @@ def _bare() -> tuple[Any, QMainWindow]:
 
 
 class _Session:
-    """Idle, then a surface, then a front: measures each and quits."""
+    """Importing, idle, then a surface, a front, a front beside two other jobs: measures each and quits."""
 
-    def __init__(self, application: Application, seconds: float, experiments: dict[str, Path]) -> None:
+    def __init__(
+        self, application: Application, seconds: float, experiments: dict[str, Path], others: Callable[[], Others]
+    ) -> None:
         from PySide6.QtCore import QTimer
+
+        from solera_app.first_paint import FirstPaint
 
         self._application = application
         self._desk = application.desk
         self._seconds = seconds
-        self._left = [(name, experiments[f"bench-{name}"]) for name in ("surface", "front")]
+        kinds = {"surface": "surface", "front": "front", "three": "front"}
+        self._left = [(name, experiments[f"bench-{kind}"]) for name, kind in kinds.items()]
+        self._begin_others = others
+        self._others: Others | None = None
         self._second: RunView | None = None
         self._job = ""
-        self._name = "idle"
-        self._lateness: Lateness | None = None
-        self._ready: Callable[[], bool] = self._settled
+        self._name = "importing"
+        self._lateness: Lateness | None = Lateness()
+        self._ready: Callable[[], bool] = lambda: True
         self.found: dict[str, Any] = {}
         self._timer = QTimer(interval=100)
         self._timer.timeout.connect(self._look)
+        FirstPaint(application.window, self._painted)
+
+    def _painted(self) -> None:
+        assert self._lateness is not None
+        self._lateness.start()
         self._timer.start()
 
     def _settled(self) -> bool:
@@ -161,7 +176,13 @@ class _Session:
         """Ten times a second: begin to measure when all is ready, end when the time is over."""
         from PySide6.QtCore import QTimer
 
-        if self._lateness is None and self._ready():
+        if self._others is not None:
+            self._others.keep_on()
+        if self._name == "importing":
+            if self._settled():
+                self.found["importing"] = {**self._lateness.stop(), "points": 0} if self._lateness is not None else {}
+                self._name, self._lateness = "idle", None
+        elif self._lateness is None and self._ready():
             self._lateness = Lateness()
             self._begun = self._scored()
             self._lateness.start()
@@ -180,9 +201,13 @@ class _Session:
             self._second = None
         if not self._left:
             self._timer.stop()
+            if self._others is not None:
+                self._others.end()
             self._application.window.close()
             return
         self._name, path = self._left.pop(0)
+        if self._name == "three":
+            self._others = self._begin_others()
         self._job = bench.submit_explore(path, fresh=True).id
         self._desk.runs.await_run(self._job)
         self._ready = self._live
@@ -228,19 +253,36 @@ class _Session:
         return len(view.snapshot.points) if view is not None and view.snapshot is not None else 0
 
 
-def late(folder: Path, seconds: float) -> None:
-    """Measure a window on a project that has the experiments ``bench-surface`` and ``bench-front``."""
+def late(seconds: float, folder: Path, more: Sequence[Path], large: Path) -> None:
+    """Measure a window on a project that has the experiments ``bench-surface`` and ``bench-front``.
+
+    Args:
+        seconds: How long each state is watched.
+        folder: The project.
+        more: Two like it, for the other jobs.
+        large: Large checkpoints, see :func:`solera_app.bench_jobs.make_large`.
+    """
     from solera.projects.project import Project
-    from solera_app.main import Application
-    from solera_app.session.store import SessionStore
+    from solera_app.bench_jobs import Others
 
     with Project.open(folder, lock=False, read_only=True) as project:
         experiments = {path.stem: path for path in project.experiments()}
-    application = Application(session=SessionStore(folder / "session.json"))
-    session = _Session(application, seconds, experiments)
+    application = _application(folder)
+    session = _Session(application, seconds, experiments, lambda: Others(more, large))
     application.open(folder)
     application.run()
     sys.stdout.write(json.dumps(session.found))
+
+
+def _application(folder: Path) -> Application:
+    from solera_app.main import Application
+    from solera_app.session.store import SessionStore
+
+    return Application(session=SessionStore(folder / "session.json"))
+
+
+def _tell(found: object) -> None:
+    sys.stdout.write(json.dumps(found))
 
 
 def main(words: list[str]) -> None:
@@ -250,8 +292,20 @@ def main(words: list[str]) -> None:
             paint()
         case ["bare-paint"]:
             bare_paint()
-        case ["late", folder, seconds]:
-            late(Path(folder), float(seconds))
+        case ["late", seconds, folder, *more, large]:
+            late(float(seconds), Path(folder), [Path(other) for other in more], Path(large))
+        case ["memory", folder]:
+            from solera_app.bench_jobs import memory
+
+            _tell({"anonymous": memory(_application(Path(folder)), Path(folder))})
+        case ["cancel", folder, large]:
+            from solera_app.bench_jobs import cancelled
+
+            _tell(cancelled(Path(folder), Path(large)))
+        case ["draw"]:
+            from solera_app.bench_drawing import drawing
+
+            _tell(drawing())
         case ["bare-late", seconds]:
             bare_late(float(seconds))
         case _:

@@ -1,9 +1,10 @@
-"""The window's benchmark: how soon it is up, and how late its event loop is, idle and beside a job with live views.
+"""The window's benchmark: every promise about how soon, how smooth and how lean it is.
 
 Everything is measured in processes of its own (:mod:`solera_app.bench_subject`). Start-up is the best of several, in
 wall time and in CPU seconds; the floor is an empty Qt window. Lateness is that of a 5 ms precise timer; its floor is an
-empty window beside a process that keeps one core busy, as a job that never wanted Python would. On a machine with other
-work the floors tell how much of a figure is the machine's.
+empty window beside a process that keeps one core busy, as a job that never wanted Python would. What is drawn is told
+in wall time and in CPU time of the window's thread. On a machine with other work the floors, and CPU time beside wall
+time, tell how much of a figure is the machine's.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ import numpy as np
 
 from solera.errors import InputError, SoleraError
 from solera.testing.bench import Row, Say
+from solera_app.bench_jobs import JOBS, make_large
 
 #: Starts that are timed; the best counts.
 STARTS = 5
@@ -33,11 +35,28 @@ SECONDS = 10.0
 
 _DIGITS = {"architecture": "digits-cnn"}
 _TASKS = {"rotated": "rotation", "inverted": "inversion"}
-_CASES = {
-    "idle": "a project open, idle",
-    "surface": "one CPU job, its surface and its table live",
-    "front": "one CPU job, its front and its table live",
+#: State of the window -> what it was doing; what p99 and the longest wait must not exceed, ms.
+_CASES: dict[str, tuple[str, float | None, float | None]] = {
+    "importing": ("from the first paint until all is imported", None, 250.0),
+    "idle": ("a project open, idle", None, 100.0),
+    "surface": ("one CPU job, its surface and its table live", 30.0, 100.0),
+    "front": ("one CPU job, its front and its table live", 30.0, 100.0),
+    "three": ("a Pareto search, a landscape and a merge at once, front and table live", 75.0, 100.0),
 }
+#: What is drawn -> in words; the 95th percentile it must not exceed, ms.
+_DRAWN: dict[str, tuple[str, float]] = {
+    "grow pareto": ("a front of 10,000 points takes 50 more and is painted, 20 times a second", 50.0),
+    "grow parallel": ("parallel axes of 10,000 points take 50 more and are painted, 20 times a second", 50.0),
+    "grow table": ("a table of 10,000 points takes 50 more and is painted, 20 times a second", 50.0),
+    "pan": ("a surface of 501x501 under a hand that drags it", 16.0),
+    "open": ("a canvas of 1,000 nodes, to its first paint", 500.0),
+    "paint whole": ("a canvas of 1,000 nodes, as far away as it goes, moved", 16.0),
+    "paint near": ("a canvas of 1,000 nodes at 100 %, moved", 16.0),
+}
+#: Jobs before memory is looked at: caches fill.
+_WARM = 10
+#: MB a job that count as nothing.
+_LEAST = 0.01
 
 
 class BenchError(SoleraError, RuntimeError):
@@ -46,28 +65,102 @@ class BenchError(SoleraError, RuntimeError):
     code = "bench"
 
 
-def window(say: Say) -> tuple[Row, ...]:
+def window(say: Say, only: Sequence[str] = ()) -> tuple[Row, ...]:
     """Measure the window.
 
+    Args:
+        say: Told a line at every step.
+        only: Names of :data:`PARTS`; all of them if empty.
+
     Raises:
-        InputError: There is no display and no Xvfb, or the digits' data are not installed.
+        InputError: There is no such part, no display and no Xvfb, or the digits' data are not installed.
         BenchError: The window ended before it was measured.
     """
-    with _display(say) as environment, tempfile.TemporaryDirectory(prefix="solera-bench-") as folder:
-        environment = {**environment, "XDG_CONFIG_HOME": folder, "XDG_CACHE_HOME": folder}
-        rows = _starts(environment, say)
-        project = make_project(Path(folder) / "project")
-        say(f"watching the window, three times {SECONDS:g} s: idle, a surface, a front")
-        found = _subject(environment, "late", str(project), str(SECONDS))
-        say(f"watching an empty window beside a busy process, {SECONDS:g} s")
-        with _busy():
-            floor = _subject(environment, "bare-late", str(SECONDS))["bare"]
-    for name, case in _CASES.items():
-        rows += lateness_rows(case, found[name], floor, target=30.0 if name != "idle" else None)
+    unknown = [name for name in only if name not in PARTS]
+    if unknown:
+        raise InputError(f"The benchmark has no part '{unknown[0]}'; it has {', '.join(PARTS)}.", part=unknown[0])
+    rows: list[Row] = []
+    with _display(say) as environment:
+        for name in only or PARTS:
+            with tempfile.TemporaryDirectory(prefix="solera-bench-") as folder:
+                own = {**environment, "XDG_CONFIG_HOME": folder, "XDG_CACHE_HOME": folder}
+                rows += PARTS[name](own, Path(folder), say)
     return tuple(rows)
 
 
-def lateness_rows(case: str, found: dict[str, Any], floor: dict[str, Any], target: float | None) -> list[Row]:
+def _late(environment: dict[str, str], folder: Path, say: Say) -> list[Row]:
+    projects = [make_project(folder / name) for name in ("project", "second", "third")]
+    large = folder / "large"
+    make_large(large)
+    say(f"watching the window, four times {SECONDS:g} s: idle, a surface, a front, three jobs at once")
+    found = _subject(environment, "late", str(SECONDS), *map(str, projects), str(large))
+    say(f"watching an empty window beside a busy process, {SECONDS:g} s")
+    with _busy():
+        floor = _subject(environment, "bare-late", str(SECONDS))["bare"]
+    rows: list[Row] = []
+    for name, (case, target, longest) in _CASES.items():
+        rows += lateness_rows(case, found[name], floor, target, longest)
+    return rows
+
+
+def _drawn(environment: dict[str, str], folder: Path, say: Say) -> list[Row]:
+    say("drawing growing views, a surface and a canvas")
+    return drawing_rows(_subject(environment, "draw"))
+
+
+def drawing_rows(found: dict[str, dict[str, list[float]]]) -> list[Row]:
+    """Rows of what was drawn: the 95th percentile, in wall time and in CPU time of the window's thread.
+
+    Args:
+        found: Case -> ``"wall"`` and ``"cpu"``, ms per paint; ``"floor"`` is a plain widget.
+    """
+    rows = []
+    for name, (case, target) in _DRAWN.items():
+        for measure, metric in (("wall", "time, p95"), ("cpu", "CPU time of the window's thread, p95")):
+            ours, floor = (float(np.percentile(found[each][measure], 95)) for each in (name, "floor"))
+            judged = target if measure == "wall" else None
+            met = None if judged is None else ours <= judged
+            rows.append(Row(case, metric, "ms", ours, floor=floor, target=judged, met=met))
+    return rows
+
+
+def _memory(environment: dict[str, str], folder: Path, say: Say) -> list[Row]:
+    project = make_project(folder / "project")
+    say(f"{JOBS} jobs, one after the other")
+    return memory_rows(_subject(environment, "memory", str(project))["anonymous"])
+
+
+def memory_rows(anonymous: Sequence[int]) -> list[Row]:
+    """Rows of the memory after each job: its slope from the tenth on, beside twice its standard error.
+
+    Args:
+        anonymous: Bytes, after each job.
+    """
+    kept = np.asarray(anonymous[_WARM - 1 :], dtype=np.float64) / 1e6
+    (slope, _), covariance = np.polyfit(np.arange(kept.size), kept, 1, cov=True)
+    noise = max(2 * float(np.sqrt(covariance[0, 0])), _LEAST)
+    case = f"jobs {_WARM} to {len(anonymous)}: a line shown and closed, and a merge, in turn"
+    met = bool(slope <= noise)
+    return [
+        Row(case, "slope of anonymous memory (target: its noise)", "MB/job", float(slope), target=noise, met=met),
+        Row(case, "anonymous memory at the end", "MB", float(kept[-1])),
+    ]
+
+
+def _cancel(environment: dict[str, str], folder: Path, say: Say) -> list[Row]:
+    project, large = make_project(folder / "project"), folder / "large"
+    make_large(large)
+    say("cancelling jobs")
+    found = _subject(environment, "cancel", str(project), str(large))
+    return [
+        Row(f"{sort} is cancelled", "time to its end, longest", "s", max(times), target=1.0, met=max(times) <= 1.0)
+        for sort, times in found.items()
+    ]
+
+
+def lateness_rows(
+    case: str, found: dict[str, Any], floor: dict[str, Any], target: float | None, longest: float | None = None
+) -> list[Row]:
     """Rows of one state of the window.
 
     Args:
@@ -75,6 +168,7 @@ def lateness_rows(case: str, found: dict[str, Any], floor: dict[str, Any], targe
         found: ``"late"`` and ``"busy"`` in ms per tick; ``"points"`` that were scored meanwhile.
         floor: The same of an empty window.
         target: What the 99th percentile of the lateness must not exceed, in ms.
+        longest: What no tick's lateness must exceed, in ms.
     """
     if found["points"]:
         case = f"{case} ({found['points']} points)"
@@ -86,12 +180,12 @@ def lateness_rows(case: str, found: dict[str, Any], floor: dict[str, Any], targe
     return [
         row("event loop late, p50", "late", 50),
         row("event loop late, p99", "late", 99, target),
-        row("event loop late, longest", "late", 100),
+        row("event loop late, longest", "late", 100, longest),
         row("CPU of the window's thread per 5 ms tick, p99", "busy", 99),
     ]
 
 
-def _starts(environment: dict[str, str], say: Say) -> list[Row]:
+def _starts(environment: dict[str, str], folder: Path, say: Say) -> list[Row]:
     best: dict[str, tuple[float, float]] = {}
     for trial in range(STARTS):
         for what in ("paint", "bare-paint"):
@@ -106,6 +200,16 @@ def _starts(environment: dict[str, str], say: Say) -> list[Row]:
         Row(case, "process start to first paint", "s", wall, floor=least_wall, target=1.5, met=wall <= 1.5),
         Row(case, "CPU time to first paint", "s", cpu, floor=least_cpu),
     ]
+
+
+#: Part -> what measures it, with an environment and an empty folder.
+PARTS: dict[str, Callable[[dict[str, str], Path, Say], list[Row]]] = {
+    "start": _starts,
+    "late": _late,
+    "draw": _drawn,
+    "memory": _memory,
+    "cancel": _cancel,
+}
 
 
 def make_project(folder: Path) -> Path:

@@ -127,16 +127,35 @@ def register(app: typer.Typer) -> None:
 
 def _register_bench() -> None:
     """``solera bench window``."""
-    from solera.cli.benches import add_bench
+    import typer
 
-    def measure() -> dict[str, Any]:
-        from solera.cli.screen import say
+    from solera.cli.benches import bench, know_bench, show_figures
+    from solera.cli.screen import say, show_json
+
+    def measure(only: Sequence[str] = ()) -> dict[str, Any]:
         from solera.testing.bench import report
         from solera_app.bench_window import window
 
-        return report("window", window(say))
+        return report("window", window(say, only))
 
-    add_bench("window", "How soon the window is up, and how smooth beside a job.", measure)
+    @bench.command("window")
+    def run_window(
+        only: list[str] = typer.Option([], help="Only start, late, draw, memory or cancel; may be repeated."),
+        page: Path | None = typer.Option(None, help="Write the figures there, in Markdown."),
+        json: bool = typer.Option(False, "--json", help="One JSON object on stdout."),
+    ) -> None:
+        """How soon the window is up, how smooth beside jobs and with large pictures, how lean, how soon a job ends."""
+        plain = measure(only)
+        if page is not None:
+            from solera_app.bench_window_page import write_page
+
+            write_page(plain, page)
+        if json:
+            show_json(plain)
+        else:
+            show_figures(plain)
+
+    know_bench("window", measure)
 
 
 def render_run(run: Path, out: Path) -> list[Path]:

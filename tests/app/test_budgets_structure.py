@@ -11,8 +11,9 @@ from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
 from solera.errors import InputError
-from solera.testing.bench import Row
+from solera.testing.bench import Row, report
 from solera_app import bench_window
+from solera_app.bench_window_page import write_page
 from solera_app.commands import PACKAGES, DisplayError, probe_display
 from solera_app.first_paint import FirstPaint
 
@@ -137,3 +138,36 @@ def test_rows_of_a_state_are_judged_by_their_99th_percentile() -> None:
     assert [(row.metric, row.met) for row in judged] == [("event loop late, p99", False)]
     assert rows[2].ours == 50.0
     assert not any(row.met is not None for row in bench_window.lateness_rows("idle", found, floor, None))
+    stalls = bench_window.lateness_rows("idle", found, floor, None, longest=49.0)
+    assert [row.metric for row in stalls if row.met is False] == ["event loop late, longest"]
+
+
+def test_memory_that_grows_is_told_from_memory_that_only_shakes() -> None:
+    shaken = [300_000_000 + 2_000_000 * (job % 3) for job in range(50)]
+    filling = [100_000_000 + 20_000_000 * min(job, 9) for job in range(50)]
+    grown = [each + 400_000 * job for job, each in enumerate(shaken)]
+    assert [bench_window.memory_rows(each)[0].met for each in (shaken, filling, grown)] == [True, True, False]
+    assert bench_window.memory_rows(grown)[0].ours == pytest.approx(0.4, abs=0.05)
+
+
+def test_rows_of_what_is_drawn_are_judged_by_wall_time() -> None:
+    paints = {"wall": [10.0] * 95 + [40.0] * 5, "cpu": [1.0] * 100}
+    rows = bench_window.drawing_rows({**dict.fromkeys(bench_window._DRAWN, paints), "floor": paints})
+    assert len(rows) == 2 * len(bench_window._DRAWN)
+    assert {row.met for row in rows if "CPU" in row.metric} == {None}
+    assert {(row.target, row.met) for row in rows if row.met is not None} == {(50.0, True), (16.0, True), (500.0, True)}
+
+
+def test_a_part_that_is_none_is_refused_and_named() -> None:
+    with pytest.raises(InputError, match="no part 'speed'; it has start, late, draw, memory, cancel"):
+        bench_window.window(lambda line: None, ["speed"])
+
+
+def test_the_page_keeps_what_a_person_wrote(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("old\n\n## What is missed, and why\n\nA reason.\n")
+    write_page(report("window", [Row("a case", "late", "ms", 40.0, floor=1.0, target=30.0, met=False)]), page)
+    text = page.read_text()
+    assert "| a case | late | 40 ms | 1 ms | 30 ms | **no** |" in text
+    assert "old" not in text
+    assert text.endswith("## What is missed, and why\n\nA reason.\n")

@@ -98,6 +98,13 @@ class CurvePlot(Plot):
         self.canvas.margin_right = 16.0 + lines.end_label_room([s.name for s in self._series])
         low, high = self._range.cover(np.nan, np.nan)
         self.canvas.set_range((*self._extent, low, high))
+        self.set_summary("; ".join(told for line in self._series if (told := self._told(line))))
+
+    def _told(self, line: Series) -> str:
+        """A line in words: its name, and where it is lowest and highest."""
+        finite = line.y[np.isfinite(line.y)]
+        name = line.name or self._names[1]
+        return f"{name} from {number(float(finite.min()))} to {number(float(finite.max()))}" if finite.size else ""
 
     def set_barrier(self, barrier: Barrier | None) -> None:
         """Draw the chord of the first line and the height above it."""

@@ -15,7 +15,7 @@ from solera_app.plots import marks
 from solera_app.plots._pg import Cloud
 from solera_app.plots.canvas import text_size
 from solera_app.plots.header import Entry
-from solera_app.plots.numerals import measured, short
+from solera_app.plots.numerals import counted, measured, short
 from solera_app.plots.plates import Wanted, place
 from solera_app.plots.plot import Plot
 from solera_app.plots.ticks import GrowingRange
@@ -103,6 +103,9 @@ class FrontPlot(Plot):
         self._cover()
         self._update_cloud()
         self._update_legend()
+        across, up = self._names
+        told = f"{counted(points.index.size, 'point')} of {across} and {up}, {int(points.front.sum()):,} on the front"
+        self.set_summary(f"{told}.")
 
     def reset(self) -> None:
         """Forget the axes' extents."""

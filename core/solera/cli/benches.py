@@ -29,12 +29,17 @@ def register(app: typer.Typer) -> None:
     for name, help_ in _CORE.items():
         add_bench(name, help_, lambda name=name: _measured(name))  # type: ignore[misc]
     for name in ("merge", "search", "landscape"):
-        _known[name] = lambda name=name: _measured(name)  # type: ignore[misc]
+        know_bench(name, lambda name=name: _measured(name))  # type: ignore[misc]
+
+
+def know_bench(name: str, measure: Measure) -> None:
+    """Let ``solera bench all`` measure a benchmark whose command has options of its own."""
+    _known[name] = measure
 
 
 def add_bench(name: str, help_: str, measure: Measure) -> None:
-    """Add ``solera bench NAME``: for this module and for packages that contribute commands (the window's, for one)."""
-    _known[name] = measure
+    """Add ``solera bench NAME`` without options."""
+    know_bench(name, measure)
     bench.command(name, help=help_)(_command(measure))
 
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from solera.errors import InputError
 
@@ -46,7 +47,7 @@ def measure(command: Sequence[str], *, memory: bool = False, environment: Mappin
         most = 0
         if memory:
             while process.poll() is None:
-                most = max(most, _anonymous(process.pid))
+                most = max(most, anonymous_bytes(process.pid))
                 time.sleep(_LOOK_SECONDS)
         said = process.communicate()[1]
     wall = time.perf_counter() - began
@@ -58,7 +59,8 @@ def measure(command: Sequence[str], *, memory: bool = False, environment: Mappin
     return Measured(wall, most)
 
 
-def _anonymous(pid: int) -> int:
+def anonymous_bytes(pid: int | Literal["self"] = "self") -> int:
+    """Memory of a process that no file backs, as the kernel counts it; 0 where it does not."""
     try:
         with open(f"/proc/{pid}/status", encoding="ascii") as lines:
             return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("RssAnon:")), 0)

@@ -295,6 +295,7 @@ class TableView(View):
         self.view.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.view.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.view.setShowGrid(False)
+        self.view.setTabKeyNavigation(False)  # arrows go from cell to cell; Tab leaves
         self.view.setFrameShape(QTableView.Shape.NoFrame)
         self.view.setFont(font("label"))
         self.view.verticalHeader().hide()
