@@ -36,7 +36,8 @@ class BesideTab(Tab):
         self.letters = [chr(ord("A") + place) if place < 26 else str(place) for place in range(len(found.runs))]
         head = QLabel(" against ".join(self.letters[:4]) + (" …" if len(self.letters) > 4 else ""))
         head.setFont(font("heading", "semibold"))
-        about = QLabel(f"{found.equal} settings are equal in all and are not shown", wordWrap=True)
+        equal = "1 setting is" if found.equal == 1 else f"{found.equal:,} settings are"
+        about = QLabel(f"{equal} equal in all and not shown", wordWrap=True)
         about.setProperty("tone", "3")
         self.table = QTableWidget(0, len(found.runs) + 2)
         self._fill()
@@ -77,7 +78,7 @@ class BesideTab(Tab):
         header.setStretchLastSection(True)
         table.setColumnWidth(0, 200)
         for place in range(len(self.found.runs)):
-            table.setColumnWidth(place + 1, 176)
+            table.setColumnWidth(place + 1, 232 if len(self.found.runs) < 3 else 176)
         kind = ""
         for line in self.found.lines:
             if line.kind != kind:

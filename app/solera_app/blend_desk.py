@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject
 
-from solera.documents.commands import AddNodes, Batch, Command, SetInterpolation, SetSoup
+from solera.documents.commands import AddNodes, Batch, Command, SetInterpolation, SetRecipe, SetSoup
 from solera.documents.document import Interpolation, Soup
 from solera.errors import InputError
-from solera.recipes.nodes import AdapterNode, CheckpointNode
+from solera.recipes.nodes import AdapterNode, CheckpointNode, MethodNode
 from solera_app.bridge.slots import guarded, notices
 from solera_app.foreign_recipes import is_recipe
 from solera_app.open_document import OpenDocument
@@ -97,6 +97,32 @@ class BlendDesk(QObject):
         commands.append(SetInterpolation(_even(ids)))
         opened.history.do(Batch(tuple(commands), label="Interpolate"))
         self.open_interpolation(opened)
+
+    def soup_entries(self, names: list[str]) -> None:
+        """A new recipe with these library entries, on the soup canvas with all of them in its pool."""
+        self._recipes.new_recipe()
+        found = self._nodes_for(names)
+        if found is not None:
+            opened, ids, commands = found
+            commands.append(SetSoup(Soup(tuple(ids)), label="Make a pool"))
+            opened.history.do(Batch(tuple(commands), label="Make a soup"))
+            self.open_soup(opened)
+
+    def merge_entries(self, names: list[str]) -> None:
+        """A new recipe that averages these library entries: a method to be changed for another."""
+        self._recipes.new_recipe()
+        found = self._nodes_for(names)
+        if found is None:
+            return
+        opened, ids, commands = found
+        name = "merged" if "merged" not in ids else "average_of_all"
+        merged = MethodNode(name, "linear", inputs=tuple(ids))
+        commands += [AddNodes((merged,), {name: (256.0, 100.0)}), SetRecipe(output=name)]
+        opened.history.do(Batch(tuple(commands), label="Merge"))
+        tab = self._recipes.tab
+        if isinstance(tab, RecipeTab):
+            tab.canvas.select([name])
+            tab.canvas.fit()
 
     def _nodes_for(self, names: Sequence[str]) -> tuple[OpenDocument, list[str], list[Command]] | None:
         """Nodes of library entries in the document in front, and the edit that adds those that are not there yet."""

@@ -95,6 +95,8 @@ class Desk(QObject):
         library = window.library
         library.opened.connect(guarded(self.recipes.add_entry))
         library.interpolateRequested.connect(guarded(self.recipes.blends.interpolate_entries))
+        library.soupRequested.connect(guarded(self.recipes.blends.soup_entries))
+        library.mergeRequested.connect(guarded(self.recipes.blends.merge_entries))
         window.welcome.actionRequested.connect(lambda id_: window.actions_by_id.by_id[id_].trigger())
         window.welcome.exampleRequested.connect(guarded(self.make_example))
         window.welcome.cleared.connect(guarded(self._clear_recent))
@@ -124,6 +126,7 @@ class Desk(QObject):
         if self.window.jobs.running:
             holds.add("busy")
         self.window.actions_by_id.enable(frozenset(holds))
+        self.window.show_main(recipe="document" in holds, busy="busy" in holds)
         self.recipes.front(tab if isinstance(tab, DocumentTab) else None)
         self.runs.front(tab)
 

@@ -25,6 +25,7 @@ from solera_app.bridge.slots import guarded
 from solera_app.docks.row_view import RowView
 from solera_app.models.rows import Row
 from solera_app.theme import icon, themes
+from solera_app.typeset import typeset
 
 #: Folders of the documentation in the order they are listed, and what each is for.
 SECTIONS = {
@@ -139,6 +140,10 @@ class Documentation(QDialog):
 
     def _recolour(self) -> None:
         self.back.setIcon(icon("undo", "text-2"))
+        if self.shown:
+            place = self.text.verticalScrollBar().value()
+            self.open_page(self.shown)
+            self.text.verticalScrollBar().setValue(place)
 
     def _text(self, page: Page) -> str:
         if page.id not in self._texts:
@@ -180,6 +185,7 @@ class Documentation(QDialog):
         text = re.sub(r"<!--.*?-->", "", self._text(page), flags=re.DOTALL)
         head, _, rest = text.partition("\n")  # code in a heading would be drawn as small as code in a line
         self.text.setMarkdown(f"{head.replace('`', '')}\n{rest}")
+        typeset(self.text.document())
         self.back.setEnabled(len(self._way) > 1)
         self.view.choose(id_)
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 #: A job that took longer than this is worth a word when it ends, seconds.
 LONG = 30.0
+#: Kinds of jobs of which is told what they will take.
+_ESTIMATED = frozenset({"merge", "explore", "evaluate", "compare"})
 _ENDS = {"done": "is done", "failed": "failed", "interrupted": "was interrupted"}
 
 
@@ -93,7 +95,7 @@ class JobDesk(QObject):
             return
         if event.state == "queued":
             self._window.jobs.set_waiting(bench.jobs.waiting())
-            if event.kind == "merge":
+            if event.kind in _ESTIMATED:
                 job = bench.jobs.get(event.job)
                 self._desk.aside(lambda: bench.estimate(job), lambda found: self._estimated(event.job, found))
         elif event.state in _ENDS:
@@ -175,6 +177,8 @@ def estimate_words(found: Estimate) -> str:
     if found.refusal:
         return found.refusal
     parts = [f"about {duration(found.seconds)}"] if found.seconds is not None else []
+    if found.points is not None:
+        parts.append(f"{found.points:,} point{'' if found.points == 1 else 's'}")
     parts += [
         f"{word} {size_short(count)}"
         for word, count in (("reads", found.reads), ("holds", found.holds), ("writes", found.writes))

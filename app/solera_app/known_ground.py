@@ -35,12 +35,12 @@ def known_ground(bench: Workbench, family: Mapping[str, Sequence[str]], tasks: S
             header = RunReader(info.path).header
         except SoleraError:
             continue  # damaged, or removed meanwhile
-        if _fits(header, family, tasks) and _newest(bench, family) <= header.created:
+        if _fits(bench, header, family, tasks) and _newest(bench, family) <= header.created:
             return info.path
     return None
 
 
-def _fits(header: RunHeader, family: Mapping[str, Sequence[str]], tasks: Sequence[str]) -> bool:
+def _fits(bench: Workbench, header: RunHeader, family: Mapping[str, Sequence[str]], tasks: Sequence[str]) -> bool:
     experiment: Mapping[str, Any] = header.experiment
     plain = dict(experiment.get("family", {}))
     form = next(iter(family))
@@ -48,11 +48,22 @@ def _fits(header: RunHeader, family: Mapping[str, Sequence[str]], tasks: Sequenc
     models = [node["checkpoint"] for node in nodes.values() if "checkpoint" in node]
     return (
         plain.get("kind") == form
-        and models == list(family[form])
+        and len(models) == len(family[form])
         and list(experiment.get("tasks", ())) == list(tasks)
         and bool(header.shape)
         and not experiment.get("limit")
+        and all(_same(bench, one, other) for one, other in zip(models, family[form], strict=True))
     )
+
+
+def _same(bench: Workbench, one: str, other: str) -> bool:
+    """Whether two ways to name a model mean the same files."""
+    if one == other:
+        return True
+    try:
+        return bench.open(one).path == bench.open(other).path is not None
+    except SoleraError:
+        return False  # it is gone
 
 
 def _newest(bench: Workbench, family: Mapping[str, Sequence[str]]) -> float:

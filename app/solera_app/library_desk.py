@@ -186,10 +186,12 @@ class LibraryDesk(QObject):
             self._desk.aside(library.entries, self._say_equals)
 
     def ask(self) -> None:
-        """Ask for checkpoint files and add them."""
+        """Ask for checkpoint files and add them; without a project, ask where to make one for them."""
         kinds = "Checkpoints (*.safetensors *.pt *.pth *.bin *.ckpt *.json);;All files (*)"
         chosen, _ = QFileDialog.getOpenFileNames(self._window, "Open checkpoints", "", kinds)
-        if chosen:
+        if chosen and self._desk.workbench is None:
+            self._desk.new_project()
+        if chosen and self._desk.workbench is not None:
             self.drop_files(chosen)
 
     def drop_files(self, paths: list[str]) -> None:
@@ -201,14 +203,18 @@ class LibraryDesk(QObject):
             elif path.name == "solera.toml":
                 self._desk.open_project(path.parent)
             elif is_recipe(path):
-                self._open_recipe(path)
+                self.open_recipe(path)
             else:
                 checkpoints.append(path)
         if checkpoints:
             self.add(checkpoints)
 
-    def _open_recipe(self, path: Path) -> None:
-        """Open a recipe; where no project is open yet, the one it lies in is opened first."""
+    def open_recipe(self, path: Path) -> None:
+        """Open a recipe; where no project is open yet, the one it lies in is opened first.
+
+        Raises:
+            InputError: It lies in none.
+        """
         from solera.projects.project import Project
 
         if self._desk.workbench is None:

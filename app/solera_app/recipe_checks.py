@@ -8,7 +8,7 @@ from PySide6.QtCore import QObject, QTimer
 from PySide6.QtWidgets import QFileDialog
 
 from solera.documents.commands import SetCheckpoint
-from solera.errors import Fault
+from solera.errors import CapacityError, Fault
 from solera_app.bridge.background import in_background
 from solera_app.bridge.slots import guarded, notices
 from solera_app.open_document import OpenDocument
@@ -52,6 +52,8 @@ class RecipeChecks(QObject):
     def plan_facts(self, opened: OpenDocument) -> list[tuple[str, str]]:
         """What a run of a document would cost, as far as that is known."""
         plan = self._plan.get(id(opened))
+        if plan and plan.get("refusal"):
+            return [("", plan["refusal"])]
         if not plan or "reads" not in plan:
             return []
         facts = [("Reads", size_short(plan["reads"])), ("Holds", size_short(plan["holds"])),
@@ -74,7 +76,11 @@ class RecipeChecks(QObject):
             faults = with_unread(opened, bench.check(recipe))
             if faults:
                 return faults, {}
-            plan = {} if recipe.variables else bench.plan(recipe).summary()
+            begin = {var.name: var.init if var.init is not None else var.low or 0.0 for var in recipe.variables}
+            try:
+                plan = bench.plan(recipe, numbers=begin).summary()
+            except CapacityError as error:
+                plan = {"refusal": str(error)}
             return faults, {**plan, "statistics": bench.statistics(recipe)}
 
         in_background(work, lambda result: self._show_check(opened, *result), lambda _: None)
@@ -91,7 +97,7 @@ class RecipeChecks(QObject):
         front = self._recipes.tab
         if front is not None and front.opened is opened:
             self._window.show_faults(len(faults))
-            if isinstance(front, RecipeTab) and not front.canvas.selection:
+            if self._window.inspector.on_recipe:  # else it is on something that a person turned to meanwhile
                 self._recipes.inspect()
 
     def mend(self, tab: RecipeTab, remedy: Any) -> None:

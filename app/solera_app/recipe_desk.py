@@ -216,12 +216,19 @@ class RecipeDesk(QObject):
         self._new()
 
     def ask_recipe(self) -> None:
-        """Ask for a recipe file and open it."""
-        project = self._bench.project
-        start = str(project.recipes_folder) if project is not None else ""
+        """Ask for a recipe file and open it, with its project if none is open; one in no project needs one made."""
+        from solera.projects.project import Project
+
+        bench = self._desk.workbench
+        start = str(bench.project.recipes_folder) if bench is not None and bench.project is not None else ""
         chosen, _ = QFileDialog.getOpenFileName(self._window, "Open recipe", start, "Recipes (*.yaml *.yml)")
-        if chosen:
-            self.open_path(Path(chosen))
+        if not chosen:
+            return
+        if bench is None and Project.find(Path(chosen).parent) is None:
+            self._desk.new_project()
+            if self._desk.workbench is None:
+                return
+        self._desk.library.open_recipe(Path(chosen))
 
     def open_path(self, path: Path) -> None:
         """Open a recipe file, or bring its tab to the front; one of mergekit's is translated into a new document."""

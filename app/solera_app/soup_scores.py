@@ -74,7 +74,9 @@ class SoupScores:
         return tuple(score_here(score, expert=marks.get(score.column.task, (None, ""))) for score in self.of(key))
 
     def best(self, keys: Sequence[Key]) -> Key | None:
-        """The one with the best mean; None if none has one."""
+        """The one with the best mean; None if none has one, or while some are still to be scored."""
+        if any(self.lacking(key) for key in keys):
+            return None
         means = [(mean, key) for key in keys if (mean := self.mean(key)) is not None and math.isfinite(mean.value)]
         if not means:
             return None

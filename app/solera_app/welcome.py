@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QModelIndex, QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QLinearGradient, QPainter, QPainterPath, QPaintEvent, QPen
+from PySide6.QtGui import QColor, QPainter, QPainterPath, QPaintEvent, QPen, QRadialGradient
 from PySide6.QtWidgets import (
     QAbstractButton,
     QFrame,
@@ -23,6 +23,9 @@ from PySide6.QtWidgets import (
 from solera_app.docks.row_view import RowView
 from solera_app.models.rows import ROW_ROLE, Row
 from solera_app.theme import font, pixmap, theme, themes, tokens
+
+#: So many recent projects are in sight; more are scrolled to.
+_MOST_RECENT = 6
 
 
 class Logo(QWidget):
@@ -81,13 +84,46 @@ class _Start(QAbstractButton):
         painter.drawText(QRectF(0, 6, self.width() - 12, 18), right, self.keys)
 
 
+class _Step(QWidget):
+    """One of the first steps: its number in a ring, what to do, how."""
+
+    def __init__(self, number: str, title: str, hint: str) -> None:
+        super().__init__()
+        self._number = number
+        name = QLabel(title)
+        name.setFont(font("label", "medium"))
+        about = QLabel(hint, wordWrap=True)
+        about.setProperty("tone", "2")
+        about.setFont(font("small"))
+        column = QVBoxLayout(self)
+        column.setContentsMargins(36, 2, 0, 8)
+        column.setSpacing(2)
+        column.addWidget(name)
+        column.addWidget(about)
+        themes().changed.connect(self.update)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        ring = QRectF(0.5, 2.5, 23, 23)
+        painter.setPen(QPen(theme().colour("accent-line"), 1))
+        painter.drawEllipse(ring)
+        painter.setPen(theme().colour("accent"))
+        painter.setFont(font("label", "semibold"))
+        painter.drawText(ring, Qt.AlignmentFlag.AlignCenter, self._number)
+
+
+#: The map of surfaces, for a sketch of one.
+_VIRIDIS = ((0, "#440154"), (0.25, "#443a83"), (0.45, "#31688e"), (0.62, "#21918c"), (0.8, "#35b779"), (1, "#b5de2b"))
+
+
 class _Sketch(QWidget):
     """What an example is about, drawn: a surface with its triangle, or a front. A sketch, with no figures in it."""
 
     def __init__(self, kind: str) -> None:
         super().__init__()
         self._kind = kind
-        self.setFixedHeight(112)
+        self.setFixedHeight(132)
         self.setAccessibleName("Sketch")
         themes().changed.connect(self.update)
 
@@ -99,19 +135,25 @@ class _Sketch(QWidget):
         rounded.addRoundedRect(QRectF(0, 0, w, h + 8), 7, 7)
         painter.setClipPath(rounded)
         if self._kind == "surface":
-            ground = QLinearGradient(0, 0, w, h)
-            for place, colour in ((0, "#2f6c8e"), (0.4, "#443a83"), (0.6, "#440154"), (1, "#21918c")):
+            painter.save()
+            painter.translate(w * 0.5, h * 0.6)
+            painter.scale(1.0, 0.62)
+            ground = QRadialGradient(QPointF(0, 0), w * 0.62)
+            for place, colour in _VIRIDIS:
                 ground.setColorAt(place, QColor(colour))
-            painter.fillRect(self.rect(), ground)
-            painter.setPen(QPen(QColor(255, 255, 255, 90), 1))
-            for ring in range(1, 7):
-                painter.drawEllipse(QPointF(w * 0.5, h * 0.62), ring * w * 0.075, ring * h * 0.16)
-            corners = [QPointF(w * 0.26, h * 0.82), QPointF(w * 0.76, h * 0.82), QPointF(w * 0.48, h * 0.14)]
+            painter.fillRect(QRectF(-w, -2 * h, 2 * w, 4 * h), ground)
+            for ring in range(1, 8):
+                painter.setPen(QPen(QColor(255, 255, 255, 150 if ring % 2 else 80), 1))
+                painter.drawEllipse(QPointF(0, 0), ring * w * 0.085, ring * w * 0.085)
+            painter.restore()
+            corners = [QPointF(w * 0.26, h * 0.86), QPointF(w * 0.74, h * 0.86), QPointF(w * 0.48, h * 0.14)]
             painter.setPen(QPen(QColor("white"), 1.5))
             painter.drawPolygon(corners)
             painter.setBrush(QColor("white"))
             for corner in corners:
                 painter.drawRect(QRectF(corner.x() - 4, corner.y() - 4, 8, 8))
+            painter.setPen(QPen(QColor("#24221e"), 1.5))
+            painter.drawEllipse(QPointF(w * 0.49, h * 0.62), 6, 6)
             return
         painter.fillRect(self.rect(), theme().colour("base"))
         front = [(0.12, 0.14), (0.17, 0.36), (0.25, 0.53), (0.36, 0.66), (0.5, 0.76), (0.67, 0.83), (0.84, 0.87)]
@@ -132,7 +174,7 @@ class _Card(QFrame):
     def __init__(self, sketch: str, title: str, summary: str, facts: str, button: str) -> None:
         super().__init__()
         self.setProperty("role", "card")
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)  # all are as wide
         column = QVBoxLayout(self)
         column.setContentsMargins(1, 1, 1, 12)
         column.setSpacing(6)
@@ -140,11 +182,13 @@ class _Card(QFrame):
         inner = QVBoxLayout()
         inner.setContentsMargins(16, 6, 16, 0)
         inner.setSpacing(4)
-        name = QLabel(title)
+        name = QLabel(title.partition(":")[0])
+        name.setToolTip(title)
         name.setFont(font("body", "semibold"))
         about = QLabel(summary, wordWrap=True)
         about.setProperty("tone", "2")
-        about.setMinimumHeight(34)
+        about.setMinimumHeight(52)
+        about.setAlignment(Qt.AlignmentFlag.AlignTop)
         foot = QHBoxLayout()
         small = QLabel(facts)
         small.setProperty("tone", "3")
@@ -207,15 +251,24 @@ class Welcome(QScrollArea):
         page.setProperty("role", "page")
         self.setWidget(page)
         grid = QGridLayout(page)
-        grid.setContentsMargins(64, 56, 64, 32)
-        grid.setHorizontalSpacing(64)
+        grid.setContentsMargins(64, 24, 64, 32)
+        grid.setHorizontalSpacing(76)
+        grid.setVerticalSpacing(0)
+        for row, share in ((0, 1), (2, 3)):  # a little above the middle
+            grid.setRowStretch(row, share)
         left, right = QVBoxLayout(), QVBoxLayout()
         left.setSpacing(4)
         right.setSpacing(10)
-        grid.addLayout(left, 0, 0, Qt.AlignmentFlag.AlignTop)
-        grid.addLayout(right, 0, 1, Qt.AlignmentFlag.AlignTop)
-        grid.setColumnMinimumWidth(0, 340)
-        grid.setColumnStretch(1, 1)
+        for place, layout in enumerate((left, right)):
+            column = QWidget()
+            column.setMaximumWidth((372, 960)[place])
+            column.setLayout(layout)
+            layout.setContentsMargins(0, 0, 0, 0)
+            grid.addWidget(column, 1, place + 1, Qt.AlignmentFlag.AlignTop)
+        grid.setColumnMinimumWidth(1, 340)
+        grid.setColumnStretch(2, 8)
+        for side in (0, 3):  # on a wide screen the two columns stand in the middle
+            grid.setColumnStretch(side, 1)
         self._starts: dict[str, _Start] = {}
         self._head(left)
         self._start(left)
@@ -231,8 +284,7 @@ class Welcome(QScrollArea):
         clear.clicked.connect(self.cleared)
         right.addLayout(_headed("Recent", clear))
         self.recent = RowView("Recent projects")
-        self.recent.setProperty("role", "page")
-        self.recent.setMinimumHeight(140)
+        self.recent.setProperty("role", "field")
         self.recent.activatedRow.connect(self.projectRequested)
         self.recent.clicked.connect(self._recent_clicked)
         right.addWidget(self.recent)
@@ -266,6 +318,8 @@ class Welcome(QScrollArea):
         for id_, icon, title, hint in (
             ("file.new-project", "add", "New project", "An empty folder for recipes and runs"),
             ("file.open-project", "folder", "Open project…", "A folder with solera.toml"),
+            ("file.open-checkpoints", "checkpoint", "Open checkpoints…", "safetensors, PyTorch, GGUF: into a project"),
+            ("file.open-recipe", "recipe", "Open recipe…", "Solera or mergekit YAML"),
         ):
             button = _Start(icon, title, hint)
             button.clicked.connect(self._asking(id_))
@@ -286,16 +340,13 @@ class Welcome(QScrollArea):
         self.tour = _link("Take the tour", "Three steps over the window; without a project an example is made for it")
         self.tour.clicked.connect(self.tourRequested)
         column.addLayout(_headed("First steps", self.tour))
-        column.addSpacing(6)
+        column.addSpacing(10)
         for number, title, hint in (
             ("1", "Drop checkpoints", "Files or folders, from the file manager to the library."),
             ("2", "Connect them to a method", "Drag from port to port, then press Run."),
             ("3", "Explore what is between", "A line, a plane or a Pareto front fills in while it runs."),
         ):
-            text = QLabel(f"<b style='font-weight:500'>{number}&nbsp;&nbsp;{title}</b><br>{hint}", wordWrap=True)
-            text.setProperty("tone", "2")
-            text.setContentsMargins(12, 2, 0, 4)
-            column.addWidget(text)
+            column.addWidget(_Step(number, title, hint))
 
     def show_examples(self, examples: Sequence[tuple[str, str, str, str]]) -> None:
         """Show demo projects as cards: ``(name, title, summary, facts)``."""
@@ -320,8 +371,15 @@ class Welcome(QScrollArea):
         for path in projects:
             there = (path / "solera.toml").exists()
             look = ("folder", "text-2", "") if there else ("broken-link", "text-3", "moved or deleted")
-            rows.append(Row(str(path), path.name, str(path), *look, dim=not there))
+            rows.append(Row(str(path), path.name, _short(path), *look, dim=not there))
         self.recent.rows_model.set_rows(rows or [Row("section:none", "Projects you open appear here", section=True)])
+        self.recent.setFixedHeight(min(max(len(rows), 1), _MOST_RECENT) * 44 + 4)
 
     def sizeHint(self) -> QSize:  # noqa: D102 - Qt's name
         return QSize(1024, 640)
+
+
+def _short(path: Path) -> str:
+    """A path as a person writes it: ``~/work/digits``."""
+    home = Path.home()
+    return f"~/{path.relative_to(home).as_posix()}" if path.is_relative_to(home) else str(path)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QByteArray, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
+from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import (
     QDockWidget,
     QHBoxLayout,
@@ -33,7 +33,7 @@ from solera_app.docks.library import LibraryDock
 from solera_app.docks.log import LogDock
 from solera_app.docks.runs import RunsDock
 from solera_app.status import StatusBar
-from solera_app.theme import icon, themes, tokens
+from solera_app.theme import dress, font, icon, themes, tokens
 from solera_app.toasts import Toasts
 from solera_app.welcome import Logo, Welcome
 
@@ -172,9 +172,16 @@ class Window(QMainWindow):
         self.project_name = QLabel()
         self.project_name.setProperty("tone", "2")
         self.search = QPushButton("Search commands")
-        self.search.setFixedWidth(232)
+        self.search.setFixedWidth(244)
         self.search.setStyleSheet("text-align: left; font-weight: 400; padding: 2px 10px;")
         self.search.clicked.connect(self.open_palette)
+        self._keys = QLabel()
+        self._keys.setProperty("tone", "3")
+        self._keys.setFont(font("small"))
+        self._keys.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        inside = QHBoxLayout(self.search)
+        inside.setContentsMargins(0, 0, 0, 0)
+        inside.addWidget(self._keys, alignment=Qt.AlignmentFlag.AlignRight)
         row.addWidget(self.project_name)
         row.addWidget(self.search)
         self.menuBar().setCornerWidget(corner, Qt.Corner.TopRightCorner)
@@ -190,7 +197,11 @@ class Window(QMainWindow):
         self.check_button = QPushButton("Check")
         self.run_button = QPushButton("Run recipe")
         self.run_button.setProperty("role", "main")
-        for button, id_ in ((self.check_button, "run.check"), (self.run_button, "run.run")):
+        self.stop_button = QPushButton("Stop")
+        self._main: dict[str, QAction] = {}
+        for button, id_ in (
+            (self.stop_button, "run.stop"), (self.check_button, "run.check"), (self.run_button, "run.run"),
+        ):  # fmt: skip
             action = self.actions_by_id.by_id[id_]
             button.clicked.connect(action.trigger)
             action.enabledChanged.connect(button.setEnabled)
@@ -198,7 +209,8 @@ class Window(QMainWindow):
             row = QHBoxLayout(holder)
             row.setContentsMargins(4, 0, 0, 0)
             row.addWidget(button)
-            tools.addWidget(holder)
+            self._main[id_] = tools.addWidget(holder)
+        self.show_main(recipe=False, busy=False)
         self._recolour()
         self.show_shortcuts()
 
@@ -207,9 +219,16 @@ class Window(QMainWindow):
         self.actions_by_id.show_shortcuts()
         for button, id_ in (
             (self.search, "view.palette"), (self.check_button, "run.check"), (self.run_button, "run.run"),
+            (self.stop_button, "run.stop"),
         ):  # fmt: skip
             button.setToolTip(self.actions_by_id.by_id[id_].toolTip())
+        self._keys.setText(self.shortcuts.of("view.palette"))
         self.welcome.show_shortcuts(self.shortcuts.of)
+
+    def show_main(self, *, recipe: bool, busy: bool) -> None:
+        """Show the main buttons of what is in front: a recipe is checked and run, a job is stopped."""
+        for id_, shown in (("run.check", recipe), ("run.run", recipe), ("run.stop", busy and not recipe)):
+            self._main[id_].setVisible(shown)
 
     def show_project(self, name: str) -> None:
         """Say which project is open."""
@@ -230,9 +249,10 @@ class Window(QMainWindow):
         self.close()
 
     def _recolour(self) -> None:
-        self.search.setIcon(icon("search", "text-3"))
-        self.check_button.setIcon(icon("check", "text"))
-        self.run_button.setIcon(icon("run", "on-accent"))
+        dress(self.search, "search", "text-3")
+        dress(self.check_button, "check")
+        dress(self.run_button, "run", "on-accent")
+        dress(self.stop_button, "stop")
         self.faults.setIcon(icon("error", "error"))
         for place in range(self.tabs.count()):
             self._dress(place)
@@ -310,6 +330,7 @@ class Window(QMainWindow):
     def _tab_changed(self, _: int) -> None:
         for place in range(self.tabs.count()):
             self._dress(place)
+        self.hint("")  # what was said of the tab before
         self.tabChanged.emit(self.tabs.currentWidget())
 
     # --- the rest --------------------------------------------------------------------------------------------------

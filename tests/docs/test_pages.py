@@ -52,11 +52,14 @@ def test_links_lead_somewhere(page: Path) -> None:
     text = _CODE.sub("", page.read_text(encoding="utf-8"))
     for path, anchor in _LINK.findall(text):
         target = (page.parent / path).resolve() if path else page
-        if target.suffix == ".png":
-            continue  # pictures are made by hand from the running application
         assert target.exists(), f"{page}: {path}"
         if anchor and target.suffix == ".md":
             assert anchor[1:] in anchors(target), f"{page}: {path}{anchor}"
+
+
+def test_every_picture_is_shown_on_a_page() -> None:
+    shown = {name for page in PAGES for name in re.findall(r"images/([\w-]+\.png)", page.read_text(encoding="utf-8"))}
+    assert {path.name for path in (DOCS / "images").iterdir()} == shown, "run: python docs/pictures.py PROJECT"
 
 
 @pytest.mark.parametrize("folder", ["tutorials", "how-to", "reference", "explanation", "decisions"])

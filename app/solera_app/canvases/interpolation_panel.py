@@ -13,7 +13,7 @@ from solera_app.canvases.scores_here import ScoreHere, mean_of
 from solera_app.canvases.weight_rows import ElidedLabel, WeightRows
 from solera_app.docks.panel import Parts, section_title
 from solera_app.plots.numerals import counted
-from solera_app.theme import font, icon, themes
+from solera_app.theme import dress, font, themes
 
 
 class InterpolationPanel(Parts):
@@ -34,7 +34,7 @@ class InterpolationPanel(Parts):
         super().__init__("Interpolation", parent)
         self._bars: list[ScoreBar] = []
         self._shown: tuple[ScoreHere, ...] = ()
-        self.build(self._build_weights, self._build_scores, self._build_path, self._build_keep)
+        self.build(self._build_weights, self._build_scores, self._build_path, foot=self._build_keep)
         themes().changed.connect(self._recolour)
         self._recolour()
         self.set_scores(())
@@ -122,16 +122,16 @@ class InterpolationPanel(Parts):
         self.keep.setProperty("role", "main")
         self.keep.setMinimumHeight(36)
         self.keep.clicked.connect(self.keepRequested)
-        self._column.addWidget(self.keep)
+        self._foot.addWidget(self.keep)
         self._keep_hint = self._caption()
-        self._column.addWidget(self._keep_hint)
+        self._foot.addWidget(self._keep_hint)
         self.set_keep_hint("Makes a model in the library, with its recipe.")
 
     def _recolour(self) -> None:
-        self._lock.setIcon(icon("lock", "text-2"))
-        self.record.setIcon(icon("record", "text-2"))
-        self._save_run.setIcon(icon("export", "text-2"))
-        self.keep.setIcon(icon("keep", "on-accent"))
+        dress(self._lock, "lock", "text-2")
+        dress(self.record, "record", "text-2")
+        dress(self._save_run, "export", "text-2")
+        dress(self.keep, "keep", "on-accent")
 
     # --- what the window calls -----------------------------------------------------------------------------------
 
@@ -178,7 +178,7 @@ class InterpolationPanel(Parts):
         self._best_name.setVisible(best is not None)
         self._best.setVisible(best is not None)
         if best is not None:
-            self._best_name.set_text(f"Best single model, {best[0]}")
+            self._best_name.set_text(f"Best single, {best[0]}")
             self._best.setText(written(best[1]))
         self._show_words(scores, ground)
 

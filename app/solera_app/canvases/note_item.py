@@ -34,7 +34,7 @@ def wrapped(text: str, width: float, most: int) -> QTextLayout:
     """
     if text_width(text, "small") > width and text.find(": ") > 0:
         text = text.replace(": ", ":\u2028", 1)
-    layout = QTextLayout(text, type_face("small"))
+    layout = QTextLayout(text.replace("\n", "\u2028"), type_face("small"))
     option = QTextOption()
     option.setWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
     layout.setTextOption(option)

@@ -22,7 +22,7 @@ from solera_app.canvases.scores_here import ScoreHere
 from solera_app.canvases.soup_run import TITLES
 from solera_app.canvases.weight_rows import ElidedLabel
 from solera_app.docks.panel import Parts, section_title
-from solera_app.theme import font, icon, themes
+from solera_app.theme import dress, font, themes
 
 _ABOUT = {
     "greedy_soup": "Best first, keep what helps. Wortsman et al. 2022",
@@ -58,7 +58,7 @@ class SoupPanel(Parts):
         self._bars: list[ScoreBar] = []
         self._boxes: list[QCheckBox] = []
         self._running = False
-        self.build(self._build_how, self._build_scores, self._build_compare, self._build_use)
+        self.build(self._build_how, self._build_scores, self._build_compare, foot=self._build_use)
         themes().changed.connect(self._recolour)
         self._recolour()
         self._choose()
@@ -76,6 +76,8 @@ class SoupPanel(Parts):
         self._column.addWidget(self._about)
         self.accept = QComboBox()
         self.accept.setAccessibleName("Keep if")
+        self.accept.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.accept.setMinimumContentsLength(8)  # the dock's width, not the longest choice
         self.accept.setToolTip("When the average with a model is good enough for it to stay")
         for name, text in _ACCEPT.items():
             self.accept.addItem(text, name)
@@ -99,19 +101,7 @@ class SoupPanel(Parts):
         self.run = QPushButton("Make soup")
         self.run.setToolTip("Search as a job; every step shows here as it is scored")
         self.run.clicked.connect(lambda: (self.stopRequested if self._running else self.runRequested).emit())
-        self.fill = QPushButton("All in")
-        self.fill.setToolTip("Put every model of the pool into the pot")
-        self.fill.clicked.connect(self.filled)
-        self.clear = QPushButton("Empty")
-        self.clear.setToolTip("Take everything out of the pot; the pool stays")
-        self.clear.clicked.connect(self.cleared)
-        row = QHBoxLayout()
-        row.setSpacing(8)
-        for button in (self.run, self.fill, self.clear):
-            button.setAccessibleName(button.text())
-            row.addWidget(button)
-        row.addStretch(1)
-        self._column.addLayout(row)
+        self._column.addWidget(self.run)
 
     def _build_scores(self) -> None:
         title, self._figure = section_title("In the pot")
@@ -123,6 +113,19 @@ class SoupPanel(Parts):
         self._column.addWidget(holder)
         self._hint = _caption()
         self._column.addWidget(self._hint)
+        self.fill = QPushButton("All in")
+        self.fill.setToolTip("Put every model of the pool into the pot")
+        self.fill.clicked.connect(self.filled)
+        self.clear = QPushButton("Empty")
+        self.clear.setToolTip("Take everything out of the pot; the pool stays")
+        self.clear.clicked.connect(self.cleared)
+        row = QHBoxLayout()
+        row.setSpacing(8)
+        for button in (self.fill, self.clear):
+            button.setAccessibleName(button.text())
+            row.addWidget(button)
+        row.addStretch(1)
+        self._column.addLayout(row)
 
     def _build_compare(self) -> None:
         title, _ = section_title("Compare")
@@ -141,11 +144,11 @@ class SoupPanel(Parts):
         self.use.setAccessibleName("Use in recipe")
         self.use.setToolTip("Make a node of the recipe that averages what is in the pot")
         self.use.clicked.connect(self.useRequested)
-        self._column.addWidget(self.use)
+        self._foot.addWidget(self.use)
 
     def _recolour(self) -> None:
-        self.use.setIcon(icon("recipe", "on-accent"))
-        self.run.setIcon(icon("stop" if self._running else "run", "text"))
+        dress(self.use, "recipe", "on-accent")
+        dress(self.run, "stop" if self._running else "run")
 
     # --- what the tab calls ------------------------------------------------------------------------------------------
 

@@ -70,6 +70,11 @@ class Inspector(QWidget):
         self.header.title.setText("Inspector")
         self._pages.setCurrentWidget(self._empty)
 
+    @property
+    def on_recipe(self) -> bool:
+        """Whether a recipe as a whole is shown."""
+        return self._pages.currentWidget() is self._node_area and self._node.id == ""
+
     def show_recipe(self, document: Document, facts: Sequence[tuple[str, str]] = (), name: str = "") -> None:
         """No node is selected: show the recipe as a whole, by its own name or that of its file."""
         self.header.title.setText("Recipe")

@@ -136,7 +136,7 @@ class LibraryDock(QWidget):
         addRequested: The add button (or the empty state's).
         chosen: Id of the entry in front; empty for none.
         opened: Id, on double click: put it on the canvas.
-        removeRequested, relocateRequested, interpolateRequested, compareRequested: Ids.
+        removeRequested, relocateRequested, interpolateRequested, soupRequested, mergeRequested, compareRequested: Ids.
         equalsRequested: Which ones hold the same weights is to be found out.
     """
 
@@ -148,6 +148,8 @@ class LibraryDock(QWidget):
     removeRequested = Signal(list)
     relocateRequested = Signal(str)
     interpolateRequested = Signal(list)
+    soupRequested = Signal(list)
+    mergeRequested = Signal(list)
     compareRequested = Signal(list)
     equalsRequested = Signal()
 
@@ -261,13 +263,28 @@ class LibraryDock(QWidget):
         ids = self.view.selected_ids()
         if not ids:
             return
+        self.menu_of(ids).exec(self.view.viewport().mapToGlobal(place))
+
+    def menu_of(self, ids: list[str]) -> QMenu:
+        """What can be done with some entries."""
         menu = QMenu(self)
+        menu.setToolTipsVisible(True)
         missing = [entry for entry in self._entries if entry.id in ids and entry.missing]
-        menu.addAction("Add to canvas", lambda: self._open(ids)).setEnabled(not missing)
-        interpolate = menu.addAction("Interpolate", lambda: self.interpolateRequested.emit(ids))
+        add = menu.addAction("Add to canvas", lambda: self._open(ids))
+        add.setEnabled(not missing)
+        add.setToolTip("Put them on the recipe canvas in front.")
         adapters = any(entry.role == "adapter" for entry in self._entries if entry.id in ids)
-        interpolate.setEnabled(len(ids) in (2, 3) and not missing and not adapters)
-        interpolate.setToolTip("Select two checkpoints for a line, three for a triangle.")
+        several = len(ids) > 1 and not missing and not adapters
+        for words, signal, tip in (
+            ("Merge these", self.mergeRequested, "A new recipe with a method that has them all as inputs."),
+            ("Make a soup of these", self.soupRequested, "The soup canvas of a new recipe, with them as its pool."),
+            ("Interpolate between these", self.interpolateRequested,
+             "Two make a line, three a triangle, more a polygon."),
+        ):  # fmt: skip
+            made = menu.addAction(words, lambda signal=signal: signal.emit(ids))
+            made.setEnabled(several)
+            made.setToolTip(tip if several else "Select two checkpoints or more; an adapter is a change and no model.")
+        menu.addSeparator()
         compare = menu.addAction("Compare their weights", lambda: self.compareRequested.emit(ids))
         compare.setEnabled(len(ids) == 2 and not missing)
         compare.setToolTip("Select two checkpoints: the first is what the second is compared with.")
@@ -275,7 +292,7 @@ class LibraryDock(QWidget):
             menu.addAction("Relocate…", lambda: self.relocateRequested.emit(missing[0].id))
         menu.addSeparator()
         menu.addAction("Remove from library", lambda: self.removeRequested.emit(ids))
-        menu.exec(self.view.viewport().mapToGlobal(place))
+        return menu
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: D102 - Qt's name
         if event.mimeData().hasUrls():

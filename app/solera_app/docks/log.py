@@ -27,7 +27,7 @@ class LogDock(QWidget):
         self.text.setAccessibleName("Log")
         self.text.setToolTip("What was said in this session, oldest first; each job has a log of its own")
         self.text.setFont(mono())
-        self.text.setLineWrapMode(QPlainTextEdit.LineWrapMode.WidgetWidth)
+        self.text.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
         column = QVBoxLayout(self)
         column.setContentsMargins(8, 6, 8, 6)
         column.addWidget(self.text)

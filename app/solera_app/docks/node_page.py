@@ -66,6 +66,10 @@ class NodePage(QWidget):
         self._switch_column.setSpacing(4)
         self.per_model, self._per_figure = section_title("Weight per model")
         self.models = Form()
+        self.model_switches = QWidget()
+        self._model_column = QVBoxLayout(self.model_switches)
+        self._model_column.setContentsMargins(0, 0, 0, 0)
+        self._model_column.setSpacing(4)
         self.sink = QWidget()
         self._sink_form = QFormLayout(self.sink)
         self._sink_form.setContentsMargins(0, 0, 0, 0)
@@ -99,7 +103,7 @@ class NodePage(QWidget):
         column.setContentsMargins(12, 4, 12, 12)
         column.setSpacing(10)
         for widget in (self.subject, self.form, self.switches, self.sink, self.rule, self.per_model, self.models,
-                       self.rule2, self.facts_title, self.facts):  # fmt: skip
+                       self.model_switches, self.rule2, self.facts_title, self.facts):  # fmt: skip
             column.addWidget(widget)
         column.addStretch(1)
         self.form.changed.connect(self._param)
@@ -112,11 +116,16 @@ class NodePage(QWidget):
     def _sections(self, form: bool = False, models: bool = False, sink: bool = False, facts: bool = False) -> None:
         self.form.setVisible(form)
         self.switches.setVisible(form)
-        for widget in (self.rule, self.per_model, self.models):
+        for widget in (self.rule, self.per_model, self.models, self.model_switches):
             widget.setVisible(models)
         self.sink.setVisible(sink)
         for widget in (self.rule2, self.facts_title, self.facts):
             widget.setVisible(facts)
+
+    @property
+    def id(self) -> str:
+        """Id of the node shown; empty for the recipe as a whole."""
+        return self._node_id
 
     def show_recipe(self, document: Document, facts: Sequence[tuple[str, str]], name: str = "") -> None:
         """Show the recipe as a whole."""
@@ -203,6 +212,7 @@ class NodePage(QWidget):
                 values[key] = _one(node.params.get(spec.name, spec.default), i)
         _retitle(self.per_model, f"{per[0].title} per model" if len(per) == 1 else "Per model")
         self.models.show_specs(rows, {k: v for k, v in values.items() if v is not None}, prefix=f"{node.id}_")
+        self._offer_model_curves(rows, values)
         self._sections(form=bool(specs), models=bool(rows), facts=facts)
 
     def _statistic(self, node: StatisticNode, tasks: Sequence[str], icon: str, state: str, facts: bool) -> None:
@@ -229,12 +239,8 @@ class NodePage(QWidget):
 
     def _offer_switches(self, node: MethodNode, specs: Sequence[ParamSpec], spread: Sequence[ParamSpec]) -> None:
         """A link for each parameter that may be one value for all models or one for each."""
-        while self._switch_column.count():
-            item = self._switch_column.takeAt(0)
-            widget = item.widget() if item is not None else None
-            if widget is not None:
-                widget.hide()
-                widget.deleteLater()
+        _empty(self._switch_column)
+        _empty(self._model_column)
         count = len(node.inputs)
         for spec in specs if count > 1 else ():
             value = node.params.get(spec.name, spec.default)
@@ -256,15 +262,23 @@ class NodePage(QWidget):
             if spec.kind != "float" or not (drawn or isinstance(value, (int, float))):
                 continue
             words = f"One {spec.title.lower()} for all layers" if drawn else f"{spec.title} by layer"
-            button = QPushButton(words)
-            button.setProperty("role", "link")
-            button.setToolTip("Use one value for every layer" if drawn else "Draw a curve over the layers")
-            other = value.at(0.5) if isinstance(value, Curve) else Curve((float(value),) * _KNOTS)  # type: ignore[arg-type]
-            button.clicked.connect(self._switching(spec.name, other))
-            self._switch_column.addWidget(button)
+            self._switch_column.addWidget(_curve_link(words, drawn, self._switching(spec.name, _over_layers(value))))
+
+    def _offer_model_curves(self, rows: Sequence[ParamSpec], values: Mapping[str, Value | None]) -> None:
+        """The same for each model's own number: every model may have a curve of its own."""
+        for spec in rows:
+            value = values.get(spec.name, spec.default)
+            drawn = isinstance(value, Curve)
+            if spec.kind == "float" and (drawn or isinstance(value, (int, float))):
+                words = f"One number for all layers of {spec.title}" if drawn else f"{spec.title} by layer"
+                act = self._switching_model(spec.name, _over_layers(value))
+                self._model_column.addWidget(_curve_link(words, drawn, act))
 
     def _switching(self, name: str, value: Value | None) -> Callable[..., None]:
         return lambda *_: self._param(name, value)
+
+    def _switching_model(self, key: str, value: Value) -> Callable[..., None]:
+        return lambda *_: self._model(key, value)
 
     def _show_sink(self, node: SaveNode | TaskNode, icon: str, tasks: Sequence[str], state: str, facts: bool) -> None:
         saving = isinstance(node, SaveNode)
@@ -297,7 +311,10 @@ class NodePage(QWidget):
             self._emit(SetCoefficient(self._node_id, int(name), 1.0 if value is None else value))
             return
         shown = self.models._root
-        values = tuple(shown.child(f"{name}:{i}").value() for i in range(len(self._names)))
+        values = tuple(
+            value if i == int(place) and value is not None else shown.child(f"{name}:{i}").value()
+            for i in range(len(self._names))
+        )
         self._emit(SetParam(self._node_id, name, PerModel(values), label=f"Set {name} per model"))
 
     def _sink_changed(self) -> None:
@@ -322,6 +339,29 @@ class NodePage(QWidget):
 _KNOTS = 5
 #: Parameters that are one number per model by nature, not by choice.
 _WEIGHTS = {"weight", "weights"}
+
+
+def _over_layers(value: Any) -> Value:
+    """A number as a curve over the layers, and a curve as its number in the middle."""
+    return value.at(0.5) if isinstance(value, Curve) else Curve((float(value),) * _KNOTS)
+
+
+def _curve_link(words: str, drawn: bool, act: Callable[..., None]) -> QPushButton:
+    button = QPushButton(words)
+    button.setProperty("role", "link")
+    button.setToolTip("Use one value for every layer" if drawn else "Draw a curve over the layers")
+    button.clicked.connect(act)
+    return button
+
+
+def _empty(column: QVBoxLayout) -> None:
+    """Take every widget out of a layout."""
+    while column.count():
+        item = column.takeAt(0)
+        widget = item.widget() if item is not None else None
+        if widget is not None:
+            widget.hide()
+            widget.deleteLater()
 
 
 def _spread(spec: ParamSpec, value: Value | None) -> bool:

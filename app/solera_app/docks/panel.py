@@ -114,7 +114,7 @@ class Stack(QWidget):
 class Parts(QWidget):
     """Parts below each other that scroll, a hairline across the whole width between them.
 
-    A subclass fills ``_column`` part by part with :meth:`build`.
+    A subclass fills ``_column`` part by part with :meth:`build`, and ``_foot``, which stays in sight below them.
 
     Args:
         name: What assistive technology calls it.
@@ -137,10 +137,17 @@ class Parts(QWidget):
         scroll.setWidget(body)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
+        outer.setSpacing(0)
         outer.addWidget(scroll)
+        outer.addWidget(line())
+        foot = QWidget()
+        self._foot = QVBoxLayout(foot)
+        self._foot.setContentsMargins(12, 12, 12, 12)
+        self._foot.setSpacing(8)
+        outer.addWidget(foot)
 
-    def build(self, *parts: Callable[[], None]) -> None:
-        """Let each part fill the column below the ones before it."""
+    def build(self, *parts: Callable[[], None], foot: Callable[[], None]) -> None:
+        """Let each part fill the column below the ones before it, and ``foot`` the place of the main action."""
         for part in parts:
             if self._column.count():
                 hair = QHBoxLayout()
@@ -149,6 +156,7 @@ class Parts(QWidget):
                 self._column.addLayout(hair)
             part()
         self._column.addStretch(1)
+        foot()
 
 
 def line() -> QFrame:

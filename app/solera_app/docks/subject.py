@@ -8,7 +8,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
-from solera_app.theme import font, pixmap, themes
+from solera_app.theme import font, pixmap, themes, tokens
 
 
 class Subject(QWidget):
@@ -30,7 +30,7 @@ class Subject(QWidget):
         self.about.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         top = QHBoxLayout()
         top.setSpacing(10)
-        top.addWidget(self.picture)
+        top.addWidget(self.picture, alignment=Qt.AlignmentFlag.AlignTop)
         top.addWidget(self.name, 1)
         top.addWidget(self.state)
         column = QVBoxLayout(self)
@@ -70,6 +70,8 @@ class _Word(QLabel):
 
 #: Width of the labels of facts, px.
 _LABEL_LEAST, _LABEL_MOST = 84, 132
+#: Figures up to this width stay in one line, px.
+_FIGURE = 150
 
 
 class Facts(QWidget):
@@ -89,7 +91,10 @@ class Facts(QWidget):
             self._form.removeRow(0)
         metrics = self.fontMetrics()
         wanted = max((metrics.horizontalAdvance(name) for name, _ in facts), default=0) + 2
-        width = min(max(wanted, _LABEL_LEAST), _LABEL_MOST)
+        figures = [metrics.horizontalAdvance(value) for _, value in facts if value[:1].isdigit()]
+        widest = max((each for each in figures if each < _FIGURE), default=0)
+        room = tokens()["dock"]["inspector"]["default"] - 40 - widest
+        width = max(min(wanted, _LABEL_MOST, room), _LABEL_LEAST)
         for name, value in facts:
             label = QLabel(metrics.elidedText(name, Qt.TextElideMode.ElideMiddle, width))
             label.setToolTip(name if wanted > width else "")

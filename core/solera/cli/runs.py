@@ -93,7 +93,7 @@ def compare_runs(
         for line in found.lines
     ]  # fmt: skip
     show_table(("", *found.titles, ""), rows)
-    show(f"{found.equal} settings are equal.")
+    show("1 setting is equal." if found.equal == 1 else f"{found.equal} settings are equal.")
 
 
 @runs.command()

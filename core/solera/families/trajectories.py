@@ -131,7 +131,7 @@ def trajectory(
         for name, row in zip(("pc1", "pc2"), found.coefficients, strict=True)
     ]
     coords = tuple(_axis(i, found, margin) for i in range(2))
-    recipe = graph.blend(last, list(zip(axes, coords, strict=True)), f"the run to {graph.labels[-1]}")
+    recipe = graph.blend(last, list(zip(axes, coords, strict=True)), f"The run to {graph.labels[-1]}")
     path = tuple(
         Stop(label, (float(at[0]), float(at[1])), off)
         for label, at, off in zip(graph.labels, found.coords, found.off, strict=True)

@@ -12,6 +12,7 @@ from solera.workbench.bench import Bench
 from solera.workbench.experiment import Experiment, load_experiment
 from solera.workbench.memo import experiment_key
 from solera.workbench.recorded import earlier_run, recipe_facts, reused
+from solera.workbench.scoring_cost import weights_held
 from solera.workbench.setting import config_of, make_network, make_task, task_versions
 
 if TYPE_CHECKING:
@@ -51,7 +52,9 @@ def compare_job(bench: Bench, args: dict[str, Any], context: JobContext) -> dict
         kept = kept_table(bench, earlier.header.id)
         if kept is not None:
             return {**reused(earlier, context), **kept}
-    return _compare(bench, experiment, entries, tasks, facts, key, device, context)
+    wanted = max((weights_held(entry.recipe, bench.inputs) for entry in entries), default=0)
+    with context.reserve(wanted, f"'{experiment.title or 'comparison'}'"):
+        return _compare(bench, experiment, entries, tasks, facts, key, device, context)
 
 
 def _entries(experiment: Experiment, bench: Bench) -> list[Entry]:

@@ -12,6 +12,7 @@ from solera.workbench.bench import Bench
 from solera.workbench.experiment import Experiment, load_experiment
 from solera.workbench.memo import experiment_key, scores_key
 from solera.workbench.recorded import earlier_run, recipe_facts, reused, run_file
+from solera.workbench.scoring_cost import weights_held
 from solera.workbench.setting import Setting, open_setting
 
 if TYPE_CHECKING:
@@ -72,6 +73,21 @@ def explore_job(bench: Bench, args: dict[str, Any], context: JobContext) -> dict
             "warning",
         )
         earlier = None
+    with context.reserve(weights_held(setting.family.recipe, bench.inputs), f"'{experiment.title or 'exploration'}'"):
+        return _score(bench, args, experiment, setting, key, earlier, context, until)
+
+
+def _score(
+    bench: Bench,
+    args: dict[str, Any],
+    experiment: Experiment,
+    setting: Setting,
+    key: str,
+    earlier: RunReader | None,
+    context: JobContext,
+    until: float | None,
+) -> dict[str, Any]:
+    device = context.device
     lanes = [setting.landscapes(context, device) for device in setting.devices(context)]
     _choose_way(experiment, setting, [landscape for landscape, _ in lanes], earlier, context)
     way = lanes[0][0].way.to_plain()

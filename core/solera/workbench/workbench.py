@@ -201,13 +201,13 @@ class Workbench:
         )  # fmt: skip
 
     def estimate(self, job: Job) -> Estimate:
-        """What a merge in the queue will take, before it starts; of other jobs nothing is told. Reads headers only.
+        """What a job in the queue will take, before it starts: a merge, an exploration, an evaluation, a comparison.
 
         See :class:`solera.workbench.estimate.Estimate`.
         """
         from solera.workbench.estimate import estimate
 
-        return estimate(self._bench, job, self.settings.threads)
+        return estimate(self._bench, job, self.jobs.ledger, self.settings.threads)
 
     def expected(self, plan: Plan, *, device: str = "", numbers: Mapping[str, float] | None = None) -> Expected:
         """How long a merge will take: by former ones of its kind on this machine, else by making a small part of it.

@@ -16,6 +16,8 @@ from solera.recipes.nodes import CheckpointNode, MethodNode
 from solera_app.documentation import SECTIONS, Documentation, folder, pages
 from solera_app.gallery import Example, Gallery
 from solera_app.main import Application
+from solera_app.theme import mono, themes
+from solera_app.typeset import typeset
 
 LEFT = Qt.MouseButton.LeftButton
 
@@ -159,3 +161,50 @@ def test_a_recent_project_that_moved_is_looked_for(start: Any, tmp_path: Path, m
     app.window.welcome.projectRequested.emit(str(gone))
     assert app.desk.workbench.project.folder == tmp_path / "project"
     assert gone not in app.session.recent
+
+
+def test_a_page_is_set_in_the_windows_type(parent: QWidget) -> None:
+    docs = Documentation(parent)
+    for theme in ("dark", "light"):
+        themes().apply(theme)
+        docs.text.setMarkdown("# Title\n\nWords and `code` and [a link](methods.md).\n\n```sh\nmake demo\n```\n")
+        typeset(docs.text.document())
+        runs = {}
+        block = docs.text.document().begin()
+        while block.isValid():
+            at = block.begin()
+            while not at.atEnd():
+                runs[at.fragment().text()] = (at.fragment().charFormat(), block.blockFormat())
+                at += 1
+            block = block.next()
+        said = {words.strip(" ."): look for words, look in runs.items()}
+        assert said["Title"][0].font().pixelSize() == 28
+        ground = themes().current.colour("sunken")
+        assert said["code"][0].background().color() == ground
+        assert said["make demo"][1].background().color() == ground
+        assert said["make demo"][0].font().families() == mono("label").families()
+        assert said["a link"][0].foreground().color() == themes().current.colour("accent")
+        assert said["Words and"][0].foreground().color() == themes().current.colour("text")
+    docs.close()
+
+
+def test_checkpoints_and_a_recipe_are_opened_without_a_project(
+    qtbot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = Application()
+    app.open(None)
+    act = app.window.actions_by_id.by_id
+    (tmp_path / "two.yaml").write_text("solera: 1\nname: two\nnodes:\n  a: {checkpoint: a}\noutput: a\n")
+    answers = {"getOpenFileName": (str(tmp_path / "two.yaml"), ""), "getSaveFileName": ("", "")}
+    for name in answers:
+        monkeypatch.setattr(f"PySide6.QtWidgets.QFileDialog.{name}", lambda *a, name=name: answers[name])
+    act["file.open-recipe"].trigger()  # asked for a project, none was named
+    assert app.desk.workbench is None
+    answers["getSaveFileName"] = (str(tmp_path / "made"), "")
+    act["file.open-recipe"].trigger()
+    assert (tmp_path / "made" / "solera.toml").is_file()
+    assert [opened.name for opened in app.desk.recipes.documents if opened.path is not None] == ["two"]
+    for opened in app.desk.recipes.documents:
+        opened.history.mark_saved()
+    app.window.close()
+    app.window.deleteLater()

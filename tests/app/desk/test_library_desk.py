@@ -128,3 +128,29 @@ def test_one_that_was_moved_is_shown_and_relocated(
     QTest.mouseClick(page.relocate, LEFT)
     qtbot.waitUntil(lambda: app.window.library.row_of("rotated").facts != "moved or deleted", timeout=5000)
     assert page.relocate.isHidden()
+
+
+def chosen(app: Application, words: str) -> None:
+    """Press an entry of the library's menu for all that is selected."""
+    menu = app.window.library.menu_of(app.window.library.view.selected_ids())
+    next(action for action in menu.actions() if action.text() == words).trigger()
+
+
+def test_several_become_a_soup_a_merge_or_an_interpolation(app: Application, qtbot: Any) -> None:
+    press(app, "base")
+    menu = app.window.library.menu_of(app.window.library.view.selected_ids())
+    assert not next(action for action in menu.actions() if action.text() == "Make a soup of these").isEnabled()
+    press(app, "base", "rotated", "copy")
+    chosen(app, "Make a soup of these")
+    tab: Any = app.desk.tab
+    assert tab.kind == "soup"
+    assert set(tab.soup.pool) == set(NAMES)
+    assert tab.soup.pot == ()
+    chosen(app, "Merge these")
+    tab = app.desk.tab
+    merged = tab.opened.document.node("merged")
+    assert (merged.method, set(merged.inputs)) == ("linear", set(NAMES))
+    assert tab.opened.document.recipe.output == "merged"
+    chosen(app, "Interpolate between these")
+    tab = app.desk.tab
+    assert set(tab.opened.document.interpolation.corners) == set(NAMES)

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QComboBox, QLabel, QPushButton
 
@@ -161,6 +161,28 @@ def test_a_curve_is_drawn_and_kept(shown: Any, methods: Any) -> None:
     assert bench.field("scale").edit.curve == Curve((0.1, 0.9))
     bench.type_into(bench.field("density"), "0.3")
     assert bench.history.document.node("blend").params["scale"] == Curve((0.1, 0.9))
+
+
+def test_each_model_has_a_curve_of_its_own(bench: Bench) -> None:
+    def press(ending: str) -> None:
+        QApplication.processEvents()
+        links = bench.inspector._node.model_switches.findChildren(QPushButton)
+        next(link for link in links if link.isVisible() and link.text().startswith(ending)).click()
+
+    def weights() -> Any:
+        return bench.history.document.node("blend").params["weight"].values  # type: ignore[union-attr]
+
+    bench.show("blend")
+    press("math by layer")
+    bench.show("blend")
+    assert isinstance(weights()[0], Curve)
+    assert len(set(weights()[0].values)) == 1
+    assert not isinstance(weights()[1], Curve)
+    edit = bench.field("weight:0", models=True).edit
+    QTest.mouseClick(edit, LEFT, pos=QPoint(round(edit.knot_px(0).x()), edit.height() - 24))
+    assert weights()[0].values[0] < weights()[0].values[1]
+    press("One number for all layers of math")
+    assert not any(isinstance(weight, Curve) for weight in weights())
 
 
 def test_coefficients_of_a_sum(bench: Bench) -> None:
