@@ -1,8 +1,10 @@
 """What view plugins build on: the base of views, the plots, words and numbers, the theme.
 
-A view plugin imports this module and ``solera.api`` and nothing else of Solera.
+A view plugin imports this module and ``solera.api`` and nothing else of Solera. Names and signatures are frozen as
+those of ``solera.api`` are: a plugin's manifest says for which version of both it is written (:data:`API_VERSION`).
 """
 
+from solera.extend.manifest import API_VERSION
 from solera.runs.header import RunHeader
 from solera.runs.points import Points
 from solera_app.plots.canvas import Axis, Canvas
@@ -46,6 +48,7 @@ from solera_app.views.snapshot import Snapshot
 from solera_app.views.view import Chooser, View
 
 __all__ = [
+    "API_VERSION",
     "Axis", "Barrier", "Camera", "Canvas", "Chooser", "CloudPlot", "ColumnFacts", "CurvePlot", "DotsPlot", "Entry",
     "Flat", "FrontPlot", "Grid", "Header", "Legend", "MatrixPlot", "ParallelPlot", "Plot", "Points", "Rail",
     "ReliefPlot", "RunHeader", "Scatter", "ScatteredPlot", "Series", "Slice", "Snapshot", "SpacePlot", "SpectrumPlot",
