@@ -104,7 +104,7 @@ LAYOUT: dict[str, Any] = {
     ],
     "interpolation": {"corners": list(EXPERTS), "weights": [0.42, 0.21, 0.37]},
     "frames": [{"id": "frame_1", "title": "Experts", "members": list(EXPERTS), "collapsed": False}],
-    "comments": [{"id": "comment_1", "text": "Early layers of the rotated expert\ncount less: see the curve.",
+    "comments": [{"id": "comment_1", "text": "Early layers of the rotated expert count less: see its curve.",
                   "at": [512, 324]}],
     "soup": {"pool": [*EXPERTS, "base"], "pot": [], "shares": []},
 }  # fmt: skip

@@ -76,9 +76,9 @@ class BesideTab(Tab):
         header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
         header.setStretchLastSection(True)
-        table.setColumnWidth(0, 200)
+        table.setColumnWidth(0, 168)
         for place in range(len(self.found.runs)):
-            table.setColumnWidth(place + 1, 232 if len(self.found.runs) < 3 else 176)
+            table.setColumnWidth(place + 1, 200 if len(self.found.runs) < 3 else 176)
         kind = ""
         for line in self.found.lines:
             if line.kind != kind:

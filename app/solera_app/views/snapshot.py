@@ -75,6 +75,22 @@ class Snapshot:
             errors[np.ix_(a, b)] = np.where(np.isnan(inside), errors[np.ix_(a, b)], inside)
         return errors
 
+    def names(self, rows: NDArray[np.bool_]) -> dict[int, str]:
+        """The named models among some points, each once, where it was scored first.
+
+        A search may come by a model again, and the report split scores it again: a picture says its name once.
+
+        Args:
+            rows: Which points, shape (n,).
+
+        Returns:
+            Index of a point -> name.
+        """
+        first: dict[str, int] = {}
+        for row in np.flatnonzero(self.points.labels != "").tolist():
+            first.setdefault(str(self.points.labels[row]), row)
+        return {int(self.points.index[row]): name for name, row in first.items() if rows[row]}
+
     def with_points(self, more: Points) -> Snapshot:
         """With points added that follow on; those it has already are skipped, a gap adds nothing."""
         have = self.points.start + len(self.points)

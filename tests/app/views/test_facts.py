@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -90,6 +92,19 @@ def test_lengths_are_taken_from_the_family(snapshots: dict[str, Snapshot]) -> No
     assert scale(snapshots["line"].header) == ()
     assert family_kind(snapshots["plane"].header) == "plane"
     assert coordinate_title({"name": "density", "unit": "share"}) == "Density (share)"
+
+
+def test_a_model_that_is_scored_again_is_named_once(snapshots: dict[str, Snapshot]) -> None:
+    front = snapshots["search"]
+    points = front.points
+    labels = np.full(len(points), "", dtype="<U8")
+    labels[[0, 1, 5, len(points) - 1]] = ["base", "rotated", "base", "base"]
+    named = replace(front, points=replace(points, labels=labels))
+    everything = np.ones(len(points), dtype=bool)
+    assert named.names(everything) == {int(points.index[0]): "base", int(points.index[1]): "rotated"}
+    later = everything.copy()
+    later[0] = False
+    assert named.names(later) == {int(points.index[1]): "rotated"}
 
 
 def test_values_in_their_metrics_form() -> None:

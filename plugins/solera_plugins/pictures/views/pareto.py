@@ -137,11 +137,9 @@ class ParetoView(View):
         front = front_of(minimised)
         at = np.nonzero(rows)[0]
         noise = within_noise(minimised, lambda k, a, b: snapshot.gap_errors(compared[k].place, at[a], at[b]), front)
-        index, labels = points.index[rows], points.labels[rows]
-        names = {int(index[row]): str(labels[row]) for row in np.nonzero(labels != "")[0]}
         return Scatter(
-            index, values[:, 0], values[:, 1], stderrs[:, 0], stderrs[:, 1],
-            front, noise, names,
+            points.index[rows], values[:, 0], values[:, 1], stderrs[:, 0], stderrs[:, 1],
+            front, noise, snapshot.names(rows),
         )  # fmt: skip
 
     def _reference(

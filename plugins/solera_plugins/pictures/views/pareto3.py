@@ -78,7 +78,7 @@ class Pareto3View(View):
         minimised[~np.isfinite(minimised).all(axis=1)] = np.nan
         front = front_of(minimised) if len(rows) else np.zeros(0, dtype=bool)
         noise = within_noise(minimised, lambda k, a, b: snapshot.gap_errors(places[k], rows[a], rows[b]), front)
-        names = {int(points.index[row]): str(points.labels[row]) for row in rows.tolist() if points.labels[row]}
+        names = snapshot.names(snapshot.search)
         plot = self.plot
         words = self._compared(snapshot, places) + noise_words(snapshot, shown)
         plot.set_title(snapshot.header.title, subtitle(snapshot, shown) + words)
