@@ -183,6 +183,7 @@ def draw_view(
     scale: float,
     choices: Mapping[str, str],
     beside: Path | None = None,
+    among: Sequence[Path] = (),
 ) -> None:
     """Write one view of a run, in a subprocess without a display; see :class:`solera.runs.figure.Draw`.
 
@@ -197,6 +198,8 @@ def draw_view(
         words += ["--also", str(file)]
     if beside is not None:
         words += ["--beside", str(beside)]
+    for other in among:
+        words += ["--among", str(other)]
     for word, entry in choices.items():
         words += ["--choose", f"{word}={entry}"]
     done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)

@@ -44,17 +44,18 @@ from solera_app.views.facts import columns as column_facts
 from solera_app.views.fronts import front_of, within_noise
 from solera_app.views.grids import Grid, equal_scales, grid_of, has_grid, models_at, plane_titles
 from solera_app.views.places import Flat, Slice, flattened, path_stops, slice_of, slices, soup_rows, spanning
+from solera_app.views.seeds import OverSeeds, over_seeds
 from solera_app.views.snapshot import Snapshot
 from solera_app.views.view import Chooser, View
 
 __all__ = [
     "API_VERSION",
     "Axis", "Barrier", "Camera", "Canvas", "Chooser", "CloudPlot", "ColumnFacts", "CurvePlot", "DotsPlot", "Entry",
-    "Flat", "FrontPlot", "Grid", "Header", "Legend", "MatrixPlot", "ParallelPlot", "Plot", "Points", "Rail",
-    "ReliefPlot", "RunHeader", "Scatter", "ScatteredPlot", "Series", "Slice", "Snapshot", "SpacePlot", "SpectrumPlot",
-    "Stops", "SurfacePlot", "Theme", "TrendPlot", "View", "chord_barrier", "column_facts", "coordinate_title",
-    "counted", "equal_scales", "family_kind", "family_words", "flattened", "font", "format_value", "front_of",
-    "grid_of", "has_grid", "icon", "listed", "measured", "models_at", "noise_words", "number", "objectives",
-    "path_stops", "plane_titles", "probe_words", "scale", "short", "slice_of", "slices", "soup_rows", "spanning",
-    "state_words", "subtitle", "theme", "themes", "with_direction", "within_noise",
+    "Flat", "FrontPlot", "Grid", "Header", "Legend", "MatrixPlot", "OverSeeds", "ParallelPlot", "Plot", "Points",
+    "Rail", "ReliefPlot", "RunHeader", "Scatter", "ScatteredPlot", "Series", "Slice", "Snapshot", "SpacePlot",
+    "SpectrumPlot", "Stops", "SurfacePlot", "Theme", "TrendPlot", "View", "chord_barrier", "column_facts",
+    "coordinate_title", "counted", "equal_scales", "family_kind", "family_words", "flattened", "font", "format_value",
+    "front_of", "grid_of", "has_grid", "icon", "listed", "measured", "models_at", "noise_words", "number", "objectives",
+    "over_seeds", "path_stops", "plane_titles", "probe_words", "scale", "short", "slice_of", "slices", "soup_rows",
+    "spanning", "state_words", "subtitle", "theme", "themes", "with_direction", "within_noise",
 ]  # fmt: skip

@@ -117,6 +117,8 @@ class HistoryDesk(QObject):
     def _command_all(self, runs: list[str], what: str) -> None:
         if what == "compare":
             self.compare(runs)
+        elif what == "seeds":
+            self.over_seeds(runs)
         elif what == "linked":
             self._desk.runs.open_beside(*runs[:2])
         elif what == "trash":
@@ -193,6 +195,19 @@ class HistoryDesk(QObject):
             self._window.add_tab(BesideTab(found))
 
         self._desk.aside(lambda: beside([RunReader(path) for path in paths]), show)
+
+    def over_seeds(self, runs: Sequence[str]) -> None:
+        """Show the hypervolume of searches together: the median over the seeds of each experiment."""
+        from solera.runs.reader import RunReader
+        from solera_app.seeds_tab import SeedsTab
+        from solera_app.views.reading import snapshot_of
+
+        paths, cls = [self._runs[run].path for run in runs], self._bench.registry.views["hypervolume"]
+
+        def show(found: list[Any]) -> None:
+            self._window.add_tab(SeedsTab(cls, found), front=True)
+
+        self._desk.aside(lambda: [snapshot_of(RunReader(path)) for path in paths], show)
 
     def trash(self, runs: Sequence[str]) -> None:
         """Move runs to the project's trash; their tabs close."""

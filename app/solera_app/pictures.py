@@ -87,6 +87,7 @@ def draw_view(
     scale: float = 2.0,
     choices: Mapping[str, str] | None = None,
     beside: Path | None = None,
+    among: Sequence[Path] = (),
 ) -> None:
     """Write one view of a run.
 
@@ -99,6 +100,7 @@ def draw_view(
         scale: Image pixels per logical pixel of a PNG.
         choices: See :meth:`~solera_app.views.view.View.choose`.
         beside: Another run's file, shown at the right on linked axes.
+        among: Further runs' files, in the same picture.
 
     Raises:
         InputError: No such view shows the run, or a choice or an ending is unknown.
@@ -118,6 +120,8 @@ def draw_view(
         view = showing[name or next(iter(showing))]()
         view.set_run(snapshot)
         view.choose(choices or {})
+        if among:
+            view.join([_begin(path, theme) for path in among])
     else:
         view = _pair(snapshot, _begin(beside, theme), showing, name)
         view.views[0].choose(choices or {})
@@ -187,6 +191,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--view", default=None, help="write this view alone to the file OUT; '' is the first")
     parser.add_argument("--also", type=Path, action="append", default=[], help="with --view: another file")
     parser.add_argument("--beside", type=Path, default=None, help="with --view: another run, at the right")
+    parser.add_argument("--among", type=Path, action="append", default=[], help="with --view: a further run in it")
     parser.add_argument("--choose", action="append", default=[], metavar="WORD=ENTRY", help="with --view: a choice")
     given = parser.parse_args(arguments)
     width, _, height = given.size.partition("x")
@@ -201,7 +206,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             choices = dict(choice.partition("=")[::2] for choice in given.choose)
             draw_view(
                 given.run, given.view, paths, theme=given.theme, size=sides, scale=given.scale, choices=choices,
-                beside=given.beside,
+                beside=given.beside, among=given.among,
             )  # fmt: skip
     except SoleraError as error:
         sys.stderr.write(f"{error}\n")

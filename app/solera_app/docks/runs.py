@@ -84,8 +84,8 @@ class RunsDock(QWidget):
 
     Signals:
         opened: Run id, on double click.
-        commanded: Ids, and ``"recipe"``, ``"again"``, ``"compare"``, ``"linked"``, ``"resume"``, ``"trash"`` or
-            ``"restore"``.
+        commanded: Ids, and ``"recipe"``, ``"again"``, ``"compare"``, ``"seeds"``, ``"linked"``, ``"resume"``,
+            ``"trash"`` or ``"restore"``.
         chosen: Run id in front.
     """
 
@@ -209,6 +209,7 @@ class RunsDock(QWidget):
             menu.addAction("Run again…", lambda: self.commanded.emit(ids, "again"))
         else:
             menu.addAction(f"Compare {len(ids)} runs", lambda: self.commanded.emit(ids, "compare"))
+            menu.addAction("Hypervolume over seeds", lambda: self.commanded.emit(ids, "seeds"))
         if len(ids) == 2:
             menu.addAction("Show on linked axes", lambda: self.commanded.emit(ids, "linked"))
         menu.addSeparator()

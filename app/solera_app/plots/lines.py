@@ -30,6 +30,7 @@ class Series:
         stderr: Shape (n,) in y's unit; NaN where unknown. None: no errors at all.
         index: Index of each point in its run, shape (n,); empty when its points cannot be chosen.
         colour: Number of the series colour and dash.
+        band: What lies between two other lines, such as quartiles: lower and upper, shape (n,) each.
     """
 
     name: str
@@ -38,24 +39,29 @@ class Series:
     stderr: NDArray[np.float64] | None = None
     index: NDArray[np.int64] = field(default_factory=lambda: _EMPTY_INDEX)
     colour: int = 0
+    band: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
 
     def extent(self) -> tuple[float, float]:
         """Lowest and highest y with their errors; NaN when there is nothing finite."""
         error = np.zeros_like(self.y) if self.stderr is None else np.nan_to_num(self.stderr, nan=0.0, posinf=0.0)
-        low, high = self.y - error, self.y + error
+        low, high = (self.y - error, self.y + error) if self.band is None else self.band
         finite = np.isfinite(low) & np.isfinite(high)
         return (float(low[finite].min()), float(high[finite].max())) if finite.any() else (np.nan, np.nan)
 
 
 def paint_band(painter: QPainter, canvas: Canvas, series: Series) -> None:
-    """± 1 SE at 16 %."""
-    if series.stderr is None:
+    """± 1 SE, or the series' own band, at 16 %."""
+    if series.band is not None:
+        low, high = series.band
+    elif series.stderr is not None:
+        low, high = series.y - series.stderr, series.y + series.stderr
+    else:
         return
-    known = np.isfinite(series.y) & np.isfinite(series.stderr)
+    known = np.isfinite(low) & np.isfinite(high)
     if np.count_nonzero(known) < 2:
         return
-    x, y, error = series.x[known], series.y[known], series.stderr[known]
-    outline = np.concatenate((canvas.to_px(x, y + error), canvas.to_px(x, y - error)[::-1]))
+    x = series.x[known]
+    outline = np.concatenate((canvas.to_px(x, high[known]), canvas.to_px(x, low[known])[::-1]))
     colour = theme().series(series.colour)
     colour.setAlphaF(0.16)
     painter.setPen(Qt.PenStyle.NoPen)

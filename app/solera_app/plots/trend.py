@@ -108,6 +108,13 @@ class TrendPlot(Plot):
         return ()
 
     def table(self) -> tuple[Sequence[str], Iterable[Sequence[object]]]:
-        """One row per line and point."""
+        """One row per line and point; with the band's edges, where a line has one."""
+        if any(s.band is not None for s in self._series):
+            banded = (
+                (s.name, int(x), float(y), float(low), float(high))
+                for s in self._series
+                for x, y, low, high in zip(s.x, s.y, *(s.band or (s.y, s.y)), strict=True)
+            )
+            return ("line", "evaluations", "median", "lower quartile", "upper quartile"), banded
         rows = ((s.name, int(x), float(y)) for s in self._series for x, y in zip(s.x, s.y, strict=True))
         return ("line", "evaluations", "value"), rows

@@ -72,6 +72,14 @@ class View(QWidget):
         """Whether it can show such a run."""
         raise NotImplementedError
 
+    def join(self, others: Sequence[Snapshot]) -> None:
+        """Show further runs in the same picture, those of equal experiments but for the seed as one.
+
+        Raises:
+            InputError: It shows one run at a time, or these do not belong together.
+        """
+        raise InputError(f"The view '{self.title}' shows one run at a time; 'hypervolume' takes several seeds.")
+
     def restart(self) -> None:
         """Another run is shown: forget axes, choices, selection. The snapshot is already the new one."""
 

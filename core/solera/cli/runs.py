@@ -136,6 +136,9 @@ def export(
     size: Annotated[str, typer.Option(help="Of a picture: WIDTHxHEIGHT in pixels.")] = "1000x700",
     choose: Annotated[list[str] | None, typer.Option(help="Of a picture: what is shown, as score=TASK.METRIC.")] = None,
     beside: Annotated[str, typer.Option(help="Of a picture: another run, at the right on linked axes.")] = "",
+    among: Annotated[
+        list[str] | None, typer.Option(help="Of hypervolume: another seed's run, in the same picture.")
+    ] = None,
     project: ProjectFolder = None,
 ) -> None:
     """Write a run's points as CSV, JSON or netCDF, or a view of it as PNG, SVG or PDF; which one, the ending says.
@@ -146,7 +149,8 @@ def export(
 
     reader = _open(run, project)
     if view or out.suffix.lower() in (".png", ".svg", ".pdf"):
-        _draw(reader, view, out, theme, size, choose or [], _open(beside, project) if beside else None)
+        others = [_open(name, project) for name in among or ()]
+        _draw(reader, view, out, theme, size, choose or [], _open(beside, project) if beside else None, others)
         return
     match out.suffix.lower():
         case ".csv":
@@ -166,13 +170,20 @@ def export(
 
 
 def _draw(
-    reader: RunReader, view: str, out: Path, theme: str, size: str, choose: list[str], beside: RunReader | None
+    reader: RunReader,
+    view: str,
+    out: Path,
+    theme: str,
+    size: str,
+    choose: list[str],
+    beside: RunReader | None,
+    among: list[RunReader],
 ) -> None:
     width, _, height = size.partition("x")
     if not (width.isdecimal() and height.isdecimal()):
         raise InputError(f"--size is WIDTHxHEIGHT, not '{size}'.")
     choices = dict(choice.partition("=")[::2] for choice in choose)
-    figure = reader.figure(view, theme=theme, size=(int(width), int(height)), beside=beside, **choices)  # type: ignore[arg-type]
+    figure = reader.figure(view, theme=theme, size=(int(width), int(height)), beside=beside, among=among, **choices)  # type: ignore[arg-type]
     path = figure.save(out)
     further = "" if path.suffix == ".csv" else f", {path.with_suffix('.csv').name} and {path.with_suffix('.py').name}"
     show(f"Wrote {path}{further}")

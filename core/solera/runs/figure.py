@@ -36,8 +36,11 @@ class Draw(Protocol):
         scale: float,
         choices: Mapping[str, str],
         beside: Path | None,
+        among: Sequence[Path],
     ) -> None:
         """Write the files; with ``beside`` the same view of that run at the right, on linked axes.
+
+        With ``among`` further runs are in the same picture.
 
         Raises:
             InputError: No such view shows this run, or it has no such choice.
@@ -72,6 +75,7 @@ class Figure:
         scale: Image pixels per logical pixel of a PNG.
         choices: What its choosers are set to: ``{"score": "rotated.accuracy"}``.
         beside: The file of another run, to be shown at the right on linked axes.
+        among: Files of further runs in the same picture: searches with other seeds.
     """
 
     run: Path
@@ -81,8 +85,11 @@ class Figure:
     scale: float = 2.0
     choices: Mapping[str, str] = field(default_factory=dict)
     beside: Path | None = None
+    among: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
+        if self.beside is not None and self.among:
+            raise InputError("A picture has another run beside it, or further runs in it; not both.")
         if self.theme not in get_args(Theme):
             raise InputError(f"A picture is 'light' or 'dark', not '{self.theme}'.", theme=self.theme)
         width, height = self.size
@@ -133,6 +140,9 @@ class Figure:
         here = target.absolute().parent
         if self.beside is not None:
             said += f", beside=solera.runs.open(here / {json.dumps(os.path.relpath(self.beside, here))})"
+        if self.among:
+            paths = json.dumps([os.path.relpath(path, here) for path in self.among])
+            said += f", among=[solera.runs.open(here / path) for path in {paths}]"
         where, name = (json.dumps(path) for path in (os.path.relpath(self.run, target.absolute().parent), target.name))
         return (
             f'"""Draws {target.name} again from run {self.run.stem}."""\n\n'
@@ -149,7 +159,7 @@ class Figure:
             raise RunError("Pictures need the window's package; get it with: pip install 'solera[app]'.")
         draw(
             self.run, self.view, files, theme=self.theme, size=self.size, scale=self.scale, choices=self.choices,
-            beside=self.beside,
+            beside=self.beside, among=self.among,
         )  # fmt: skip
 
     def _repr_png_(self) -> tuple[bytes, dict[str, int]]:

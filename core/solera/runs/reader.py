@@ -214,6 +214,7 @@ class RunReader:
         size: tuple[int, int] = (1000, 700),
         scale: float = 2.0,
         beside: RunReader | None = None,
+        among: Sequence[RunReader] = (),
         **choices: str,
     ) -> Figure:
         """A picture of the run, as the window draws it; shown by a notebook, written by ``figure.save("loss.pdf")``.
@@ -226,6 +227,8 @@ class RunReader:
             size: Logical pixels.
             scale: Image pixels per logical pixel of a PNG.
             beside: Another run, shown at the right by the same view, on linked axes.
+            among: Further searches in the picture of ``hypervolume``: of equal experiments the median over their seeds,
+                between the quartiles.
             **choices: What the view's choosers are set to: ``score="rotated.accuracy"``.
 
         Raises:
@@ -233,7 +236,16 @@ class RunReader:
         """
         from solera.runs.figure import Figure
 
-        return Figure(self.path, view, theme, size, scale, choices, None if beside is None else beside.path)
+        return Figure(
+            self.path,
+            view,
+            theme,
+            size,
+            scale,
+            choices,
+            None if beside is None else beside.path,
+            tuple(run.path for run in among),
+        )
 
     def __repr__(self) -> str:
         return f"<Run {self.header.id}: {self.header.title}, {self.count:,} points, {self.state}>"

@@ -152,6 +152,12 @@ def test_two_are_shown_on_linked_axes(app: Application, qtbot: Any, tmp_path: Pa
     assert tab.export("csv", tmp_path / "both.csv").read_text().startswith("run,")
 
 
+def test_runs_without_a_front_have_no_hypervolume_over_seeds(app: Application, qtbot: Any) -> None:
+    app.window.runs.commanded.emit([ONE, TWO], "seeds")
+    qtbot.waitUntil(lambda: bool(app.window.toasts.showing()), timeout=10_000)
+    assert "is no search for a front, so it has no hypervolume" in app.window.toasts.showing()[0].sentence
+
+
 def test_one_alone_is_not_compared_but_told(app: Application) -> None:
     press(app, ONE)
     app.window.actions_by_id.by_id["tools.compare-runs"].trigger()
