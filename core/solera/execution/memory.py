@@ -112,6 +112,7 @@ class Materialiser:
     Attributes:
         coords: Names of the free variables, in order of first appearance.
         affine: Whether the weights are base + sum of variable * direction (see :mod:`solera.execution.affinity`).
+        rounds: Whether weights are rounded to fewer bits than float32 has.
 
     Raises:
         FaultsError: The recipe has faults or the checkpoints do not fit each other.
@@ -140,6 +141,7 @@ class Materialiser:
         self._numel = max((span.stop for span in self._spans), default=0)
         self._shown = [span for span in self._spans if span.start < layout.numel]
         self._dtypes = {span.target.dtype for span in self._shown}
+        self.rounds = bool(self._dtypes - {"float32", "float64"})
         self._measured = reader_on(device, program.statistics)
         self._work: dict[str, Tensor] = {}
         self._kept = self._constants()
@@ -242,11 +244,11 @@ class Materialiser:
         """Round to the storage dtype and back, refusing what does not fit."""
         if self._dtypes == {"bfloat16"}:
             out.copy_(out.to(torch.bfloat16))
-        elif self._dtypes - {"float32", "float64"}:
+        elif self.rounds:
             for span in self._shown:
                 span.of(out).copy_(span.of(out).to(torch_dtype(span.target.dtype)))
         low, high = torch.aminmax(out)
-        if not bool(torch.isfinite(low) & torch.isfinite(high)):
+        if not math.isfinite(float(high - low)):
             for span in self._shown:
                 check_result(span.of(out), span.target.name, span.target.dtype)
 

@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from solera.tasks.scores import Score
 
 #: Below this many seconds of evaluation nothing is tried.
-WORTH = 20.0
+WORTH = 5.0
 #: At most this share of the evaluation is spent on trying; a compiler is tried where it can win back its time.
 SHARE, COMPILING = 0.05, 60.0
 #: A way must be this much faster than the plain one to be taken.
 GAIN = 0.97
 #: Ways agree to this, relative to the score.
 AGREES = 2e-5
-#: Chunks that are tried, beside the task's own: what caches of common cores hold.
-CHUNKS = (64, 256, 1024)
+#: Chunks that are tried beside the task's own, in this order: fewer calls, then what caches of common cores hold.
+CHUNKS = (1024, 64, 512, 128)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Calibration:
 
 
 def calibrate(landscape: Landscape, planned: int, context: Context) -> Calibration:
-    """Try ways on the middle of the family and take the fastest; where it has no score there, the plain one.
+    """Try ways near the middle of the family and take the fastest; where it has no score there, the plain one.
 
     Args:
         landscape: Made ready; left with the way that was chosen.
@@ -53,54 +53,83 @@ def calibrate(landscape: Landscape, planned: int, context: Context) -> Calibrati
     if not landscape.one_network:
         landscape.use(plain)
         return Calibration(plain, ())
-    coords = landscape.space().nearest([coord.at(0.5) for coord in landscape.family.coords])
-    began = time.perf_counter()
+    # Not the very middle: there the axes of a plane have no say, so that an error in them would not show.
+    coords = landscape.space().nearest([coord.at(0.4) for coord in landscape.family.coords])
+    trial = _Trial(landscape, coords, planned, context)
     try:
-        reference, best = _timed(landscape, plain, coords, context)
+        trial.start(plain)
     except NumericError as error:
         return Calibration(plain, (str(error),))
-    said = [f"plain {best:.3g} s"]
-    if planned * best < WORTH:
-        return Calibration(plain, tuple(said))
-    chosen, seconds = plain, best
-    most = max(measure.evaluator.count for measure in landscape.measures)
-    tries = [Way("plain", chunk, plain.threads) for chunk in CHUNKS if chunk < most]
-    tries += [Way("folded", 0, plain.threads)]
-    if planned * best * 0.4 > COMPILING:
-        tries += [Way("compiled", 512, plain.threads)]
-    for way in tries:
-        context.check()
-        # A compiler's time was weighed above; everything else must stay a small part of what it is to speed up.
-        if way.path != "compiled" and time.perf_counter() - began > SHARE * planned * best:
-            continue
+    if trial.whole >= WORTH:
+        trial.attempt(Way("folded", 0, plain.threads))
+        path, most = trial.chosen.path, max(measure.evaluator.count for measure in landscape.measures)
+        own = {min(chunk, most) for chunk in landscape.chunks}
+        for chunk in CHUNKS:
+            if own != {min(chunk, most)}:
+                trial.attempt(Way(path, chunk, plain.threads))
+        if trial.whole * 0.4 > COMPILING:
+            trial.attempt(Way("compiled", 512, plain.threads), weighed=True)
+        landscape.use(trial.chosen)
+    return Calibration(trial.chosen, tuple(trial.said))
+
+
+class _Trial:
+    """Ways tried on one point.
+
+    Attributes:
+        chosen: The fastest so far.
+        whole: Seconds that all points would take in the plain way.
+        said: See :class:`Calibration`.
+    """
+
+    def __init__(self, landscape: Landscape, coords: Sequence[float], planned: int, context: Context) -> None:
+        self.chosen, self.whole = Way(), 0.0
+        self.said: list[str] = []
+        self._landscape, self._coords, self._planned, self._context = landscape, coords, planned, context
+        # One thread's own time does not count what else the machine is busy with.
+        alone = context.threads == 1 and context.device == "cpu"
+        self._clock = time.thread_time if alone else time.perf_counter
+        self._began, self._plain, self._seconds = self._clock(), math.inf, math.inf
+        self._reference: tuple[Score, ...] = ()
+
+    def start(self, plain: Way) -> None:
+        """Score in the plain way, which all others are held against.
+
+        Raises:
+            NumericError: The point has no weights.
+        """
+        self._reference, self._plain = self._timed(plain)
+        self.chosen, self._seconds, self.whole = plain, self._plain, self._planned * self._plain
+        self.said.append(f"plain {self._plain:.3g} s")
+
+    def attempt(self, way: Way, *, weighed: bool = False) -> None:
+        """Try a way, unless trying has taken its share of the time already; not asked where that is ``weighed``."""
+        self._context.check()
+        if not weighed and self._clock() - self._began > SHARE * self.whole:
+            return
         try:
-            scores, found = _timed(landscape, way, coords, context)
+            scores, found = self._timed(way)
         except (InputError, TaskError, CapacityError) as error:
-            said.append(str(error))
-            continue
-        gap = _gap(scores, reference)
+            self.said.append(str(error))
+            return
+        gap = _gap(scores, self._reference)
         name = way.path if not way.chunk else f"{way.path} by {way.chunk}"
-        said.append(f"{name} {found:.3g} s")
+        self.said.append(f"{name} {found:.3g} s")
         if gap > AGREES:
-            said[-1] += f" (left out: it differs by {gap:.1g})"
-        elif found < min(seconds, GAIN * best):
-            chosen, seconds = way, found
-    landscape.use(chosen)
-    return Calibration(chosen, tuple(said))
+            self.said[-1] += f" (left out: it differs by {gap:.1g})"
+        elif found < min(self._seconds, GAIN * self._plain):
+            self.chosen, self._seconds = way, found
 
-
-def _timed(
-    landscape: Landscape, way: Way, coords: Sequence[float], context: Context
-) -> tuple[tuple[Score, ...], float]:
-    """Scores of a point, and the least seconds of two calls after a first."""
-    landscape.use(way)
-    scores = landscape.score_anew(coords, context)
-    best = math.inf
-    for _ in range(2):
-        began = time.perf_counter()
-        landscape.score_anew(coords, context)
-        best = min(best, time.perf_counter() - began)
-    return scores, best
+    def _timed(self, way: Way) -> tuple[tuple[Score, ...], float]:
+        """Scores of the point, and the least seconds of two calls after a first."""
+        self._landscape.use(way)
+        scores = self._landscape.score_anew(self._coords, self._context)
+        best = math.inf
+        for _ in range(2):
+            began = self._clock()
+            self._landscape.score_anew(self._coords, self._context)
+            best = min(best, self._clock() - began)
+        return scores, best
 
 
 def _gap(scores: Sequence[Score], reference: Sequence[Score]) -> float:

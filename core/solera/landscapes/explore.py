@@ -107,13 +107,13 @@ def explore(
     for each in lanes.landscapes:
         each.traced = bool(extent.picture)
     past = _Past(space, history or History.empty(space), landscape, context, extent.slopes)
-    tell = _Teller(landscape.family, run, context, keep_samples or extent.partial)
+    tell = _Teller(landscape.family, explorer, run, context, keep_samples or extent.partial)
     if landscape.traced and landscape.traces.too_wide and not len(past):
         tell.log("The tasks have too many samples to keep numbers of each; the scores themselves are interpolated.")
     volume = GrowingVolume(space, extent.initial, past.history, run, context)
     if extent.slopes:
         _mend(explorer, landscape, space, past, seed, tell)
-    tell.remark(explorer, space, past.history, again=True)
+    tell.remark(space, past.history, again=True)
     while len(past) < total:
         asks, last = _next(explorer, space, past.history, total, extent, seed)
         for ask, scored in zip(asks, lanes.score(asks, context), strict=True):
@@ -123,7 +123,7 @@ def explore(
             if ask.slope is not None:
                 past.note(len(past) - 1, tell.slope(landscape, ask, space, len(past), seed))
             volume.grow(past.history)
-            tell.remark(explorer, space, past.history)
+            tell.remark(space, past.history)
             context.progress(len(past), total, "points", explorer.name)
             if until is not None and time.monotonic() >= until:
                 raise Interrupted(f"The time is up after {len(past)} points; the run can be gone on with.")
@@ -224,8 +224,10 @@ def _noise(reported: Sequence[Sequence[Score]], space: Space) -> str:
 class _Teller:
     """Says what came out."""
 
-    def __init__(self, family: Family, run: str, context: Context, keep_samples: bool) -> None:
+    def __init__(self, family: Family, explorer: Explorer, run: str, context: Context, keep_samples: bool) -> None:
         self.context = context
+        # Asked once: looking for a protocol's methods takes longer than the rest of what a point's end does.
+        self._remarks = explorer if isinstance(explorer, Remarks) else None
         self._family = family
         self._run = run
         self._keep_samples = keep_samples
@@ -289,10 +291,10 @@ class _Teller:
         for column, largest in zip(space.columns, drawn.largest, strict=True):
             self.indicator(f"held_out:{column.name}", drawn.index, float(largest))
 
-    def remark(self, explorer: Explorer, space: Space, history: History, *, again: bool = False) -> None:
+    def remark(self, space: Space, history: History, *, again: bool = False) -> None:
         """What the explorer says of the newest point; ``again`` where a run may lack its numbers."""
-        if isinstance(explorer, Remarks) and len(history):
-            said = explorer.remark(space, history)
+        if self._remarks is not None and len(history):
+            said = self._remarks.remark(space, history)
             for name, value in said.numbers.items():
                 self.indicator(name, len(history), value)
             if said.text and not again:

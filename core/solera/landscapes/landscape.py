@@ -18,6 +18,7 @@ from solera.errors import InputError, NumericError
 from solera.events import Logged
 from solera.families.family import Family
 from solera.landscapes.explorer import Slope, Space
+from solera.landscapes.first_layers import Axes
 from solera.landscapes.portions import Portions
 from solera.landscapes.slopes import obstacle, slope_at
 from solera.landscapes.traces import TaskTraces
@@ -101,11 +102,14 @@ class Landscape:
         self._engine: Engine = make_engine(self.way, network)
         #: Whether scores carry what pictures are interpolated from.
         self.traced = False
+        evaluators = [measure.evaluator for measure in self.measures]
+        # Asked once: looking for a protocol's methods takes longer than scoring a small task.
+        self._scorers_of_logits = [each if isinstance(each, ScoresLogits) else None for each in evaluators]
         self._materialiser = materialiser
         self._derivative = derivative
         self._memo: OrderedDict[tuple[float, ...], tuple[Score, ...]] = OrderedDict()
         self._memo_bytes = 0
-        self.portions = Portions([measure.evaluator for measure in self.measures])
+        self.portions = Portions(evaluators)
 
     def space(self, objectives: Sequence[str] = ()) -> Space:
         """What an explorer is told.
@@ -172,6 +176,11 @@ class Landscape:
         """Whether all points are weights of one network, so that ways of evaluating it can be prepared."""
         return True
 
+    @property
+    def chunks(self) -> set[int]:
+        """Samples per call of the network that its tasks choose themselves, of those that could be called otherwise."""
+        return {scorer.examples().chunk for scorer in self._scorers_of_logits if scorer is not None}
+
     def difference(self, a: Sequence[Score], b: Sequence[Score], columns: Sequence[int]) -> Difference:
         """The mean of some columns at one point less that at another, paired by sample.
 
@@ -234,19 +243,25 @@ class Landscape:
         anew = self.traced and not samples and any(self.traces.sampled)  # what portions know carries no trace
         if not anew and self.portions.complete(coords, n):
             return self.portions.known(coords, n)
+        numbers = self.family.numbers(coords)
         with torch.inference_mode():
-            self._materialiser.at(self.family.numbers(coords), self.network.flat)
+            self._materialiser.at(numbers, self.network.flat)
             if not anew and (samples or self.portions.knows(coords)):
                 return self.portions.score(coords, n, self.network, context)
-            self._engine.refresh()
-            return tuple(score for measure in self.measures for score in self._measured(measure, context))
+            self._engine.refresh(numbers)
+            return self._measured(context)
 
-    def _measured(self, measure: Measure, context: Context) -> tuple[Score, ...]:
-        evaluator = measure.evaluator
-        if not isinstance(evaluator, ScoresLogits) or (self.way.path == "plain" and not self.way.chunk + self.traced):
-            return evaluator(self.network, context)
-        forward, chunk = self._engine.forward(evaluator.examples(), measure.task.name)
-        return evaluator.score(forward, chunk, context, traced=self.traced)
+    def _measured(self, context: Context) -> tuple[Score, ...]:
+        """The scores of the weights that are in the network."""
+        found: list[Score] = []
+        other = self.way.path != "plain" or self.way.chunk or self.traced
+        for measure, scorer in zip(self.measures, self._scorers_of_logits, strict=True):
+            if scorer is None or not other:
+                found += measure.evaluator(self.network, context)
+            else:
+                forward, chunk = self._engine.forward(scorer.examples(), measure.task.name)
+                found += scorer.score(forward, chunk, context, traced=self.traced)
+        return tuple(found)
 
     def use(self, way: Way, *, again: bool = False) -> None:
         """Evaluate points in another way from now on; what was remembered of the way before is forgotten.
@@ -259,7 +274,8 @@ class Landscape:
             InputError: It cannot be had for this network or on this machine.
         """
         if not again:
-            self._engine, self.way = make_engine(way, self.network), way
+            axes = Axes.of(self.family, self._materialiser) if way.path == "folded" else None
+            self._engine, self.way = make_engine(way, self.network, axes), way
         self._memo.clear()
         self._memo_bytes = 0
 
@@ -269,10 +285,11 @@ class Landscape:
         Raises:
             NumericError: Its weights cannot be stored.
         """
+        numbers = self.family.numbers(coords)
         with torch.inference_mode():
-            self._materialiser.at(self.family.numbers(coords), self.network.flat)
-            self._engine.refresh()
-            return tuple(score for measure in self.measures for score in self._measured(measure, context))
+            self._materialiser.at(numbers, self.network.flat)
+            self._engine.refresh(numbers)
+            return self._measured(context)
 
     def _serves(self, scores: tuple[Score, ...]) -> bool:
         return not self.traced or self.traces.carried(scores)

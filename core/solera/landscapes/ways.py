@@ -1,7 +1,8 @@
-"""Ways to compute a network's logits: as it is, with frozen normalisation folded away, or compiled."""
+"""Ways to compute a network's logits: as it is, with all folded away that can be, or compiled."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from collections.abc import Mapping
@@ -12,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from solera.errors import InputError
-from solera.models.folding import FoldedModule
+from solera.landscapes.first_layers import Axes, FirstAnswers
+from solera.models.lean import LeanModule
 from solera.tasks.forward import Forward
 from solera.tasks.inference import network_forward
 
@@ -32,9 +34,10 @@ class Way:
     """How points are evaluated. One way gives the same bytes every time; two agree to 2e-5 relative.
 
     Attributes:
-        path: ``"plain"`` calls the network as it is; ``"folded"`` with frozen BatchNorm folded into the layer before;
-            ``"compiled"`` by torch.compile, folded where it can be.
-        chunk: Samples per call; 0 is the task's own.
+        path: ``"plain"`` calls the network as it is; ``"folded"`` with frozen BatchNorm folded into the layer before,
+            the first layers of an affine family answered from what they answer at its corners, ReLU done in place;
+            ``"compiled"`` by torch.compile, BatchNorm folded where it can be.
+        chunk: Samples per call at most; 0 is the task's own. Folded and compiled networks get calls of equal size.
         threads: CPU threads it was chosen with; 0 if nobody chose.
     """
 
@@ -62,8 +65,12 @@ class Way:
 class Engine(Protocol):
     """A way made ready for one network. Used by one thread at a time."""
 
-    def refresh(self) -> None:
-        """Take in the weights that were just written into the network."""
+    def refresh(self, numbers: Mapping[str, float]) -> None:
+        """Take in the weights that were just written into the network.
+
+        Args:
+            numbers: The point they belong to, by the recipe's variables.
+        """
         ...
 
     def forward(self, examples: Examples, task: str) -> tuple[Forward, int]:
@@ -71,30 +78,32 @@ class Engine(Protocol):
         ...
 
 
-def make_engine(way: Way, network: Network) -> Engine:
+def make_engine(way: Way, network: Network, axes: Axes | None = None) -> Engine:
     """Make a way ready.
+
+    Args:
+        way: Which.
+        network: Whose weights are going to be written anew for every point.
+        axes: Of the family they are points of; None if it is not affine.
 
     Raises:
         InputError: It cannot be had for this network or on this machine; the sentence says why.
     """
     if way.path == "plain":
         return _Plain(network, way.chunk)
-    folded = _folded(network.module)
     if way.path == "folded":
-        if isinstance(folded, str):
-            raise InputError(f"No normalisation can be folded: {folded}.")
-        return _Folded(folded, way.chunk)
+        return _Folded(network, way.chunk, axes)
     missing = "" if network.device != "cpu" else _no_compiler()
     if missing:
         raise InputError(f"The network cannot be compiled: {missing}.")
-    return _Compiled(network.module if isinstance(folded, str) else folded, way.chunk)
+    return _Compiled(_without_norms(network.module), way.chunk)
 
 
 class _Plain:
     def __init__(self, network: nn.Module, chunk: int) -> None:
         self._network, self._chunk = network, chunk
 
-    def refresh(self) -> None:
+    def refresh(self, numbers: Mapping[str, float]) -> None:
         """Weights are read where they lie."""
 
     def forward(self, examples: Examples, task: str) -> tuple[Forward, int]:
@@ -102,13 +111,46 @@ class _Plain:
         return network_forward(self._network, examples.inputs, chunk, task), chunk
 
 
-class _Folded(_Plain):
-    def __init__(self, folded: FoldedModule, chunk: int) -> None:
-        super().__init__(folded, chunk)
-        self._folded = folded
+class _Folded:
+    """Two forms of the network: with its first layers, and without them for data they can be answered on."""
 
-    def refresh(self) -> None:
-        self._folded.refresh()
+    def __init__(self, network: Network, chunk: int, axes: Axes | None) -> None:
+        self._network, self._chunk, self._axes = network, chunk, axes
+        try:
+            self._whole = LeanModule(network.module)
+            self._led = self._whole if axes is None else LeanModule(network.module, lead=True)
+        except _REFUSALS as error:
+            reason = str(error).partition("\n")[0]
+            raise InputError(f"Nothing can be folded: the network's graph cannot be traced ({reason}).") from error
+        if not (self._whole.pairs or self._whole.in_place or self._led.first):
+            raise InputError("Nothing can be folded: the network has no BatchNorm, no ReLU and no first layer for it.")
+        self._shares: tuple[float, ...] = ()
+        self._answers: dict[int, tuple[Tensor, FirstAnswers | None]] = {}  # the inputs too, so that no key comes back
+
+    def refresh(self, numbers: Mapping[str, float]) -> None:
+        self._whole.refresh()
+        if self._axes is not None:
+            self._led.refresh()
+            self._shares = self._axes.shares(numbers)
+
+    def forward(self, examples: Examples, task: str) -> tuple[Forward, int]:
+        inputs, chunk = examples.inputs, _equal_chunk(len(examples.inputs), self._chunk or examples.chunk)
+        answers = self._answered(inputs)
+        if answers is None:
+            return network_forward(self._whole.call, inputs, chunk, task), chunk
+        shares = self._shares
+        return network_forward(self._led.call, inputs, chunk, task, more=lambda where: answers.at(shares, where)), chunk
+
+    def _answered(self, inputs: Tensor) -> FirstAnswers | None:
+        """What the first layers answer on some inputs; None where they have to be computed."""
+        key = inputs.data_ptr()
+        if key not in self._answers:
+            found = None
+            if self._axes is not None and self._led.first:
+                with contextlib.suppress(InputError, *_REFUSALS):
+                    found = FirstAnswers(self._led.first, self._network, self._axes, inputs)
+            self._answers[key] = inputs, found
+        return self._answers[key][1]
 
 
 class _Compiled:
@@ -120,8 +162,8 @@ class _Compiled:
         self._call: Any = torch.compile(module, dynamic=False, options={"compile_threads": 1})
         self._filled: dict[int, tuple[Tensor, int]] = {}
 
-    def refresh(self) -> None:
-        if isinstance(self._module, FoldedModule):
+    def refresh(self, numbers: Mapping[str, float]) -> None:
+        if isinstance(self._module, LeanModule):
             self._module.refresh()
 
     def forward(self, examples: Examples, task: str) -> tuple[Forward, int]:
@@ -129,9 +171,8 @@ class _Compiled:
         key = inputs.data_ptr()
         if key not in self._filled:
             count = inputs.shape[0]
-            calls = -(-count // min(self._chunk or examples.chunk, count))
-            chunk = -(-count // calls)
-            self._filled[key] = (torch.cat([inputs, inputs[: chunk * calls - count]]), chunk)
+            chunk = _equal_chunk(count, self._chunk or examples.chunk)
+            self._filled[key] = (torch.cat([inputs, inputs[: -count % chunk]]), chunk)
         filled, chunk = self._filled[key]
         whole = network_forward(self._call, filled, chunk, task)
 
@@ -141,15 +182,20 @@ class _Compiled:
         return forward, chunk
 
 
-def _folded(module: nn.Module) -> FoldedModule | str:
-    """The module with its normalisation folded away, or why it has none that can be."""
+def _equal_chunk(count: int, most: int) -> int:
+    """Samples per call, for as few calls of nearly equal size as can be; at least 1."""
+    return -(-count // -(-count // most)) if count else 1
+
+
+def _without_norms(module: nn.Module) -> nn.Module:
+    """The module with its BatchNorm folded away, where it has some that can be; else the module."""
     if not any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in module.modules()):
-        return "the network has no BatchNorm"
+        return module
     try:
-        folded = FoldedModule(module)
-    except _REFUSALS as error:
-        return f"its graph cannot be traced ({str(error).partition(chr(10))[0]})"
-    return folded if folded.pairs else "no BatchNorm follows a convolution or linear layer alone"
+        lean = LeanModule(module)
+    except _REFUSALS:
+        return module
+    return lean if lean.pairs else module
 
 
 def _no_compiler() -> str:

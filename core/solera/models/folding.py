@@ -8,52 +8,44 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-_LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+#: What a BatchNorm may follow, and what a network may begin with: layers that are affine in their weights.
+LAYERS: tuple[type[nn.Module], ...] = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
-class FoldedModule(nn.Module):
-    """A module in evaluation mode that computes what another does, without its BatchNorm layers.
+class FoldedNorms:
+    """The BatchNorm layers of a traced module that were folded away, and the layers that took their place.
 
     ``gain * (W x + b - mean) / sqrt(var + eps) + shift`` is ``W' x + b'``; only a BatchNorm that alone reads what a
     linear or convolution layer gives is folded. Every other layer is shared with the module, not copied.
 
     Args:
-        module: In evaluation mode; traced by torch.fx.
+        graph: A module in evaluation mode, traced by torch.fx; it is changed.
 
-    Attributes:
-        pairs: How many BatchNorm layers were folded.
-
-    Raises:
-        RuntimeError: torch.fx cannot trace it (or any other error its tracer gives).
     """
 
-    def __init__(self, module: nn.Module) -> None:
-        super().__init__()
-        graph = fx.symbolic_trace(module)
+    def __init__(self, graph: fx.GraphModule) -> None:
         parts = dict(graph.named_modules())
-        folded: list[tuple[nn.Module, _BatchNorm, nn.Module]] = []
+        self._folded: list[tuple[nn.Module, _BatchNorm, nn.Module]] = []
         for node in list(graph.graph.nodes):
             pair = _pair(node, parts)
             if pair is None:
                 continue
             layer, norm = pair
             fused = _like(layer)
-            graph.add_submodule(f"folded_{len(folded)}", fused)
+            name = f"folded_{self.pairs}"
+            graph.add_submodule(name, fused)
             before = node.args[0]
             with graph.graph.inserting_before(before):
-                merged = graph.graph.call_module(f"folded_{len(folded)}", before.args, before.kwargs)
+                merged = graph.graph.call_module(name, before.args, before.kwargs)
             node.replace_all_uses_with(merged)
             graph.graph.erase_node(node)
             graph.graph.erase_node(before)
-            folded.append((layer, norm, fused))
-        graph.recompile()
-        self._graph = graph
-        self._folded = folded  # a plain list: the layers it reads are not its own
-        self.pairs = len(folded)
+            self._folded.append((layer, norm, fused))
 
-    def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """What the module computes, at the weights of the last :meth:`refresh`."""
-        return self._graph(*args, **kwargs)
+    @property
+    def pairs(self) -> int:
+        """How many BatchNorm layers were folded."""
+        return len(self._folded)
 
     @torch.no_grad()
     def refresh(self) -> None:
@@ -82,7 +74,7 @@ def _pair(node: fx.Node, parts: dict[str, nn.Module]) -> tuple[nn.Module, _Batch
     if before.op != "call_module" or len(before.users) != 1:
         return None
     layer = parts[str(before.target)]
-    return (layer, norm) if type(layer) in _LAYERS else None
+    return (layer, norm) if type(layer) in LAYERS else None
 
 
 def _like(layer: nn.Module) -> nn.Module:

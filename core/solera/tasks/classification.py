@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from solera.context import Context
 from solera.errors import InputError, TaskError
 from solera.tasks.examples import Examples
-from solera.tasks.forward import Forward, in_chunks, log_odds, mean_loss
+from solera.tasks.forward import Forward, in_blocks, in_chunks, log_odds, mean_loss
 from solera.tasks.inference import network_forward, sample_buffer, warn_not_finite
 from solera.tasks.scores import Better, Column, Score, Split, aggregate, metric
 from solera.tasks.subset import stratified
@@ -151,8 +151,7 @@ class ClassificationEvaluator:
         name = self.columns[0].task
         values = sample_buffer(4 if traced else 2, self.count, str(self._y.device))
         with torch.inference_mode():
-            for where, logits in in_chunks(forward, self.count, chunk, context):
-                self._check(logits, where, name)
+            for where, logits in in_blocks(self._checked(in_chunks(forward, self.count, chunk, context))):
                 labels, logits = self._y[where], logits.float()
                 values[0, where] = F.cross_entropy(logits, labels, reduction="none")
                 values[1, where] = (logits.argmax(dim=1) == labels).float()
@@ -175,6 +174,11 @@ class ClassificationEvaluator:
         right = (lead > 0).mean(axis=1, dtype=np.float64)
         found["accuracy"] = np.where(np.isnan(lead).any(axis=1), np.nan, right)
         return np.stack([found[column.metric] for column in self.columns], axis=1)
+
+    def _checked(self, pieces: Iterator[tuple[slice, Tensor]]) -> Iterator[tuple[slice, Tensor]]:
+        for where, logits in pieces:
+            self._check(logits, where, self.columns[0].task)
+            yield where, logits
 
     def _check(self, logits: Tensor, where: slice, name: str) -> None:
         if logits.ndim != 2 or logits.shape[0] != where.stop - where.start:

@@ -14,6 +14,9 @@ from solera.context import Context
 from solera.tasks.examples import Examples
 from solera.tasks.scores import Score
 
+#: Numbers that are scored at once where samples have few each; a chunk with more is scored alone.
+BLOCK = 2**18
+
 #: The logits of a slice of an evaluator's inputs, in the order of the slice; on the inputs' device.
 Forward = Callable[[slice], Tensor]
 
@@ -68,6 +71,28 @@ def in_chunks(forward: Forward, count: int, chunk: int, context: Context) -> Ite
         context.check()
         where = slice(start, min(start + chunk, count))
         yield where, forward(where)
+
+
+def in_blocks(pieces: Iterator[tuple[slice, Tensor]]) -> Iterator[tuple[slice, Tensor]]:
+    """The same logits in fewer and larger pieces, so that scoring small ones is not mostly calling.
+
+    Args:
+        pieces: One after another without gaps, as :func:`in_chunks` gives them.
+    """
+    held: list[Tensor] = []
+    start, stop, numbers = 0, 0, 0
+    for where, logits in pieces:
+        if held and numbers + logits.numel() > BLOCK:
+            yield slice(start, stop), _joined(held)
+            held, start, numbers = [], where.start, 0
+        held.append(logits)
+        stop, numbers = where.stop, numbers + logits.numel()
+    if held:
+        yield slice(start, stop), _joined(held)
+
+
+def _joined(pieces: list[Tensor]) -> Tensor:
+    return pieces[0] if len(pieces) == 1 else torch.cat(pieces)
 
 
 def log_odds(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -15,17 +15,23 @@ from solera.tasks.forward import Forward, in_chunks
 
 
 def network_forward(
-    network: nn.Module, inputs: Tensor, chunk: int, task: str, attention_mask: Tensor | None = None
+    network: Callable[..., Any],
+    inputs: Tensor,
+    chunk: int,
+    task: str,
+    attention_mask: Tensor | None = None,
+    more: Callable[[slice], Sequence[Tensor]] = lambda where: (),
 ) -> Forward:
     """Logits by calling a network.
 
     Args:
-        network: In evaluation mode; called with one positional argument. An output with a ``logits`` attribute (as
-            Hugging Face models give) is unwrapped.
+        network: A module in evaluation mode, called with one positional argument and those of ``more``. An output with
+            a ``logits`` attribute (as Hugging Face models give) is unwrapped.
         inputs: Shape (n, ...), any dtype; on the network's device.
         chunk: Samples per call, for sentences.
         task: The task's name, for sentences.
         attention_mask: Which inputs are there, shape (n, tokens), 0 or 1; given by name to networks that see padding.
+        more: Further arguments for a slice of the samples.
 
     Returns:
         A function that raises TaskError where the network cannot take such inputs or gives no tensor, and CapacityError
@@ -35,9 +41,9 @@ def network_forward(
     def forward(where: slice) -> Tensor:
         try:
             if attention_mask is None:
-                output = network(inputs[where])
+                output = network(inputs[where], *more(where))
             else:
-                output = network(inputs[where], attention_mask=attention_mask[where])
+                output = network(inputs[where], *more(where), attention_mask=attention_mask[where])
         except torch.OutOfMemoryError as error:
             raise CapacityError(
                 f"Scoring task '{task}' with {chunk} samples at a time does not fit into memory of {inputs.device}.",

@@ -40,9 +40,11 @@ if TYPE_CHECKING:
 #: Points along each axis of the surface, and along each axis of the slice that is timed.
 SIDE, SLICE = 51, 4
 #: A longer slice where points are so quick that opening a run file would count for more than it does in a whole grid.
-SLICES = {"MLP": 14}
+SLICES = {"MLP": 16}
 #: How often each way is timed.
 TRIALS = 5
+#: Held-out points of each of the two kinds that a picture has.
+CHECKS = 16
 #: Samples per call of the network that the floor uses.
 CHUNK = 256
 #: Most of ours over the peer, per network; None is reported without a target.
@@ -82,7 +84,7 @@ def landscape(say: Say, *, only: Sequence[str] = (), cells: int = SIDE**2) -> tu
 
 def _rows(subject: Subject, cells: int, say: Say) -> Iterator[Row]:
     case = f"{subject.name}, 51x51 plane, 1797 samples"
-    way, once = _calibrated(subject, say)
+    way, once = _calibrated(subject, SIDE**2, say)
     walk = _Walk(subject, way)
     side = SLICES.get(subject.name, SLICE)
     count = side * side
@@ -98,9 +100,11 @@ def _rows(subject: Subject, cells: int, say: Say) -> Iterator[Row]:
     chosen = np.sort(np.random.default_rng(0).permutation(SIDE**2)[:cells])
     truth: np.ndarray | None = None
     for nodes, (share, worst, fraction) in pictures.items():
+        own, tried = _calibrated(subject, nodes**2 + 2 * CHECKS, say)
+        drawer = walk if own == way else _Walk(subject, own)
         began = _cpu()
-        picture = walk.picture(nodes)
-        took = _cpu() - began + once
+        picture = drawer.picture(nodes)
+        took = _cpu() - began + tried
         if truth is None:
             say(f"{subject.name}: {len(chosen)} cells of the exact grid")
             truth = walk.truth(chosen)
@@ -192,13 +196,13 @@ class _Recording(QuietContext):
             self.kept.append(event)
 
 
-def _calibrated(subject: Subject, say: Say) -> tuple[Way, float]:
-    """The way that calibration chooses for a whole grid, and the CPU seconds it took."""
+def _calibrated(subject: Subject, planned: int, say: Say) -> tuple[Way, float]:
+    """The way that calibration chooses for so many points, and the CPU seconds it took."""
     from solera.landscapes.calibration import calibrate
 
     over = subject.landscape()
     began = _cpu()
-    found = calibrate(over, SIDE**2, QuietContext(threads=1))
+    found = calibrate(over, planned, QuietContext(threads=1))
     once = _cpu() - began
     say(f"{subject.name}: {found.way.path}, {found.way.chunk or 'its own'} samples a call ({'; '.join(found.said)})")
     return found.way, once

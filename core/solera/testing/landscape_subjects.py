@@ -105,9 +105,10 @@ class Transformer(nn.Module):
 
 def _cnn() -> nn.Module:
     from solera.extend.registry import Registry
-    from solera.models.architecture import build_module
 
-    return build_module({"architecture": "digits-cnn"}, Registry.discover().architectures)
+    # Not by build_module: that leaves out the draws a network is trained from.
+    made: nn.Module = Registry.discover().architectures["digits-cnn"].build({"architecture": "digits-cnn"})
+    return made
 
 
 SUBJECTS: dict[str, Callable[[], nn.Module]] = {

@@ -12,7 +12,7 @@ from solera.errors import InputError, NumericError
 from solera.landscapes import calibration
 from solera.landscapes.calibration import calibrate
 from solera.landscapes.ways import Way, make_engine
-from solera.models.folding import FoldedModule
+from solera.models.lean import LeanModule
 from solera.models.network import Network
 from solera.tasks.examples import Examples
 
@@ -49,7 +49,7 @@ def pictures():
 
 
 def logits(engine, examples):
-    engine.refresh()
+    engine.refresh({})
     forward, chunk = engine.forward(examples, "task")
     count = len(examples.inputs)
     with torch.inference_mode():
@@ -58,7 +58,7 @@ def logits(engine, examples):
 
 def test_folding_follows_the_weights_and_leaves_what_it_cannot_fold(normed, pictures):
     folded = make_engine(Way("folded", 4), normed)
-    assert FoldedModule(normed.module).pairs == 2
+    assert LeanModule(normed.module).pairs == 2
     for shift in (0.0, 0.3):
         with torch.no_grad():
             normed.flat.add_(shift)
@@ -66,9 +66,18 @@ def test_folding_follows_the_weights_and_leaves_what_it_cannot_fold(normed, pict
     assert torch.equal(logits(folded, pictures), logits(folded, pictures))
 
 
-def test_a_network_without_batchnorm_says_so():
-    with pytest.raises(InputError, match="the network has no BatchNorm"):
+def test_a_network_with_nothing_to_fold_says_so():
+    with pytest.raises(InputError, match="Nothing can be folded: the network has no BatchNorm, no ReLU and no first"):
         make_engine(Way("folded"), Network(nn.Linear(3, 2)))
+
+
+def test_a_network_that_cannot_be_traced_says_so():
+    class Branching(nn.Linear):
+        def forward(self, x):
+            return x if x.sum() > 0 else -x
+
+    with pytest.raises(InputError, match="Nothing can be folded: the network's graph cannot be traced"):
+        make_engine(Way("folded"), Network(nn.Sequential(Branching(3, 3))))
 
 
 def test_no_compiler_is_a_sentence(normed, monkeypatch):
@@ -112,7 +121,7 @@ def test_much_work_is(build, context, monkeypatch):
     found = calibrate(landscape, 100, QuietContext(threads=1))
     assert landscape.way == found.way
     assert any("by 64" in said for said in found.said)
-    assert any("no BatchNorm" in said for said in found.said)
+    assert any(said.startswith("folded") for said in found.said)
     assert Way.from_plain(found.way.to_plain()) == found.way
 
 
