@@ -132,7 +132,8 @@ def _before(graph: fx.GraphModule, node: fx.Node, fixed: set[fx.Node]) -> fx.Gra
     for each in graph.graph.nodes:
         if each in fixed:
             copies[each] = steps.node_copy(each, lambda old: copies[old])
-    steps.output(copies[node.args[0]])
+    (read,) = node.all_input_nodes
+    steps.output(copies[read])
     found = fx.GraphModule(graph, steps)
     steps.eliminate_dead_code()
     found.recompile()

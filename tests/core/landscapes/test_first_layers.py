@@ -64,8 +64,8 @@ def family_of(make, dtype=""):
         torch.manual_seed(seed)
         modules[key] = make().eval().requires_grad_(False)
     checkpoints = {key: MemoryCheckpoint.from_module(module, key) for key, module in modules.items()}
-    ends = [Recipe((CheckpointNode(key, f"memory:{key}"),), key) for key in "abc"]
-    found = plane(*ends, checkpoints)
+    a, b, c = (Recipe((CheckpointNode(key, f"memory:{key}"),), key) for key in "abc")
+    found = plane(a, b, c, checkpoints)
     if dtype:
         found = dataclasses.replace(found, recipe=dataclasses.replace(found.recipe, dtype=dtype))
     return found, checkpoints, modules["a"]
