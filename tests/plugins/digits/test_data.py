@@ -1,4 +1,4 @@
-import builtins
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -49,15 +49,22 @@ def test_tasks_share_their_samples():
     assert a.columns("report")[0].count == 497
 
 
-def test_without_scikit_learn_a_sentence(monkeypatch):
-    real = builtins.__import__
-
-    def refuse(name, *args, **options):
-        if name.startswith("sklearn"):
-            raise ImportError(name)
-        return real(name, *args, **options)
-
+@pytest.fixture
+def _anew():
     data._shuffled.cache_clear()
-    monkeypatch.setattr(builtins, "__import__", refuse)
+    yield
+    data._shuffled.cache_clear()
+
+
+@pytest.mark.usefixtures("_anew")
+def test_without_scikit_learn_a_sentence(monkeypatch):
+    monkeypatch.setattr(data, "find_spec", lambda name: None)
     with pytest.raises(TaskError, match=r"pip install 'solera\[demo\]'"):
+        digits("a").columns("report")
+
+
+@pytest.mark.usefixtures("_anew")
+def test_with_another_scikit_learn_a_sentence(monkeypatch, tmp_path):
+    monkeypatch.setattr(data, "find_spec", lambda name: SimpleNamespace(origin=str(tmp_path / "__init__.py")))
+    with pytest.raises(TaskError, match=r"elsewhere than at .*digits\.csv\.gz; install the one"):
         digits("a").columns("report")

@@ -78,16 +78,17 @@ class ParallelView(View):
         unknown = np.full((len(rows), len(coords)), np.nan)
         minimised = points.values[:, [c.place for c in goals]] * [1.0 if c.lower else -1.0 for c in goals]
         minimised[~np.isfinite(minimised).all(axis=1)] = np.nan
-        labels = {int(snapshot.points.index[row]): str(snapshot.points.labels[row]) for row in rows.tolist()}
+        index, labels = snapshot.points.index[rows], snapshot.points.labels[rows]
+        named = np.nonzero(labels != "")[0].tolist()
         words = f" · front of {len(goals)} scores" if len(goals) > 1 else ""
         words += f" · {left_out:,} further axes left out" if left_out else ""
         self.plot.set_title(header.title, subtitle(snapshot, shown) + words)
         self.plot.set_state(*state_words(snapshot))
         self.plot.set_points(
             rails, np.hstack([points.coords[:, coords], points.values[:, places]]),
-            np.hstack([unknown, points.stderrs[:, places]]), snapshot.points.index[rows],
+            np.hstack([unknown, points.stderrs[:, places]]), index,
             front_of(minimised) if len(rows) else np.zeros(0, dtype=bool),
-            {index: label for index, label in labels.items() if label},
+            {int(index[row]): str(labels[row]) for row in named},
         )  # fmt: skip
         self.plot.set_empty("" if len(rows) else "No point has been scored yet.")
         self.plot.select(self.selected, tell=False)
