@@ -143,7 +143,7 @@ def _recipes(bench: Bench, kind: str, args: Mapping[str, Any]) -> Iterator[Recip
         yield bench.inputs.recipe(args["recipe"])
         return
     experiment = args.get("experiment", {})
-    for model in (experiment.get("family", {}), *(entry for entry in experiment.get("entries", ()))):
+    for model in (experiment.get("family", {}), experiment.get("base", {}), *experiment.get("entries", ())):
         if isinstance(model, Mapping) and "recipe" in model:
             yield bench.inputs.recipe(model["recipe"])
 
@@ -159,10 +159,14 @@ def _experiment_names(bench: Bench, args: Mapping[str, Any]) -> list[tuple[Any, 
     project = bench.project
     tasks = [str(name) for name in experiment.get("tasks", ())]
     kinds = [project.tasks[name].task if project and name in project.tasks else name for name in tasks]
-    explorer = experiment.get("explorer", {})
-    explorers = [str(explorer["name"])] if isinstance(explorer, Mapping) and "name" in explorer else []
-    shelves = bench.registry.tasks, bench.registry.explorers
-    return [(shelf, name) for shelf, names in zip(shelves, (kinds, explorers), strict=True) for name in names]
+    found = [(bench.registry.tasks, kind) for kind in kinds]
+    for shelf, said in (
+        (bench.registry.explorers, experiment.get("explorer", {})),
+        (bench.registry.probes, experiment.get("probe", {})),
+    ):
+        if isinstance(said, Mapping) and "name" in said:
+            found.append((shelf, str(said["name"])))
+    return found
 
 
 def _long_call(bench: Bench, recipe: Recipe) -> str:

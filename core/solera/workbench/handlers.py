@@ -34,7 +34,7 @@ HANDLERS = {
 }
 
 #: Kinds that may run in a process of their own; see :mod:`solera.workbench.apart`.
-APART = frozenset({"merge", "explore", "evaluate", "compare"})
+APART = frozenset({"merge", "explore", "evaluate", "compare", "probe"})
 
 
 def handlers(bench: Bench, home: Home | None = None) -> dict[str, Handler]:

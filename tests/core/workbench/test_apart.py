@@ -29,7 +29,7 @@ LATEST = pytest.mark.parametrize("latest", [20.0, pytest.param(1.5, marks=pytest
 CODE = '''
 import os, time
 from pathlib import Path
-from solera.api import method
+from solera.api import Measure, Row, method, probe
 
 @method("elsewhere", inputs=(1, None), granularity="element")
 def elsewhere(tensors, *, how: int = 0):
@@ -40,6 +40,15 @@ def elsewhere(tensors, *, how: int = 0):
     if how == 2:
         os.abort()
     return tensors[0].clone()
+
+@probe("where", kind="scalars", measures=(Measure("pid", "process"),))
+def where(subject, *, endless: bool = False):
+    """In which process it is measured; for ever, when told to."""
+    Path(os.environ["SOLERA_TEST_SEEN"]).write_text(str(os.getpid()))
+    while endless:
+        time.sleep(0.05)
+    for i, _ in enumerate(subject.models):
+        yield Row((i,), {"pid": float(os.getpid())})
 '''
 
 MANIFEST = """
@@ -58,6 +67,16 @@ inputs = [1]
 name = "how"
 kind = "int"
 default = 0
+[[contributions]]
+kind = "probe"
+name = "where"
+object = "outside.made:where"
+[contributions.probe]
+result = "scalars"
+[[contributions.params]]
+name = "endless"
+kind = "bool"
+default = false
 """
 
 
@@ -172,3 +191,27 @@ def test_weights_in_memory_do_not_travel(bench: Workbench, tmp_path: Path) -> No
     made = Recipe((CheckpointNode("a", source), MethodNode("o", "elsewhere", ("a",))), "o")
     assert result_of(bench.jobs.wait(bench.submit_merge(made, "out").id, 120))["out"]
     assert pid(tmp_path) == os.getpid()
+
+
+def probed(tmp_path: Path, **params: bool) -> dict[str, object]:
+    entry = {"name": "a", "checkpoint": str(tmp_path / "a")}
+    return {"solera": 1, "kind": "probe", "entries": [entry], "probe": {"name": "where", "params": params}}
+
+
+def test_a_probe_from_outside_is_measured_in_another_process(bench: Workbench, tmp_path: Path) -> None:
+    job = bench.jobs.wait(bench.submit(probed(tmp_path)).id, 120)
+    reader = RunReader(result_of(job)["path"])
+    (row,) = reader.result().records()
+    assert row["pid"] == pid(tmp_path) != os.getpid()
+    assert any("is from the plugin 'outside'" in said.text for said in job.log)
+    assert reason_for_process(bench, "probe", {"experiment": {"probe": {"name": "norms"}, "entries": []}}) == ""
+
+
+def test_a_probe_that_never_ends_is_ended_with_its_process(bench: Workbench, tmp_path: Path) -> None:
+    job = bench.submit(probed(tmp_path, endless=True))
+    until(lambda: (tmp_path / "seen").exists() and (tmp_path / "seen").read_text())
+    bench.jobs.cancel(job.id)
+    bench.jobs.wait(job.id, 60)
+    assert job.state == "cancelled"
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid(tmp_path), 0)
