@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from solera.documents.document import Document
+from solera.documents.document import Document, replace_node
+from solera.errors import InputError
 from solera_app.bridge.slots import notices
+from solera_app.canvases.picture import carries_recipe, document_in
 
 if TYPE_CHECKING:
     from solera.recipes.nodes import Recipe
@@ -17,8 +20,32 @@ SUFFIXES = frozenset({".yaml", ".yml"})
 
 
 def is_recipe(path: Path) -> bool:
-    """Whether a file is one of a recipe, by its name."""
-    return path.suffix.lower() in SUFFIXES
+    """Whether a file is one of a recipe, by its name; or a picture that carries one."""
+    return path.suffix.lower() in SUFFIXES or carries_recipe(path)
+
+
+def open_picture(desk: Desk, path: Path) -> None:
+    """Show the recipe that a picture carries as a new document, its checkpoints where this project has them.
+
+    Raises:
+        InputError: It carries none that can be read.
+    """
+    bench = desk.workbench
+    assert bench is not None
+    shelf = bench.registry.methods
+    methods: dict[str, Any] = {name: shelf.describe(name) for name in shelf}
+    document = document_in(path, methods)
+    if document is None:
+        raise InputError(f"'{path.name}' carries no recipe. Pictures of a recipe canvas do, written as PNG.")
+    if bench.project is not None:
+        home, recipes = bench.project.folder, bench.project.recipes_folder
+        for node in document.recipe.checkpoints:
+            beside = (recipes / node.source).resolve()
+            if not (home / node.source).exists() and beside.exists():
+                there = beside.relative_to(home) if beside.is_relative_to(home) else beside
+                document = replace_node(document, replace(node, source=there.as_posix()))
+    opened = desk.recipes.open_document(document)
+    notices().say("info", f"'{opened.name}' is the recipe that '{path.name}' shows; Save asks for a name.")
 
 
 def is_foreign(path: Path) -> bool:

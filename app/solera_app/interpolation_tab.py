@@ -283,7 +283,13 @@ class InterpolationTab(BlendTab):
         limit = None if exact else PREVIEW_SAMPLES
         number = self.scorer.request(lambda: bench.score_point(recipe, tasks, limit))
         self._answers[number] = exact
-        self.canvas.set_state("Scoring all samples" if exact else "Preview", "accent")
+        self._say_waiting()
+
+    def _say_waiting(self) -> None:
+        """Say what is still being scored here; until it is known, the figures are those of before."""
+        exact = any(self._answers.values())
+        self.canvas.set_state("Scoring all samples" if exact else "Preview" if self._answers else "", "accent")
+        self.panel.set_busy(exact)
 
     def _scored(self, number: int, scores: Sequence[Score]) -> None:
         exact = self._answers.pop(number, False)
@@ -293,11 +299,11 @@ class InterpolationTab(BlendTab):
         here = [self._here(score, not exact) for score in shown]
         self.canvas.set_scores(here)
         self.panel.set_scores(here, mean=self._mean(shown, here), best=self._best, ground=self._ground_name)
-        self.canvas.set_state("Preview" if self._answers else "")
+        self._say_waiting()
 
     def _failed(self, number: int, error: Exception) -> None:
         self._answers.pop(number, None)
-        self.canvas.set_state("Preview" if self._answers else "")
+        self._say_waiting()
         notices().say("error", str(error))
 
     def _mean(self, scores: Sequence[Score], here: Sequence[ScoreHere]) -> ScoreHere | None:

@@ -29,7 +29,7 @@ from solera_app.actions.table import ACTIONS
 from solera_app.bridge.slots import notices
 from solera_app.docks.inspector import Inspector
 from solera_app.docks.jobs import JobsDock
-from solera_app.docks.library import LibraryDock
+from solera_app.docks.library import LIBRARY_MIME, LibraryDock
 from solera_app.docks.log import LogDock
 from solera_app.docks.runs import RunsDock
 from solera_app.status import StatusBar
@@ -356,7 +356,7 @@ class Window(QMainWindow):
         return bytes(self.saveGeometry().data()), state
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: D102 - Qt's name
-        if event.mimeData().hasUrls():
+        if event.mimeData().hasUrls() and not event.mimeData().hasFormat(LIBRARY_MIME):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:  # noqa: D102 - Qt's name

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QByteArray, QRectF, QSize, Qt
-from PySide6.QtGui import QImage, QImageWriter, QPainter
+from PySide6.QtGui import QImage, QImageReader, QImageWriter, QPainter
 from PySide6.QtSvg import QSvgGenerator
 
+from solera.documents.document import Document
+from solera.documents.files import document_from_plain, document_to_plain
 from solera.errors import InputError, OutputError
 from solera_app.canvases.ink import ink
 from solera_app.canvases.scene import RecipeScene
 
+if TYPE_CHECKING:
+    from solera.methods.spec import MethodSpec
+
 _MARGIN = 24.0
 _SCALE = 2.0
+#: Under which name a PNG carries the document it shows.
+_KEY = "solera-document"
 #: Larger pictures are scaled down to this side, px.
 _LARGEST = 16_000
 
@@ -50,7 +60,27 @@ def _png(scene: RecipeScene, bounds: QRectF, path: Path) -> bool:
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     scene.render(painter, QRectF(image.rect()), bounds)
     painter.end()
+    image.setText(_KEY, json.dumps(document_to_plain(scene.document)))
     return QImageWriter(str(path), QByteArray(b"png")).write(image)
+
+
+def document_in(path: Path, methods: Mapping[str, MethodSpec]) -> Document | None:
+    """The document that a picture of a recipe canvas carries; None if it carries none.
+
+    Args:
+        path: A PNG file.
+        methods: By name, to read parameters with.
+    """
+    text = QImageReader(str(path)).text(_KEY)
+    try:
+        return document_from_plain(json.loads(text), methods, []) if text else None
+    except (ValueError, TypeError, AttributeError):
+        return None  # another program's text of this name
+
+
+def carries_recipe(path: Path) -> bool:
+    """Whether a file is a picture that carries a recipe."""
+    return path.suffix.lower() == ".png" and bool(QImageReader(str(path)).text(_KEY))
 
 
 def _svg(scene: RecipeScene, bounds: QRectF, path: Path) -> bool:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Protocol
 
-from PySide6.QtCore import QMimeData, QPoint, Qt, Signal
+from PySide6.QtCore import QMimeData, QPoint, Qt, QUrl, Signal
 from PySide6.QtGui import QDrag, QDragEnterEvent, QDragMoveEvent, QDropEvent
 from PySide6.QtWidgets import QLineEdit, QMenu, QVBoxLayout, QWidget
 
@@ -125,6 +125,7 @@ class _LibraryView(RowView):
         data = QMimeData()
         entries = [{"name": self.paths[id_][0], "path": self.paths[id_][1]} for id_ in ids]
         data.setData(LIBRARY_MIME, json.dumps(entries).encode())
+        data.setUrls([QUrl.fromLocalFile(entry["path"]) for entry in entries])  # for a file manager, which copies them
         return data
 
 
@@ -295,11 +296,11 @@ class LibraryDock(QWidget):
         return menu
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: D102 - Qt's name
-        if event.mimeData().hasUrls():
+        if event.mimeData().hasUrls() and not event.mimeData().hasFormat(LIBRARY_MIME):
             event.acceptProposedAction()
 
     def dragMoveEvent(self, event: QDragMoveEvent) -> None:  # noqa: D102 - Qt's name
-        if event.mimeData().hasUrls():
+        if event.mimeData().hasUrls() and not event.mimeData().hasFormat(LIBRARY_MIME):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:  # noqa: D102 - Qt's name

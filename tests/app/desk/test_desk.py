@@ -322,3 +322,18 @@ def test_faults_of_a_file_of_mergekit_are_told_with_their_lines(
     assert "linaer" in said.sentence + said.details
     assert "linear" in said.sentence + said.details
     assert not any(opened.document.nodes for opened in application.desk.recipes.documents)
+
+
+def test_a_picture_of_a_recipe_brings_it_back(start: Any, folder: Path, tmp_path: Path) -> None:
+    app = start(folder)
+    path = folder / "recipes" / "two.yaml"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("solera: 1\nname: two\nnodes:\n  a: {checkpoint: ../one}\noutput: a\n")
+    app.desk.recipes.open_path(path)
+    app.desk.tab.export("png", tmp_path / "two.png")
+    (folder / "one").mkdir(exist_ok=True)
+    app.desk.drop_files([str(tmp_path / "two.png")])
+    opened = app.desk.recipes.documents[-1]
+    assert opened.path is None
+    assert opened.document.recipe.name == "two"
+    assert opened.document.node("a").source == "one"

@@ -11,6 +11,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from solera_app.canvases.gestures.drop import LIBRARY_MIME as CANVAS_MIME
+from solera_app.canvases.gestures.drop import dropped_files
 from solera_app.docks.library import LIBRARY_MIME, LibraryDock
 from solera_app.models.rows import Row
 
@@ -74,6 +75,9 @@ def test_a_drag_carries_names_and_paths_of_what_is_there(library: LibraryDock) -
     assert "gone" not in ids
     carried = json.loads(bytes(library.view.mime(["base", "math"]).data(LIBRARY_MIME).data()))
     assert carried == [{"name": "base", "path": "/models/base"}, {"name": "math", "path": "/models/x"}]
+    mime = library.view.mime(["base", "math"])
+    assert [url.toLocalFile() for url in mime.urls()] == ["/models/base", "/models/x"], "for a file manager"
+    assert dropped_files(mime) == [], "for this window they are entries, not files to add again"
 
 
 def test_files_may_be_dropped_text_may_not(library: LibraryDock, qtbot: Any) -> None:

@@ -64,7 +64,9 @@ def library_entries(mime: QMimeData) -> tuple[LibraryEntry, ...]:
 
 
 def dropped_files(mime: QMimeData) -> list[str]:
-    """The local files that are dragged."""
+    """The local files that are dragged; none of a drag of library entries, which carries files for other programs."""
+    if mime.hasFormat(LIBRARY_MIME):
+        return []
     return [url.toLocalFile() for url in mime.urls() if url.isLocalFile()]
 
 
