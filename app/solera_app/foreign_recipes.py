@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from solera.documents.document import Document, replace_node
 from solera.errors import InputError
 from solera_app.bridge.slots import notices
-from solera_app.canvases.picture import carries_recipe, document_in
 
 if TYPE_CHECKING:
     from solera.recipes.nodes import Recipe
@@ -21,7 +20,16 @@ SUFFIXES = frozenset({".yaml", ".yml"})
 
 def is_recipe(path: Path) -> bool:
     """Whether a file is one of a recipe, by its name; or a picture that carries one."""
-    return path.suffix.lower() in SUFFIXES or carries_recipe(path)
+    return path.suffix.lower() in SUFFIXES or is_picture(path)
+
+
+def is_picture(path: Path) -> bool:
+    """Whether a file is a picture that carries a recipe."""
+    if path.suffix.lower() != ".png":
+        return False
+    from solera_app.canvases.picture import carries_recipe  # a canvas' modules are not for the window's first paint
+
+    return carries_recipe(path)
 
 
 def open_picture(desk: Desk, path: Path) -> None:
@@ -30,6 +38,8 @@ def open_picture(desk: Desk, path: Path) -> None:
     Raises:
         InputError: It carries none that can be read.
     """
+    from solera_app.canvases.picture import document_in
+
     bench = desk.workbench
     assert bench is not None
     shelf = bench.registry.methods

@@ -16,8 +16,7 @@ from solera.errors import InputError
 from solera.recipes.nodes import CheckpointNode, Recipe, StatisticNode
 from solera_app.blend_desk import BlendDesk
 from solera_app.bridge.slots import guarded, notices
-from solera_app.canvases.picture import carries_recipe
-from solera_app.foreign_recipes import is_foreign, is_recipe, open_foreign, open_picture
+from solera_app.foreign_recipes import is_foreign, is_picture, is_recipe, open_foreign, open_picture
 from solera_app.group_desk import GroupDesk
 from solera_app.open_document import OpenDocument
 from solera_app.recipe_checks import RecipeChecks
@@ -238,7 +237,7 @@ class RecipeDesk(QObject):
                 self._raise(opened)
                 return
         project = self._bench.project
-        if carries_recipe(path):
+        if is_picture(path):
             open_picture(self._desk, path)
             return
         if is_foreign(path):
