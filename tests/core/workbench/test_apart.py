@@ -204,7 +204,7 @@ def test_a_probe_from_outside_is_measured_in_another_process(bench: Workbench, t
     (row,) = reader.result().records()
     assert row["pid"] == pid(tmp_path) != os.getpid()
     assert any("is from the plugin 'outside'" in said.text for said in job.log)
-    assert reason_for_process(bench, "probe", {"experiment": {"probe": {"name": "norms"}, "entries": []}}) == ""
+    assert reason_for_process(bench._bench, "probe", {"experiment": {"probe": {"name": "norms"}, "entries": []}}) == ""
 
 
 def test_a_probe_that_never_ends_is_ended_with_its_process(bench: Workbench, tmp_path: Path) -> None:
