@@ -97,6 +97,26 @@ def test_every_family_runs_from_the_window(furnished: Person) -> None:
 
 
 @pytest.mark.heavy
+@pytest.mark.parametrize(
+    ("form", "picture"),
+    [("simplex", "triangle"), ("random_directions", "surface"), ("trajectory", "trajectory"), ("subset", "soup")],
+)
+def test_the_picture_of_a_family_is_opened_and_a_point_of_it_chosen(furnished: Person, form: str, picture: str) -> None:
+    person = furnished
+    run(person, form)
+    person.until_idle()
+    person.until(lambda: isinstance(person.tab, RunTab) and picture in person.tab.view.names, LONG)
+    view = person.tab.view
+    place = view.names.index(picture)
+    QTest.mouseClick(view.tabs, LEFT, PLAIN, view.tabs.tabRect(place).center())
+    person.until(lambda: view.tabs.currentIndex() == place and person.plot().position(1) is not None, LONG)
+    plot = person.plot()
+    QTest.mouseClick(plot.canvas.viewport(), LEFT, PLAIN, plot.position(1).toPoint())
+    person.until(lambda: view.selected >= 0)
+    assert person.window.inspector.header.title.text() == "Selected point"
+
+
+@pytest.mark.heavy
 def test_families_of_layers_run_from_the_window_on_a_task_made_there(window: Any, qtbot: Any, tmp_path: Path) -> None:
     models = language_models(tmp_path)
     with Project.create(tmp_path / "project", "stacks"):
