@@ -185,7 +185,7 @@ class PointsModel(QAbstractTableModel):
         assert self._snapshot is not None
         points, lead = self._snapshot.points, self._lead()
         if column == 0:
-            return int(points.index[row]) + 1
+            return points.start + row + 1
         if column == 1 and self._named:
             return str(points.labels[row])
         if column == 1 + int(self._named):
@@ -422,7 +422,7 @@ class TableView(View):
 
         def rows() -> Iterable[Sequence[object]]:
             for row in range(len(points)):
-                cells: list[object] = [int(points.index[row]), str(points.labels[row]), self.model.split_of(row)]
+                cells: list[object] = [points.start + row, str(points.labels[row]), self.model.split_of(row)]
                 cells += [self.model.place(row, axis) for axis in range(len(snapshot.header.coords))]
                 for column in found:
                     value, error = float(points.values[row, column.place]), float(points.stderrs[row, column.place])
@@ -435,7 +435,7 @@ class TableView(View):
         source = self._sorted.mapToSource(index)
         if self.snapshot is None or not source.isValid():
             return -1
-        return int(self.snapshot.points.index[source.row()])
+        return self.snapshot.points.start + source.row()
 
     def _row_changed(self, current: QModelIndex, _: QModelIndex) -> None:
         index = self._index_of(current)
