@@ -64,6 +64,8 @@ if TYPE_CHECKING:
     from solera.methods.fastfood import Fastfood as Fastfood
     from solera.methods.greedy import GreedySoup as GreedySoup
     from solera.methods.greedy import greedy_soup as greedy_soup
+    from solera.kernels.tape import Tape as Tape
+    from solera.kernels.tape import Value as Value
     from solera.methods.spec import HeldPasses as HeldPasses
     from solera.methods.spec import MethodSpec as MethodSpec
     from solera.methods.spec import Passes as Passes
@@ -151,6 +153,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "solera.methods.darex": ("chosen_q", "darex_q", "output_change", "q_grid"),
     "solera.methods.fastfood": ("Fastfood",),
     "solera.methods.greedy": ("GreedySoup", "greedy_soup"),
+    "solera.kernels.tape": ("Tape", "Value"),
     "solera.methods.spec": ("HeldPasses", "MethodSpec", "Passes", "Piece", "StatisticPasses", "method"),
     "solera.models.architecture": ("Architecture", "load_factory"),
     "solera.models.network": ("Network",),

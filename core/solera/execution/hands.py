@@ -21,6 +21,8 @@ from solera.execution.program import Place
 from solera.execution.reading import Allow, Reader, store
 from solera.execution.staged_reader import Request, StagedReader
 from solera.execution.targets import Target
+from solera.kernels.codes import KINDS
+from solera.kernels.tape import playable
 from solera.tensors.dtypes import torch_dtype
 
 #: A piece of a tensor: first element, after the last one, its shape (None: flat).
@@ -127,8 +129,24 @@ class DirectHand:
 
     def make(self, place: Place, target: Target, part: Part) -> Made:
         """Compute a piece at once."""
+        played = self._play(place, target, part)
+        if played is not None:
+            return played
         stored = store(place.evaluate(self.load, *part), target.dtype, target.name, self._allow)
         return _Here(part[0] * stored.element_size(), stored)
+
+    def _play(self, place: Place, target: Target, part: Part) -> Made | None:
+        """Compute a piece with a loop; None where there is none for it, or something in it is not finite."""
+        kind, count = KINDS.get(target.dtype), part[1] - part[0]
+        if kind is None or place.tape is None or not count or not playable():
+            return None
+        rows = self.load.rows(place.tape.inputs, target.name, part[0], part[1])
+        if rows is None:
+            return None
+        stored, data = self.load.result(target.dtype, count)
+        if not place.tape.play(rows, part[0], count, kind, stored.data_ptr()):
+            return None
+        return _Played(part[0] * stored.element_size(), data)
 
     def settle(self) -> None:
         """Nothing: all was checked when it was read."""
@@ -144,6 +162,18 @@ class _Here:
     def finish(self, put: Put) -> None:
         """Hand it on."""
         put(self._start, self._stored.reshape(-1).contiguous().view(torch.uint8).numpy().data)
+
+
+class _Played:
+    """A piece as it is to be written."""
+
+    def __init__(self, start: int, data: memoryview) -> None:
+        self._start = start
+        self._data = data
+
+    def finish(self, put: Put) -> None:
+        """Hand it on."""
+        put(self._start, self._data)
 
 
 class StagedHand:

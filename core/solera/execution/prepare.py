@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
+import numpy as np
 from torch import Tensor
 
 from solera.context import Context
@@ -16,7 +17,13 @@ from solera.execution.program import Place, Program
 from solera.execution.reading import Reader
 from solera.execution.step import Step
 from solera.execution.targets import Target
+from solera.kernels.tape import FinishedTape, Rows, Tape, Value, playable
 from solera.methods.spec import Piece
+
+#: Values of a tape from it, a method's inputs and the tensor's name.
+Build = Callable[[Tape, Sequence[Value], str], Sequence[Value]]
+
+Doubles = np.ndarray[Any, np.dtype[np.float64]]
 
 #: How many runs of how many elements make a sample.
 RUNS, RUN = 64, 2048
@@ -67,6 +74,48 @@ class InputPasses:
             for step in self._ancestors:
                 self._load.trust(step.id, target.name)
 
+    def products(self) -> list[list[float]] | None:
+        """See :class:`solera.methods.spec.LoopPasses`."""
+        count = len(self._step.input_types)
+        totals = np.zeros(count * (count + 1) // 2)
+        done = self._play(lambda tape, inputs, _: inputs, lambda tape, *piece: _added(totals, tape.products, *piece))
+        if not done:
+            return None
+        pairs = [(i, j) for j in range(count) for i in range(j + 1)]
+        found = {pair: float(total) for pair, total in zip(pairs, totals, strict=True)}
+        return [[found[min(i, j), max(i, j)] for j in range(count)] for i in range(count)] if self.numel else []
+
+    def _play(self, build: Build, use: Callable[[FinishedTape, Rows, int, int], bool]) -> bool:
+        """Go over everything with a loop; False where one cannot, or what is read is not finite.
+
+        Args:
+            build: Gives the values that are wanted: handed a tape, the inputs and the tensor's name.
+            use: What is done with a piece of a tensor, handed a tape, the inputs' numbers, where the piece begins and
+                how many elements it has; says whether all is finite.
+        """
+        if not playable():
+            return False
+        self._passes += 1
+        done = 0
+        for target in self._targets:
+            taped = self._place(target).tape_of(self._step, self._ancestors)
+            if taped is None:
+                return False
+            tape, inputs = taped
+            finished = tape.finish(build(tape, inputs, target.name))
+            for start in range(0, target.numel, PIECE):
+                self._context.check()
+                count = min(PIECE, target.numel - start)
+                rows = self._load.rows(finished.inputs, target.name, start, start + count)
+                if rows is None or not use(finished, rows, start, count):
+                    return False
+                done += count
+                if self._tell:
+                    self._context.progress(done, self.numel, "elements", f"{self._step.id}: pass {self._passes}")
+            for step in self._ancestors:
+                self._load.trust(step.id, target.name)
+        return True
+
     def through(self, prepare: Callable[..., Any], params: Mapping[str, Any]) -> Any:
         """What a method's ``prepare`` makes of them, once all that was read for it is known to be finite."""
         try:
@@ -106,6 +155,16 @@ class InputPasses:
             for start in range(0, max(target.numel, 1), size):
                 stop = min(start + size, target.numel)
                 yield target.name, self._program.measured(self._step, self._load, Piece(target.name, start), stop)
+
+
+def _added(
+    totals: Doubles, reduce: Callable[[Rows, int, int, Doubles], bool], rows: Rows, start: int, count: int
+) -> bool:  # fmt: skip
+    """Add what a piece gives to totals; whether all of it is finite."""
+    here = np.zeros_like(totals)
+    finite = reduce(rows, start, count, here)
+    totals += here
+    return finite
 
 
 def prepare(program: Program, targets: Sequence[Target], load: Reader, context: Context) -> dict[str, Any]:

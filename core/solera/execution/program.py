@@ -18,6 +18,7 @@ from solera.checkpoints.checkpoint import Checkpoint
 from solera.errors import FaultsError, InputError
 from solera.execution.cuts import Cut, coarsest
 from solera.execution.step import Step
+from solera.kernels.tape import FinishedTape, Tape, Value
 from solera.methods.spec import MethodSpec, Piece
 from solera.params import variables
 from solera.recipes.checks import check
@@ -175,6 +176,31 @@ class Place:
         """What a method node is handed at one piece, given the steps it depends on."""
         values = self._values(ancestors, load, start, stop, shape, free=False)
         return step.method_inputs(values, step.sole - {step.node.base} if isinstance(step.node, MethodNode) else ())
+
+    @cached_property
+    def tape(self) -> FinishedTape | None:
+        """The whole recipe at this tensor as one tape; None where a step cannot be put on it."""
+        tape = Tape()
+        values = self._taped(tape, self._program.steps)
+        return None if values is None else tape.finish([values[self._program.recipe.output]])
+
+    def tape_of(self, step: Step, ancestors: Sequence[Step]) -> tuple[Tape, list[Value]] | None:
+        """What a method node is handed, on a tape, given the steps it depends on; None where it cannot be."""
+        tape = Tape()
+        values = self._taped(tape, ancestors)
+        return None if values is None else (tape, step.tape_inputs(tape, values))
+
+    def _taped(self, tape: Tape, steps: Sequence[Step]) -> dict[str, Value] | None:
+        values: dict[str, Value] = {}
+        for step in steps:
+            if isinstance(step.node, CheckpointNode):
+                values[step.id] = tape.read(step.id)
+                continue
+            made = step.tape(tape, values, self._name, self._at(step), self._states.get(step.id))
+            if made is None:
+                return None
+            values[step.id] = made
+        return values
 
     def _values(
         self, steps: Sequence[Step], load: Load, start: int, stop: int, shape: tuple[int, ...] | None, *, free: bool

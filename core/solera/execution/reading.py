@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -12,6 +12,8 @@ from torch import Tensor
 from solera.checkpoints.checkpoint import Checkpoint
 from solera.errors import NumericError
 from solera.execution.targets import find_ref
+from solera.kernels.codes import KINDS
+from solera.kernels.tape import Rows
 from solera.tensors.dtypes import cast, check_finite, torch_dtype
 
 #: Takes an error about NaN or infinity that is not to end the work.
@@ -67,6 +69,29 @@ class Reader:
             self._let(check_finite, wide, name, f"checkpoint {checkpoint.name}")
         return wide
 
+    def rows(self, ids: Sequence[str], name: str, start: int, stop: int) -> Rows | None:
+        """The same elements of some checkpoints as they are stored, unchecked; None where no loop reads such numbers.
+
+        They are good until the same thread asks again.
+
+        Raises:
+            MismatchError: A checkpoint has no such tensor.
+            ChangedError: A file changed.
+        """
+        own = self._own
+        rows = own.rows.get(len(ids))
+        if rows is None:
+            rows = own.rows[len(ids)] = Rows(len(ids))
+        for number, id_ in enumerate(ids):
+            ref = find_ref(self._checkpoints[id_], name)
+            kind = KINDS.get(ref.dtype)
+            if kind is None:
+                return None
+            numbers, data = self._buffer(id_, ref.dtype, stop - start)
+            ref.read_into(data, start, stop)
+            rows.put(number, kind, numbers.data_ptr())
+        return rows
+
     def trust(self, id_: str, name: str) -> None:
         """A tensor was read to its end: the numbers in it are finite and need not be looked at again."""
         self._sound.add((id_, name))
@@ -91,6 +116,10 @@ class Reader:
         other = Reader(self._checkpoints, keep=self._keep, allow=self._allow)
         other._sound = self._sound
         return other
+
+    def result(self, dtype: str, count: int) -> tuple[Tensor, memoryview]:
+        """Memory for so many elements, good until the same thread asks again."""
+        return self._buffer(" result", dtype, count)
 
     def _buffer(self, id_: str, dtype: str, count: int) -> tuple[Tensor, memoryview]:
         """So many elements, and their bytes."""
@@ -122,6 +151,7 @@ class _Own(threading.local):
 
     def __init__(self) -> None:
         self.buffers: dict[tuple[str, str], _Buffer] = {}
+        self.rows: dict[int, Rows] = {}
 
 
 def _with_bytes(tensor: Tensor) -> tuple[Tensor, memoryview]:

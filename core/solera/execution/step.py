@@ -10,6 +10,7 @@ from torch import Tensor
 
 from solera.errors import InputError, PluginError
 from solera.execution.cuts import PIECE, Cut
+from solera.kernels.tape import Tape, Value
 from solera.methods.spec import MethodSpec, Piece
 from solera.params import ParamSpec, PerModel, Scalar, Site, Value, by_place, resolve
 from solera.recipes.checks import COEFFICIENT
@@ -161,6 +162,36 @@ class Step:
             return result
         base = values[self.node.base]
         return base.add_(result) if self.node.base in overwrite else base + result
+
+    def tape(self, tape: Tape, values: Mapping[str, Value], name: str, resolved: Any, state: Any) -> Value | None:
+        """Put the node on a tape: :meth:`run`, element by element. None where its method has no such form.
+
+        Args:
+            tape: The tape.
+            values: Of its inputs.
+            name: Of the tensor.
+            resolved: From :meth:`resolved`, at this tensor.
+            state: What the method's ``prepare`` returned.
+        """
+        if isinstance(self.node, SumNode):
+            return tape.weighted_sum([values[term.node] for term in self.node.terms], resolved)
+        assert isinstance(self.node, MethodNode)
+        assert self.spec is not None
+        if self.spec.tape is None or self.spec.float64 or self.node.statistics:
+            return None
+        known = {"state": state, "name": name}
+        arguments = {key: known[key] for key in self.spec.taken_by_tape}
+        made = self.spec.tape(tape, self.tape_inputs(tape, values), **resolved, **arguments)
+        return made if made is None or not self.node.base else tape.add(values[self.node.base], made)
+
+    def tape_inputs(self, tape: Tape, values: Mapping[str, Value]) -> list[Value]:
+        """What the method is handed: :meth:`method_inputs`, element by element."""
+        assert isinstance(self.node, MethodNode)
+        base = values[self.node.base] if self.node.base else None
+        return [
+            tape.subtract(values[name], base) if base is not None and type_ == "weights" else values[name]
+            for name, type_ in zip(self.node.inputs, self.input_types, strict=True)
+        ]
 
     def method_inputs(self, values: Mapping[str, Tensor], overwrite: Collection[str] = ()) -> list[Tensor]:
         """What the method function is handed: the inputs, or with a base their differences from it.

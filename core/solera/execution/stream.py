@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -57,7 +57,7 @@ class _Work:
     stop: int
     holds: int
     cut: Cut | None = None
-    states: Mapping[str, Any] = field(default_factory=dict)
+    place: Place | None = None
 
 
 def execute(
@@ -163,31 +163,31 @@ class _Executor:
     def _runs(self, target: Target, states: Mapping[str, Any]) -> Iterator[_Work]:
         plan = self._plan
         cut = plan.program.cut(target.name, target.depth)
+        place = Place(plan.program, target.name, target.depth, states)
         for start, stop, _ in pieces(target.shape, cut, _RUN * plan.chunk):
             holds = plan.piece_bytes(max(min(plan.chunk, stop - start), slice_of(target.shape, cut)))
-            yield _Work(target, start, stop, holds, cut, states)
+            yield _Work(target, start, stop, holds, cut, place)
 
     def _do(self, work: _Work, number: int) -> Sequence[_Work]:
         hand = self._hands[number]
         if not work.target.computed:
             self._copy(work.target)
-        elif work.cut is None:
+        elif work.cut is None or work.place is None:
             with torch.no_grad(), hand.at_work():
                 states = look(self._plan.program, work.target, hand.load, self._states, self._context)
                 hand.settle()
             return tuple(self._runs(work.target, states))
         else:
             with hand.at_work():
-                self._compute(work, work.cut, hand)
+                self._compute(work, work.cut, work.place, hand)
         with self._lock:
             self._done += (work.stop - work.start) * ITEM_SIZES[work.target.dtype]
             done = self._done
         self._context.progress(done, self._plan.writes, "B", work.target.name)
         return ()
 
-    def _compute(self, work: _Work, cut: Cut, hand: Hand) -> None:
+    def _compute(self, work: _Work, cut: Cut, place: Place, hand: Hand) -> None:
         target = work.target
-        place = Place(self._plan.program, target.name, target.depth, work.states)
         go_through(hand, place, target, self._parts(work, cut), partial(self._writer.write, target.stored_name))
         if work.holds > _TRIM_BYTES and not self._plan.devices:
             hand.load.forget()

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from solera.errors import InputError, NumericError
-from solera.methods.spec import Passes, Piece
+from solera.methods.spec import LoopPasses, Passes, Piece
 from solera.tensors import hashing, reductions, selection
 
 
@@ -133,6 +133,9 @@ def gram(tensors: Sequence[Tensor]) -> list[list[float]]:
 
 def gram_over(passes: Passes) -> list[list[float]]:
     """All inner products of the inputs of a method, gathered in one pass; as :func:`gram` of whole tensors."""
+    found = passes.products() if isinstance(passes, LoopPasses) else None
+    if found is not None:
+        return found
     products: reductions.Gram | None = None
     for _, tensors in passes:
         products = products or reductions.Gram(len(tensors))

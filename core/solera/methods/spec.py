@@ -11,6 +11,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 from torch import Tensor
 
 from solera.errors import InputError
+from solera.kernels.tape import Value
 from solera.methods.statistics import STATISTICS
 from solera.params import ParamSpec, specs_from_signature
 from solera.tensors.selection import HELD
@@ -90,6 +91,18 @@ class StatisticPasses(Passes, Protocol):
         ...
 
 
+@runtime_checkable
+class LoopPasses(Passes, Protocol):
+    """A stream over which loops can go instead: what they find is what going over it would give, to the byte.
+
+    Each gives None where no loop can, as for numbers that are stored in an unusual way; then go over the stream.
+    """
+
+    def products(self) -> list[list[float]] | None:
+        """All inner products of the inputs, in float64: a symmetric list of lists; empty for no elements."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Piece:
     """Which part of a model a method is looking at.
@@ -102,6 +115,9 @@ class Piece:
     name: str
     start: int = 0
 
+
+#: What puts a method's formula on a tape: values in, the value of the result out; None where it cannot.
+TapeFunction = Callable[..., Value | None]
 
 #: What a method function is: ``f(tensors, *, parameters) -> tensor``.
 MethodFunction = Callable[..., Tensor]
@@ -148,6 +164,9 @@ class MethodSpec:
         also: Other names it is found by, each with the parameters that make it so: ``{"WiSE-FT": "alpha 0.5"}``.
         needs: The kind of statistic it needs of each input, a name of :data:`solera.methods.statistics.STATISTICS`;
             empty if none.
+        tape: ``tape(tape, values, *, <parameters>[, state][, name]) -> value``: the function's formula put on a
+            :class:`solera.kernels.tape.Tape`, to be played in one go over all elements of the tensor ``name`` as they
+            are stored. Must give the function's bytes; None where it cannot with these parameters.
         source: Digest of the code of a plugin outside Solera's own distribution, or of a script's function; empty for
             Solera's own, whose ``version`` tells. Part of a recipe's semantic hash. Set where it is registered.
     """
@@ -176,6 +195,7 @@ class MethodSpec:
     ordered: bool = False
     also: Mapping[str, str] = field(default_factory=dict)
     needs: str = ""
+    tape: TapeFunction | None = None
     source: str = ""
 
     def param(self, name: str) -> ParamSpec:
@@ -193,6 +213,12 @@ class MethodSpec:
     def arguments(self) -> frozenset[str]:
         """Which of :data:`ARGUMENTS` the function asks for."""
         return frozenset(ARGUMENTS) & frozenset(inspect.signature(self.function).parameters)
+
+    @cached_property
+    def taken_by_tape(self) -> frozenset[str]:
+        """Which of ``state`` and ``name`` the tape function asks for."""
+        asked = inspect.signature(self.tape).parameters if self.tape else {}
+        return frozenset({"state", "name"}) & frozenset(asked)
 
     def cut(self, params: Mapping[str, Any]) -> Granularity:
         """How finely its inputs may be cut with these parameters (plain values by name)."""
@@ -231,6 +257,7 @@ def method(
     ordered: bool = False,
     also: Mapping[str, str] | None = None,
     needs: str = "",
+    tape: TapeFunction | None = None,
 ) -> Callable[[MethodFunction], MethodSpec]:
     """Declare a plain function to be a merging method.
 
@@ -256,7 +283,7 @@ def method(
             prepare=prepare, prepare_when=prepare_when, prepare_over=prepare_over, gathers=gathers,
             affine=affine, version=version, promise=promise,
             paper=paper, url=url, summary=summary, float64=float64, ordered=ordered, also=dict(also or {}),
-            needs=needs,
+            needs=needs, tape=tape,
         )  # fmt: skip
 
     return declare

@@ -3,8 +3,9 @@
 torch's own sums and dot products change with the number of threads. Here a flat tensor is cut into fixed blocks of
 :data:`BLOCK` elements, each added up in float64 by one thread, and the blocks' sums are added in index order.
 
-On a CPU a block is added up by NumPy's pairwise sum, and inner products are made in rows of :data:`ROW` elements by the
-library's dot product: by one thread, and the same on every machine of one instruction set. On other devices a block is
+On a CPU a block is added up by NumPy's pairwise sum. Inner products of float32 are made by a loop of our own; those of
+other dtypes, and where there are no loops, in rows of :data:`ROW` elements by the library's dot product: by one thread,
+and the same on every machine of one instruction set. On other devices a block is
 padded with zeros and added by a fixed tree: the first half to the second, again and again.
 """
 
@@ -18,6 +19,7 @@ import torch
 from torch import Tensor
 
 from solera.errors import InputError
+from solera.kernels.library import loop
 
 #: Elements in a block. Part of the promise of equal bytes: changing it changes results.
 BLOCK = 2**17
@@ -122,7 +124,11 @@ class Gram:
             raise InputError(f"Tensors of one shape are wanted, not {[tuple(tensor.shape) for tensor in tensors]}.")
         flats = [tensor.detach().reshape(-1) for tensor in tensors]
         for start in range(0, flats[0].numel(), BLOCK):
-            wide = [flat[start : start + BLOCK].to(torch.float64) for flat in flats]
+            blocks = [flat[start : start + BLOCK] for flat in flats]
+            if all(block.dtype == torch.float32 and block.device.type == "cpu" for block in blocks):
+                wide = [block.contiguous() for block in blocks]
+            else:
+                wide = [block.to(torch.float64) for block in blocks]
             for i, j in self._totals:
                 self._totals[i, j] += _block_dot(wide[i], wide[j])
 
@@ -137,7 +143,14 @@ class Gram:
 
 
 def _block_dot(x: Tensor, y: Tensor) -> float:
-    """The inner product of two float64 blocks."""
+    """The inner product of two blocks in float64: they are that, or float32 on a CPU."""
+    if x.dtype == torch.float32:
+        found = loop("dot")
+        if found is not None:
+            total = np.zeros(1)
+            found(x.data_ptr(), y.data_ptr(), x.numel(), total.ctypes.data)
+            return float(total[0])
+        x, y = x.double(), y.double()
     if x.device.type != "cpu":
         return float(_tree(torch.nn.functional.pad(x * y, (0, BLOCK - x.numel())).view(1, BLOCK)))
     a, b = x.numpy(), y.numpy()

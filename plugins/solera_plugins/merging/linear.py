@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from torch import Tensor
 
-from solera.api import InputError, Param, method
+from solera.api import InputError, Param, Tape, Value, method
 from solera_plugins.merging.sums import normalised, weighted_sum
+
+
+def taped(tape: Tape, values: Sequence[Value], *, weight: tuple[float, ...], normalize: bool) -> Value:
+    """The average, element by element."""
+    return tape.weighted_sum(values, shares(weight, normalize))
+
+
+def shares(weight: tuple[float, ...], normalize: bool) -> Sequence[float]:
+    """The weights as they are, or as shares of their total.
+
+    Raises:
+        InputError: They total 0.
+    """
+    if not normalize:
+        return weight
+    if abs(sum(weight)) < 1e-8:
+        raise InputError(f"The weights {list(weight)} total 0 and cannot be made shares; switch 'normalize' off.")
+    return normalised(weight)
 
 
 @method(
@@ -15,6 +34,7 @@ from solera_plugins.merging.sums import normalised, weighted_sum
     title="Weighted average",
     takes="any",
     granularity="element",
+    tape=taped,
     paper="Wortsman et al. 2022, Model soups: averaging weights of multiple fine-tuned models",
     url="https://arxiv.org/abs/2203.05482",
     also={
@@ -54,8 +74,4 @@ def linear(
         - After averaging networks with BatchNorm its running statistics are to be computed anew.
         - Averages of models that were pruned apart are no longer sparse; models of one mask keep it.
     """
-    if not normalize:
-        return weighted_sum(tensors, weight)
-    if abs(sum(weight)) < 1e-8:
-        raise InputError(f"The weights {list(weight)} total 0 and cannot be made shares; switch 'normalize' off.")
-    return weighted_sum(tensors, normalised(weight))
+    return weighted_sum(tensors, shares(weight, normalize))

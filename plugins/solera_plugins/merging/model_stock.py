@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from math import cos, inf, sqrt
 from typing import Annotated, Any, Literal
@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import torch
 from torch import Tensor
 
-from solera.api import Param, Passes, bricks, method
+from solera.api import Param, Passes, Tape, Value, bricks, method
 from solera_plugins.merging.sums import row_sum, weighted_sum
 
 
@@ -24,11 +24,22 @@ def inner_products(passes: Passes, **_: object) -> list[list[float]]:
     return bricks.gram_over(passes)
 
 
+def taped(
+    tape: Tape, values: Sequence[Value], *, by: str, compat: str, state: list[list[float]] | None
+) -> Value | None:  # fmt: skip
+    """The part of the way to the mean, element by element; not with an angle for each row."""
+    if by_row({"by": by, "compat": compat}) or not state:
+        return None
+    mean = tape.weighted_sum(values, [1.0 / len(values)] * len(values))
+    return tape.scale(mean, way(state, compat))
+
+
 @method(
     "model_stock",
     title="Model Stock",
     takes="delta",
     base="required",
+    tape=taped,
     granularity=lambda params: "block" if by_row(params) else "element",
     prepare=inner_products,
     prepare_when=lambda params: not by_row(params),
@@ -75,10 +86,8 @@ def model_stock(
     """
     count = len(deltas)
     mean = weighted_sum(deltas, [1.0 / count] * count)
-    floor, least = (1e-6, -inf) if compat == "mergekit" else (0.0, 0.0)
-    if compat == "fusion_bench":
-        return mean * fusion_bench_ratio(state or bricks.gram(deltas))
-    if by == "row" and deltas[0].dim() > 0:
+    if by_row({"by": by, "compat": compat}) and deltas[0].dim() > 0:
+        floor, least = GUARDS[compat]
         pairs = list(combinations(deltas, 2))
         lengths = {id(d): row_sum(d.double().square()).sqrt() for d in deltas}
         cosines = [
@@ -88,8 +97,19 @@ def model_stock(
         below = 1 + (count - 1) * cosine
         ratio = torch.where(below > SINGULAR, count * cosine / below, 0.0).clamp_min(least)
         return mean * ratio.unsqueeze(-1).to(mean.dtype)
-    products = state or bricks.gram(deltas)
-    return mean * max(stock_ratio(mean_cosine(products, floor), count), least)
+    return mean * way(state or bricks.gram(deltas), compat)
+
+
+#: The least product of two lengths, and the least ratio, by whose guards are wanted.
+GUARDS = {"none": (0.0, 0.0), "mergekit": (1e-6, -inf)}
+
+
+def way(products: list[list[float]], compat: str) -> float:
+    """How far to go to the mean, from the inner products of the task vectors."""
+    if compat == "fusion_bench":
+        return fusion_bench_ratio(products)
+    floor, least = GUARDS[compat]
+    return max(stock_ratio(mean_cosine(products, floor), len(products)), least)
 
 
 #: Below this ``1 + (N-1) c`` counts as 0.

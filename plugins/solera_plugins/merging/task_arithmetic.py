@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from torch import Tensor
 
-from solera.api import Param, method
+from solera.api import Param, Tape, Value, method
 from solera_plugins.merging.sums import normalised, weighted_sum
+
+
+def taped(
+    tape: Tape, values: Sequence[Value], *, scale: float, weight: tuple[float, ...], normalize: bool
+) -> Value:  # fmt: skip
+    """The scaled sum, element by element."""
+    return tape.scale(tape.weighted_sum(values, normalised(weight) if normalize else weight), scale)
 
 
 @method(
@@ -16,6 +24,7 @@ from solera_plugins.merging.sums import normalised, weighted_sum
     takes="delta",
     base="required",
     granularity="element",
+    tape=taped,
     affine=True,
     paper="Ilharco et al. 2023, Editing models with task arithmetic",
     url="https://arxiv.org/abs/2212.04089",

@@ -1,0 +1,134 @@
+"""The compiled loops: compiled for this processor when they are first wanted, and kept beside their source.
+
+(Where Python keeps what it compiles; in the user's cache where that folder cannot be written.)
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import logging
+import os
+import threading
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from solera.settings import cache_folder
+
+_LOG = logging.getLogger(__name__)
+
+_LOCK = threading.Lock()
+
+#: Whether loops may be used at all; tests compare with the plain formulas.
+ENABLED = os.environ.get("SOLERA_LOOPS", "1") != "0"
+
+
+class Loop:
+    """A compiled loop; lets other threads go on while it runs. Thread rule: any thread.
+
+    Args:
+        address: Of its code.
+        count: How many integers it takes.
+    """
+
+    def __init__(self, address: int, count: int) -> None:
+        pointer, word = ctypes.c_void_p, ctypes.c_int64
+        self._function = ctypes.CFUNCTYPE(ctypes.c_int32, pointer, pointer, *[word] * count)(address)
+
+    def __call__(self, *arguments: int) -> bool:
+        """What the loop says of itself."""
+        result, failure = ctypes.c_int64(), ctypes.c_void_p()
+        self._function(ctypes.byref(result), ctypes.byref(failure), *arguments)
+        return bool(result.value)
+
+
+@cache
+def loop(name: str) -> Loop | None:
+    """The loop of this name of :mod:`solera.kernels.loops`; None where it cannot be had, which is said in the log once."""
+    if not ENABLED:
+        return None
+    with _LOCK:
+        try:
+            machine = _machine()
+            symbol, count, code = _kept(machine.key, name) or _compiled(machine.key, name)
+            return Loop(machine.load(symbol, code), count)
+        except Exception as error:  # noqa: BLE001 - numba and LLVM raise of many kinds, and there is another way
+            _LOG.warning("Merges run without compiled loops, several times slower: '%s' cannot be made (%s).", name, error)
+            return None
+
+
+class _Machine:
+    """LLVM for the processor at hand.
+
+    Attributes:
+        key: Stands for the loops' source, the compiler and the processor.
+    """
+
+    def __init__(self) -> None:
+        import llvmlite
+        import llvmlite.binding as llvm
+
+        llvm.initialize_native_target()
+        llvm.initialize_native_asmprinter()
+        self._llvm = llvm
+        target = llvm.Target.from_default_triple().create_target_machine(codemodel="jitdefault", jit=True)
+        self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target)
+        here = Path(__file__).parent
+        parts = [(here / file).read_bytes() for file in ("codes.py", "loops.py", "library.py")]
+        processor = f"{llvm.get_host_cpu_name()} {llvm.get_host_cpu_features().flatten()}"
+        parts += [llvmlite.__version__.encode(), processor.encode(), llvm.get_default_triple().encode()]
+        self.key = hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
+
+    def load(self, symbol: str, code: bytes) -> int:
+        """The address of a function in an object file."""
+        self._engine.add_object_file(self._llvm.ObjectFileRef.from_data(code))
+        self._engine.finalize_object()
+        address = int(self._engine.get_function_address(symbol))
+        if not address:
+            raise RuntimeError(f"no {symbol} in the object file")
+        return address
+
+
+@cache
+def _machine() -> _Machine:
+    return _Machine()
+
+
+def _files(key: str, name: str) -> tuple[Path, ...]:
+    """Where an object file may be kept."""
+    file = f"{name}-{key}.o"
+    return Path(__file__).parent / "__pycache__" / file, cache_folder() / "loops" / file
+
+
+def _kept(key: str, name: str) -> tuple[str, int, bytes] | None:
+    """Symbol, count of arguments and object file from where it is kept; None if it is not there, or not whole."""
+    for file in _files(key, name):
+        try:
+            head, _, code = file.read_bytes().partition(b"\n")
+            symbol, count, digest = head.decode().split()
+        except (OSError, ValueError):
+            continue
+        if hashlib.sha256(code).hexdigest() == digest:
+            return symbol, int(count), code
+    return None
+
+
+def _compiled(key: str, name: str) -> tuple[str, int, bytes]:
+    """The same from the compiler, which takes some seconds; kept for the next time."""
+    from solera.kernels import loops
+
+    functions: dict[str, Callable[..., Any]] = {function.__name__: function for function in loops.LOOPS}
+    code, symbol, count = loops.object_of(functions[name])
+    whole = f"{symbol} {count} {hashlib.sha256(code).hexdigest()}\n".encode() + code
+    for file in _files(key, name):
+        temporary = file.with_name(f".{file.name}.{os.getpid()}")
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_bytes(whole)
+            os.replace(temporary, file)
+            break
+        except OSError as error:
+            _LOG.info("%s is not kept (%s).", file, error)
+    return symbol, count, code

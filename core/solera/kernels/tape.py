@@ -1,0 +1,289 @@
+"""A tape: the arithmetic at one element, as a straight line of operations on registers, and what can be done with it."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from solera.kernels import codes
+from solera.kernels.library import loop
+
+#: A number at every element: an input, or what an operation made of others.
+Value = int
+
+Longs = np.ndarray[tuple[int], np.dtype[np.int64]]
+
+
+@dataclass(slots=True)
+class _Operation:
+    code: int
+    made: Value
+    a: Value = 0
+    b: Value = 0
+    factor: float = 0.0
+    more: tuple[int, ...] = ()
+
+    @property
+    def used(self) -> tuple[Value, ...]:
+        """The values it looks at."""
+        if self.code == codes.READ:
+            return ()
+        both = self.code in {codes.ADD, codes.SUBTRACT, codes.MULTIPLY, codes.DIVIDE, codes.MAXIMUM}
+        return (self.a, self.b) if both or self.code == codes.ADD_SCALED else (self.a,)
+
+
+class Tape:
+    """Operations on numbers at an element, in float32; each rounds as the torch operation of its name.
+
+    A method puts its formula on a tape value by value, and it is played over all elements at once. Values are handles;
+    none is ever changed.
+    """
+
+    def __init__(self) -> None:
+        self.inputs: list[str] = []
+        self._operations: list[_Operation] = []
+        self._read: dict[str, Value] = {}
+
+    def read(self, input: str) -> Value:
+        """An input's numbers, widened to float32."""
+        if input not in self._read:
+            self._read[input] = self._put(codes.READ, len(self.inputs))
+            self.inputs.append(input)
+        return self._read[input]
+
+    def add(self, a: Value, b: Value) -> Value:
+        """``a + b``."""
+        return self._put(codes.ADD, a, b)
+
+    def subtract(self, a: Value, b: Value) -> Value:
+        """``a - b``."""
+        return self._put(codes.SUBTRACT, a, b)
+
+    def multiply(self, a: Value, b: Value) -> Value:
+        """``a * b``."""
+        return self._put(codes.MULTIPLY, a, b)
+
+    def divide(self, a: Value, b: Value) -> Value:
+        """``a / b``."""
+        return self._put(codes.DIVIDE, a, b)
+
+    def maximum(self, a: Value, b: Value) -> Value:
+        """The larger of two."""
+        return self._put(codes.MAXIMUM, a, b)
+
+    def scale(self, a: Value, factor: float) -> Value:
+        """``a * factor``."""
+        return a if factor == 1.0 else self._put(codes.SCALE, a, factor=factor)
+
+    def at_least(self, a: Value, least: float) -> Value:
+        """``a``, or ``least`` where it is less."""
+        return self._put(codes.AT_LEAST, a, factor=least)
+
+    def sign(self, a: Value) -> Value:
+        """-1, 0 or 1."""
+        return self._put(codes.SIGN, a)
+
+    def abs(self, a: Value) -> Value:
+        """``|a|``."""
+        return self._put(codes.ABS, a)
+
+    def equals(self, a: Value, number: float) -> Value:
+        """1 where ``a`` is the number, else 0."""
+        return self._put(codes.EQUALS, a, factor=number)
+
+    def trim(self, a: Value, threshold: float, until: int | None) -> Value:
+        """``a`` where its magnitude is above a threshold, else 0; of those at the threshold, the first ones stay.
+
+        Args:
+            a: What is trimmed.
+            threshold: 0 or more.
+            until: Place in the tensor before which those at the threshold stay; None is all of them, 0 none.
+        """
+        if until is None:
+            return self._put(codes.NOT_SMALLER, a, factor=threshold)
+        if until <= 0:
+            return self._put(codes.LARGER, a, factor=threshold)
+        return self._put(codes.TRIM, a, factor=threshold, more=(until,))
+
+    def thin(self, a: Value, words: tuple[int, int], bound: int) -> Value:
+        """``a`` where the number drawn for its place is below a bound, else 0.
+
+        Args:
+            a: What is thinned.
+            words: The key of :mod:`solera.tensors.hashing`, the second word mixed with the high word of the places.
+            bound: From 0 to 2^32, of which all are below.
+        """
+        if bound >= 1 << 32:
+            return a
+        return self._put(codes.THIN, a, more=(words[0], words[1], bound))
+
+    def weighted_sum(self, values: Sequence[Value], weights: Sequence[float]) -> Value:
+        """``sum_i weights[i] * values[i]``, added in order; products and sums are rounded one by one."""
+        total = self._put(codes.SCALE, values[0], factor=weights[0])
+        for value, weight in zip(values[1:], weights[1:], strict=True):
+            total = self._put(codes.ADD_SCALED, value, total, factor=weight)
+        return total
+
+    def finish(self, results: Sequence[Value]) -> FinishedTape:
+        """The tape as it is played.
+
+        Args:
+            results: The values that are wanted, in order.
+        """
+        wanted = set(results)
+        needed: list[_Operation] = []
+        for operation in reversed(self._operations):
+            if operation.made in wanted:
+                wanted.update(operation.used)
+                needed.append(operation)
+        return _laid_out(needed[::-1], results, tuple(self.inputs))
+
+    def _put(self, code: int, a: Value, b: Value = 0, factor: float = 0.0, more: tuple[int, ...] = ()) -> Value:
+        made = len(self._operations)
+        self._operations.append(_Operation(code, made, a, b, factor, more))
+        return made
+
+
+def _laid_out(operations: Sequence[_Operation], results: Sequence[Value], inputs: tuple[str, ...]) -> FinishedTape:
+    """Give every value a register: one whose value is not needed any more, if there is one."""
+    last = {value: at for at, operation in enumerate(operations) for value in operation.used}
+    last.update(dict.fromkeys(results, len(operations)))
+    place: dict[Value, int] = {}
+    free: list[int] = []
+    registers = 0
+    table = np.zeros((max(len(operations), 1), codes.WIDTH), dtype=np.int64)
+    for at, operation in enumerate(operations):
+        a, b = operation.a, operation.b
+        if operation.code != codes.READ:
+            a = place[a]
+            b = place[b] if len(operation.used) > 1 else 0
+        ending = [value for value in dict.fromkeys(operation.used) if last[value] == at]
+        if operation.code == codes.ADD_SCALED:  # adds to the register of its total, which nobody else may need
+            assert operation.b in ending
+            to = place[operation.b]
+            ending.remove(operation.b)
+            free.extend(place[value] for value in ending)
+        else:
+            free.extend(place[value] for value in ending)
+            if free:
+                to = free.pop()
+            else:
+                to, registers = registers, registers + 1
+        place[operation.made] = to
+        table[at, :4] = operation.code, to, a, b
+        table[at, 4 : 4 + len(operation.more)] = operation.more
+    factors = np.array([operation.factor for operation in operations] or [0.0], dtype=np.float32)
+    return FinishedTape(table, len(operations), factors, tuple(place[value] for value in results), registers, inputs)
+
+
+@dataclass(frozen=True, eq=False)
+class FinishedTape:
+    """Operations with their registers. Thread rule: any thread.
+
+    Attributes:
+        table: int64, (operations, :data:`codes.WIDTH`).
+        length: How many operations.
+        factors: float32, one for each.
+        results: The registers of what is wanted.
+        registers: How many there are.
+        inputs: What is read, in order of their numbers.
+    """
+
+    table: np.ndarray[Any, np.dtype[np.int64]]
+    length: int
+    factors: np.ndarray[Any, np.dtype[np.float32]]
+    results: tuple[int, ...]
+    registers: int
+    inputs: tuple[str, ...]
+
+    def play(self, rows: Rows, origin: int, count: int, kind: int, address: int) -> bool:
+        """Compute elements and store them.
+
+        Args:
+            rows: The inputs' numbers.
+            origin: Place of the first element in its tensor.
+            count: How many.
+            kind: Of :data:`codes.KINDS`: how results are stored.
+            address: Where.
+
+        Returns:
+            Whether all that was read and written is finite.
+        """
+        return _needed("play")(*self._begin(rows, origin, count), self.results[0], kind, address)
+
+    def products(self, rows: Rows, origin: int, count: int, totals: np.ndarray[Any, np.dtype[np.float64]]) -> bool:
+        """Add to the inner products of the results: float64, all pairs (i, j) with i up to j, j slowest."""
+        which = self._which
+        where = (which.ctypes.data, len(self.results), totals.ctypes.data)
+        return _needed("products")(*self._begin(rows, origin, count), *where)
+
+    def sizes(self, rows: Rows, origin: int, count: int, totals: np.ndarray[Any, np.dtype[np.float64]]) -> bool:
+        """Add to the sums of magnitudes of the results: float64, one each."""
+        which = self._which
+        where = (which.ctypes.data, len(self.results), totals.ctypes.data)
+        return _needed("sizes")(*self._begin(rows, origin, count), *where)
+
+    @cached_property
+    def _which(self) -> Longs:
+        return np.array(self.results, dtype=np.int64)
+
+    @cached_property
+    def _head(self) -> tuple[int, int, int]:
+        return self.table.ctypes.data, self.length, self.factors.ctypes.data
+
+    def _begin(self, rows: Rows, origin: int, count: int) -> tuple[int, ...]:
+        return *self._head, *rows.where, origin, count, _OWN.registers(self.registers)
+
+
+class Rows:
+    """Where the numbers of a tape's inputs lie, and how they are stored.
+
+    Args:
+        count: How many inputs.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._kinds = np.zeros(max(count, 1), dtype=np.int64)
+        self._addresses = np.zeros(max(count, 1), dtype=np.int64)
+        self.where = self._kinds.ctypes.data, self._addresses.ctypes.data
+
+    def put(self, number: int, kind: int, address: int) -> None:
+        """Say it of one input."""
+        self._kinds[number] = kind
+        self._addresses[number] = address
+
+
+class _Own(threading.local):
+    """Memory for registers, of each thread."""
+
+    def __init__(self) -> None:
+        self._memory = np.empty(0, dtype=np.float32)
+        self._address = 0
+
+    def registers(self, count: int) -> int:
+        """The address of so many registers."""
+        if self._memory.size < count * codes.TILE + 16:
+            self._memory = np.empty(count * codes.TILE + 16, dtype=np.float32)
+            self._address = math.ceil(self._memory.ctypes.data / 64) * 64
+        return self._address
+
+
+_OWN = _Own()
+
+
+def playable() -> bool:
+    """Whether tapes can be played on this machine."""
+    return loop("play") is not None
+
+
+def _needed(name: str) -> Any:
+    found = loop(name)
+    if found is None:
+        raise RuntimeError(f"The loop '{name}' cannot be had on this machine.")
+    return found
