@@ -5,6 +5,9 @@ from __future__ import annotations
 #: Numbers in a register: some dozens of registers stay in the nearest cache.
 TILE = 1024
 
+#: Sums of many numbers run in so many lanes, which are added up at the end: part of the promise of equal bytes.
+LANES = 64
+
 #: How numbers are stored, by dtype name.
 KINDS = {"bfloat16": 0, "float16": 1, "float32": 2}
 

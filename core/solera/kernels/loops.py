@@ -20,6 +20,7 @@ from solera.kernels.codes import (
     DIVIDE,
     EQUALS,
     INFINITE,
+    LANES,
     LARGER,
     MAXIMUM,
     MULTIPLY,
@@ -243,43 +244,42 @@ def _tile(
 
 
 @part
-def _dot(x: Any, y: Any, count: int) -> float:
-    """The inner product in float64, in eight sums of every eighth product."""
-    s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = 0.0
-    whole = count - count % 8
-    for i in range(0, whole, 8):
-        s0 += types.float64(x[i]) * types.float64(y[i])
-        s1 += types.float64(x[i + 1]) * types.float64(y[i + 1])
-        s2 += types.float64(x[i + 2]) * types.float64(y[i + 2])
-        s3 += types.float64(x[i + 3]) * types.float64(y[i + 3])
-        s4 += types.float64(x[i + 4]) * types.float64(y[i + 4])
-        s5 += types.float64(x[i + 5]) * types.float64(y[i + 5])
-        s6 += types.float64(x[i + 6]) * types.float64(y[i + 6])
-        s7 += types.float64(x[i + 7]) * types.float64(y[i + 7])
-    total = ((s0 + s4) + (s2 + s6)) + ((s1 + s5) + (s3 + s7))
+def _dot(x: Any, y: Any, count: int, lanes: Any) -> None:
+    """Add products to sums in float64, each to the lane of its place."""
+    whole = count - count % LANES
+    for i in range(0, whole, LANES):
+        for k in range(LANES):
+            lanes[k] = lanes[k] + types.float64(x[i + k]) * types.float64(y[i + k])
     for i in range(whole, count):
-        total += types.float64(x[i]) * types.float64(y[i])
-    return total
+        lanes[i - whole] = lanes[i - whole] + types.float64(x[i]) * types.float64(y[i])
 
 
 @part
-def _total_size(x: Any, count: int) -> float:
-    """The sum of magnitudes in float64, in eight sums of every eighth."""
-    s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = 0.0
-    whole = count - count % 8
-    for i in range(0, whole, 8):
-        s0 += abs(types.float64(x[i]))
-        s1 += abs(types.float64(x[i + 1]))
-        s2 += abs(types.float64(x[i + 2]))
-        s3 += abs(types.float64(x[i + 3]))
-        s4 += abs(types.float64(x[i + 4]))
-        s5 += abs(types.float64(x[i + 5]))
-        s6 += abs(types.float64(x[i + 6]))
-        s7 += abs(types.float64(x[i + 7]))
-    total = ((s0 + s4) + (s2 + s6)) + ((s1 + s5) + (s3 + s7))
+def _total_size(x: Any, count: int, lanes: Any) -> None:
+    """Add magnitudes to sums in float64, each to the lane of its place."""
+    whole = count - count % LANES
+    for i in range(0, whole, LANES):
+        for k in range(LANES):
+            lanes[k] = lanes[k] + abs(types.float64(x[i + k]))
     for i in range(whole, count):
-        total += abs(types.float64(x[i]))
-    return total
+        lanes[i - whole] = lanes[i - whole] + abs(types.float64(x[i]))
+
+
+@part
+def _clear(lanes: Any, count: int) -> None:
+    for i in range(count):
+        lanes[i] = 0.0
+
+
+@part
+def _sum(lanes: Any) -> float:
+    """The sum of the lanes: the upper half is added to the lower one, again and again."""
+    half = LANES // 2
+    while half > 0:
+        for k in range(half):
+            lanes[k] = lanes[k] + lanes[k + half]
+        half //= 2
+    return lanes[0]
 
 
 @part
@@ -319,36 +319,46 @@ def play(
 
 def products(
     operations: int, length: int, factors: int, kinds: int, addresses: int, origin: int, count: int, registers: int, vectors: int,
-    vector_count: int, totals: int,
+    vector_count: int, totals: int, lanes: int,
 ) -> int:  # fmt: skip
-    """Add the inner products of some registers, all pairs (i, j) with i up to j, j slowest; 1 if all read is finite."""
+    """Add the inner products of some registers, all pairs (i, j) with i up to j, j slowest; 1 if all read is finite.
+
+    ``vectors``: int64, the registers. ``totals``: float64, added to. ``lanes``: room for :data:`LANES` float64 of each.
+    """
     which, sums = _longs(vectors), _doubles(totals)
+    pairs = vector_count * (vector_count + 1) // 2
+    _clear(_doubles(lanes), pairs * LANES)
     worst = types.uint32(0)
     for start in range(0, count, TILE):
         size = min(TILE, count - start)
         worst = max(worst, _tile(operations, length, factors, kinds, addresses, origin, start, size, registers))
-        at = 0
+        at = lanes
         for j in range(vector_count):
             for i in range(j + 1):
                 x = _floats(registers + which[i] * (TILE * 4))
                 y = _floats(registers + which[j] * (TILE * 4))
-                sums[at] += _dot(x, y, size)
-                at += 1
+                _dot(x, y, size, _doubles(at))
+                at += LANES * 8
+    for k in range(pairs):
+        sums[k] += _sum(_doubles(lanes + k * (LANES * 8)))
     return 1 if worst < types.uint32(INFINITE) else 0
 
 
 def sizes(
     operations: int, length: int, factors: int, kinds: int, addresses: int, origin: int, count: int, registers: int, vectors: int,
-    vector_count: int, totals: int,
+    vector_count: int, totals: int, lanes: int,
 ) -> int:  # fmt: skip
     """Add the magnitudes of some registers; 1 if all that was read is finite."""
     which, sums = _longs(vectors), _doubles(totals)
+    _clear(_doubles(lanes), vector_count * LANES)
     worst = types.uint32(0)
     for start in range(0, count, TILE):
         size = min(TILE, count - start)
         worst = max(worst, _tile(operations, length, factors, kinds, addresses, origin, start, size, registers))
         for i in range(vector_count):
-            sums[i] += _total_size(_floats(registers + which[i] * (TILE * 4)), size)
+            _total_size(_floats(registers + which[i] * (TILE * 4)), size, _doubles(lanes + i * (LANES * 8)))
+    for k in range(vector_count):
+        sums[k] += _sum(_doubles(lanes + k * (LANES * 8)))
     return 1 if worst < types.uint32(INFINITE) else 0
 
 
@@ -376,19 +386,19 @@ def sieve(
     return 1 if worst < types.uint32(INFINITE) else 0
 
 
-def dot(x: int, y: int, count: int, total: int) -> int:
-    """Add the inner product of float32 numbers to a float64 one, tile by tile as :func:`products` does; 1."""
-    sums = _doubles(total)
-    for start in range(0, count, TILE):
-        sums[0] += _dot(_floats(x + start * 4), _floats(y + start * 4), min(TILE, count - start))
+def dot(x: int, y: int, count: int, total: int, lanes: int) -> int:
+    """Add the inner product of float32 numbers to a float64 one, as :func:`products` does; 1."""
+    _clear(_doubles(lanes), LANES)
+    _dot(_floats(x), _floats(y), count, _doubles(lanes))
+    _doubles(total)[0] += _sum(_doubles(lanes))
     return 1
 
 
-def size(x: int, count: int, total: int) -> int:
-    """Add the magnitudes of float32 numbers to a float64 one, tile by tile as :func:`sizes` does; 1."""
-    sums = _doubles(total)
-    for start in range(0, count, TILE):
-        sums[0] += _total_size(_floats(x + start * 4), min(TILE, count - start))
+def size(x: int, count: int, total: int, lanes: int) -> int:
+    """Add the magnitudes of float32 numbers to a float64 one, as :func:`sizes` does; 1."""
+    _clear(_doubles(lanes), LANES)
+    _total_size(_floats(x), count, _doubles(lanes))
+    _doubles(total)[0] += _sum(_doubles(lanes))
     return 1
 
 

@@ -17,6 +17,7 @@ from solera.kernels.library import loop
 #: A number at every element: an input, or what an operation made of others.
 Value = int
 
+Doubles = np.ndarray[tuple[int], np.dtype[np.float64]]
 Longs = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 
@@ -168,13 +169,11 @@ def _laid_out(operations: Sequence[_Operation], results: Sequence[Value], inputs
             assert operation.b in ending
             to = place[operation.b]
             ending.remove(operation.b)
-            free.extend(place[value] for value in ending)
-        else:
-            free.extend(place[value] for value in ending)
-            if free:
-                to = free.pop()
-            else:
-                to, registers = registers, registers + 1
+        elif free:
+            to = free.pop()
+        else:  # none that is read: a compiler makes slow code of loops that overwrite what they read
+            to, registers = registers, registers + 1
+        free.extend(place[value] for value in ending)
         place[operation.made] = to
         table[at, :4] = operation.code, to, a, b
         table[at, 4 : 4 + len(operation.more)] = operation.more
@@ -217,17 +216,17 @@ class FinishedTape:
         """
         return _needed("play")(*self._begin(rows, origin, count), self.results[0], kind, address)
 
-    def products(self, rows: Rows, origin: int, count: int, totals: np.ndarray[Any, np.dtype[np.float64]]) -> bool:
+    def products(self, rows: Rows, origin: int, count: int, totals: Doubles) -> bool:
         """Add to the inner products of the results: float64, all pairs (i, j) with i up to j, j slowest."""
-        which = self._which
-        where = (which.ctypes.data, len(self.results), totals.ctypes.data)
-        return _needed("products")(*self._begin(rows, origin, count), *where)
+        return self._add("products", rows, origin, count, totals)
 
-    def sizes(self, rows: Rows, origin: int, count: int, totals: np.ndarray[Any, np.dtype[np.float64]]) -> bool:
+    def sizes(self, rows: Rows, origin: int, count: int, totals: Doubles) -> bool:
         """Add to the sums of magnitudes of the results: float64, one each."""
-        which = self._which
-        where = (which.ctypes.data, len(self.results), totals.ctypes.data)
-        return _needed("sizes")(*self._begin(rows, origin, count), *where)
+        return self._add("sizes", rows, origin, count, totals)
+
+    def _add(self, loop: str, rows: Rows, origin: int, count: int, totals: Doubles) -> bool:
+        where = self._which.ctypes.data, len(self.results), totals.ctypes.data, _OWN.lanes(totals.size)
+        return _needed(loop)(*self._begin(rows, origin, count), *where)
 
     @cached_property
     def _which(self) -> Longs:
@@ -260,21 +259,55 @@ class Rows:
 
 
 class _Own(threading.local):
-    """Memory for registers, of each thread."""
+    """Memory of each thread for registers and for lanes of sums."""
 
     def __init__(self) -> None:
-        self._memory = np.empty(0, dtype=np.float32)
-        self._address = 0
+        self._registers = _Memory()
+        self._lanes = _Memory()
 
     def registers(self, count: int) -> int:
         """The address of so many registers."""
-        if self._memory.size < count * codes.TILE + 16:
-            self._memory = np.empty(count * codes.TILE + 16, dtype=np.float32)
-            self._address = math.ceil(self._memory.ctypes.data / 64) * 64
+        return self._registers.at_least(count * codes.TILE * 4)
+
+    def lanes(self, sums: int) -> int:
+        """The address of lanes for so many sums."""
+        return self._lanes.at_least(sums * codes.LANES * 8)
+
+
+class _Memory:
+    """Bytes that begin at a line of the cache."""
+
+    def __init__(self) -> None:
+        self._bytes = np.empty(0, dtype=np.uint8)
+        self._address = 0
+
+    def at_least(self, count: int) -> int:
+        """The address of so many of them."""
+        if self._bytes.size < count + 64:
+            self._bytes = np.empty(count + 64, dtype=np.uint8)
+            self._address = math.ceil(self._bytes.ctypes.data / 64) * 64
         return self._address
 
 
 _OWN = _Own()
+
+
+def dot(x: int, y: int, count: int) -> float | None:
+    """The inner product of float32 numbers at two addresses, as :meth:`FinishedTape.products`; None without loops."""
+    found, total = loop("dot"), np.zeros(1)
+    if found is None:
+        return None
+    found(x, y, count, total.ctypes.data, _OWN.lanes(1))
+    return float(total[0])
+
+
+def size(x: int, count: int) -> float | None:
+    """The sum of magnitudes of float32 numbers, as :meth:`FinishedTape.sizes`; None without loops."""
+    found, total = loop("size"), np.zeros(1)
+    if found is None:
+        return None
+    found(x, count, total.ctypes.data, _OWN.lanes(1))
+    return float(total[0])
 
 
 def playable() -> bool:

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from solera.errors import InputError
-from solera.kernels.library import loop
+from solera.kernels import tape
 
 #: Elements in a block. Part of the promise of equal bytes: changing it changes results.
 BLOCK = 2**17
@@ -145,11 +145,9 @@ class Gram:
 def _block_dot(x: Tensor, y: Tensor) -> float:
     """The inner product of two blocks in float64: they are that, or float32 on a CPU."""
     if x.dtype == torch.float32:
-        found = loop("dot")
+        found = tape.dot(x.data_ptr(), y.data_ptr(), x.numel())
         if found is not None:
-            total = np.zeros(1)
-            found(x.data_ptr(), y.data_ptr(), x.numel(), total.ctypes.data)
-            return float(total[0])
+            return found
         x, y = x.double(), y.double()
     if x.device.type != "cpu":
         return float(_tree(torch.nn.functional.pad(x * y, (0, BLOCK - x.numel())).view(1, BLOCK)))
