@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from solera.extend.example import ExampleFolder as ExampleFolder
     from solera.extend.manifest import API_VERSION as API_VERSION
     from solera.families.coords import Coord as Coord
+    from solera.kernels.tape import Tape as Tape
+    from solera.kernels.tape import TapeValue as TapeValue
     from solera.landscapes import front_search as front_search
     from solera.landscapes import genetic as genetic
     from solera.landscapes import map_published as map_published
@@ -64,9 +66,8 @@ if TYPE_CHECKING:
     from solera.methods.fastfood import Fastfood as Fastfood
     from solera.methods.greedy import GreedySoup as GreedySoup
     from solera.methods.greedy import greedy_soup as greedy_soup
-    from solera.kernels.tape import Tape as Tape
-    from solera.kernels.tape import Value as Value
     from solera.methods.spec import HeldPasses as HeldPasses
+    from solera.methods.spec import LoopPasses as LoopPasses
     from solera.methods.spec import MethodSpec as MethodSpec
     from solera.methods.spec import Passes as Passes
     from solera.methods.spec import Piece as Piece
@@ -153,8 +154,8 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "solera.methods.darex": ("chosen_q", "darex_q", "output_change", "q_grid"),
     "solera.methods.fastfood": ("Fastfood",),
     "solera.methods.greedy": ("GreedySoup", "greedy_soup"),
-    "solera.kernels.tape": ("Tape", "Value"),
-    "solera.methods.spec": ("HeldPasses", "MethodSpec", "Passes", "Piece", "StatisticPasses", "method"),
+    "solera.kernels.tape": ("Tape", "TapeValue"),
+    "solera.methods.spec": ("HeldPasses", "LoopPasses", "MethodSpec", "Passes", "Piece", "StatisticPasses", "method"),
     "solera.models.architecture": ("Architecture", "load_factory"),
     "solera.models.network": ("Network",),
     "solera.params": ("Param", "Var"),

@@ -138,13 +138,13 @@ class DirectHand:
     def _play(self, place: Place, target: Target, part: Part) -> Made | None:
         """Compute a piece with a loop; None where there is none for it, or something in it is not finite."""
         kind, count = KINDS.get(target.dtype), part[1] - part[0]
-        if kind is None or place.tape is None or not count or not playable():
-            return None
-        rows = self.load.rows(place.tape.inputs, target.name, part[0], part[1])
-        if rows is None:
+        tape = place.tape if kind is not None and count and playable() else None
+        rows = self.load.rows(tape.inputs, target.name, part[0], part[1]) if tape else None
+        if kind is None or tape is None or rows is None:
             return None
         stored, data = self.load.result(target.dtype, count)
-        if not place.tape.play(rows, part[0], count, kind, stored.data_ptr()):
+        if not tape.play(rows, part[0], count, kind, stored.data_ptr()):
+            place.forget_tape()
             return None
         return _Played(part[0] * stored.element_size(), data)
 

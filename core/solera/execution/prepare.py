@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import accumulate
@@ -17,11 +18,9 @@ from solera.execution.program import Place, Program
 from solera.execution.reading import Reader
 from solera.execution.step import Step
 from solera.execution.targets import Target
-from solera.kernels.tape import FinishedTape, Rows, Tape, Value, playable
-from solera.methods.spec import Piece
-
-#: Values of a tape from it, a method's inputs and the tensor's name.
-Build = Callable[[Tape, Sequence[Value], str], Sequence[Value]]
+from solera.kernels.tape import FinishedTape, Rows, Tape, TapeValue, playable
+from solera.methods.spec import Build, Piece
+from solera.tensors.selection import StreamingSelect
 
 Doubles = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -74,16 +73,44 @@ class InputPasses:
             for step in self._ancestors:
                 self._load.trust(step.id, target.name)
 
-    def products(self) -> list[list[float]] | None:
+    def products(self, build: Build | None = None) -> list[list[float]] | None:
         """See :class:`solera.methods.spec.LoopPasses`."""
-        count = len(self._step.input_types)
-        totals = np.zeros(count * (count + 1) // 2)
-        done = self._play(lambda tape, inputs, _: inputs, lambda tape, *piece: _added(totals, tape.products, *piece))
-        if not done:
+        found = self._add(FinishedTape.products, build or _inputs, lambda count: count * (count + 1) // 2)
+        if found is None:
             return None
-        pairs = [(i, j) for j in range(count) for i in range(j + 1)]
-        found = {pair: float(total) for pair, total in zip(pairs, totals, strict=True)}
-        return [[found[min(i, j), max(i, j)] for j in range(count)] for i in range(count)] if self.numel else []
+        count = (math.isqrt(8 * len(found) + 1) - 1) // 2
+        return [[found[max(i, j) * (max(i, j) + 1) // 2 + min(i, j)] for j in range(count)] for i in range(count)]
+
+    def sizes(self, build: Build) -> list[float] | None:
+        """See :class:`solera.methods.spec.LoopPasses`."""
+        return self._add(FinishedTape.sizes, build, lambda count: count)
+
+    def sift(self, selects: Sequence[StreamingSelect], build: Build) -> list[tuple[str, int]] | None:
+        """See :class:`solera.methods.spec.LoopPasses`."""
+        ranges = [select.range for select in selects]
+
+        def use(tape: FinishedTape, rows: Rows, start: int, count: int) -> bool:
+            sifted = tape.sift(rows, start, count, ranges)
+            for select, (over, largest, patterns, places) in zip(selects, sifted or (), strict=bool(sifted)):
+                select.sifted(count, over, largest, patterns, places)
+            return sifted is not None
+
+        return [(target.name, target.numel) for target in self._targets] if self._play(build, use) else None
+
+    def _add(
+        self, reduce: Callable[[FinishedTape, Rows, int, int, Doubles], bool], build: Build, sums: Callable[[int], int]
+    ) -> list[float] | None:  # fmt: skip
+        """Sums over everything, made of the sums of its pieces in order; None where loops cannot."""
+        totals = np.zeros(0)
+
+        def use(tape: FinishedTape, rows: Rows, start: int, count: int) -> bool:
+            nonlocal totals
+            here = np.zeros(sums(len(tape.results)))
+            finite = reduce(tape, rows, start, count, here)
+            totals = here if not totals.size else totals + here
+            return finite
+
+        return [float(total) for total in totals] if self._play(build, use) else None
 
     def _play(self, build: Build, use: Callable[[FinishedTape, Rows, int, int], bool]) -> bool:
         """Go over everything with a loop; False where one cannot, or what is read is not finite.
@@ -99,10 +126,10 @@ class InputPasses:
         done = 0
         for target in self._targets:
             taped = self._place(target).tape_of(self._step, self._ancestors)
-            if taped is None:
+            values = build(*taped, target.name) if taped else None
+            if taped is None or values is None or not self._flat(target):
                 return False
-            tape, inputs = taped
-            finished = tape.finish(build(tape, inputs, target.name))
+            finished = taped[0].finish(values)
             for start in range(0, target.numel, PIECE):
                 self._context.check()
                 count = min(PIECE, target.numel - start)
@@ -115,6 +142,11 @@ class InputPasses:
             for step in self._ancestors:
                 self._load.trust(step.id, target.name)
         return True
+
+    def _flat(self, target: Target) -> bool:
+        """Whether a tensor arrives in flat pieces."""
+        steps = (*self._ancestors, self._step)
+        return self._program.cut(target.name, target.depth, steps) == "element"
 
     def through(self, prepare: Callable[..., Any], params: Mapping[str, Any]) -> Any:
         """What a method's ``prepare`` makes of them, once all that was read for it is known to be finite."""
@@ -157,14 +189,9 @@ class InputPasses:
                 yield target.name, self._program.measured(self._step, self._load, Piece(target.name, start), stop)
 
 
-def _added(
-    totals: Doubles, reduce: Callable[[Rows, int, int, Doubles], bool], rows: Rows, start: int, count: int
-) -> bool:  # fmt: skip
-    """Add what a piece gives to totals; whether all of it is finite."""
-    here = np.zeros_like(totals)
-    finite = reduce(rows, start, count, here)
-    totals += here
-    return finite
+def _inputs(tape: Tape, values: Sequence[TapeValue], name: str) -> Sequence[TapeValue]:
+    """A method's inputs themselves."""
+    return values
 
 
 def prepare(program: Program, targets: Sequence[Target], load: Reader, context: Context) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from solera.checkpoints.checkpoint import Checkpoint
 from solera.errors import FaultsError, InputError
 from solera.execution.cuts import Cut, coarsest
 from solera.execution.step import Step
-from solera.kernels.tape import FinishedTape, Tape, Value
+from solera.kernels.tape import FinishedTape, Tape, TapeValue
 from solera.methods.spec import MethodSpec, Piece
 from solera.params import variables
 from solera.recipes.checks import check
@@ -159,6 +159,8 @@ class Place:
         self._depth = depth
         self._states = states
         self._resolved: dict[str, Any] = {}
+        self._tape: FinishedTape | None = None
+        self._tapeable = True
 
     @property
     def loads(self) -> tuple[str, ...]:
@@ -177,21 +179,28 @@ class Place:
         values = self._values(ancestors, load, start, stop, shape, free=False)
         return step.method_inputs(values, step.sole - {step.node.base} if isinstance(step.node, MethodNode) else ())
 
-    @cached_property
+    @property
     def tape(self) -> FinishedTape | None:
         """The whole recipe at this tensor as one tape; None where a step cannot be put on it."""
-        tape = Tape()
-        values = self._taped(tape, self._program.steps)
-        return None if values is None else tape.finish([values[self._program.recipe.output]])
+        if self._tape is None and self._tapeable:
+            tape = Tape()
+            values = self._taped(tape, self._program.steps)
+            self._tapeable = values is not None
+            self._tape = tape.finish([values[self._program.recipe.output]]) if values else None
+        return self._tape
 
-    def tape_of(self, step: Step, ancestors: Sequence[Step]) -> tuple[Tape, list[Value]] | None:
+    def forget_tape(self) -> None:
+        """Make the tape anew: a method found out something when it computed a piece that was not played."""
+        self._tape = None
+
+    def tape_of(self, step: Step, ancestors: Sequence[Step]) -> tuple[Tape, list[TapeValue]] | None:
         """What a method node is handed, on a tape, given the steps it depends on; None where it cannot be."""
         tape = Tape()
         values = self._taped(tape, ancestors)
         return None if values is None else (tape, step.tape_inputs(tape, values))
 
-    def _taped(self, tape: Tape, steps: Sequence[Step]) -> dict[str, Value] | None:
-        values: dict[str, Value] = {}
+    def _taped(self, tape: Tape, steps: Sequence[Step]) -> dict[str, TapeValue] | None:
+        values: dict[str, TapeValue] = {}
         for step in steps:
             if isinstance(step.node, CheckpointNode):
                 values[step.id] = tape.read(step.id)

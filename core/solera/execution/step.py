@@ -10,7 +10,7 @@ from torch import Tensor
 
 from solera.errors import InputError, PluginError
 from solera.execution.cuts import PIECE, Cut
-from solera.kernels.tape import Tape, Value
+from solera.kernels.tape import Tape, TapeValue
 from solera.methods.spec import MethodSpec, Piece
 from solera.params import ParamSpec, PerModel, Scalar, Site, Value, by_place, resolve
 from solera.recipes.checks import COEFFICIENT
@@ -163,7 +163,9 @@ class Step:
         base = values[self.node.base]
         return base.add_(result) if self.node.base in overwrite else base + result
 
-    def tape(self, tape: Tape, values: Mapping[str, Value], name: str, resolved: Any, state: Any) -> Value | None:
+    def tape(
+        self, tape: Tape, values: Mapping[str, TapeValue], name: str, resolved: Any, state: Any
+    ) -> TapeValue | None:
         """Put the node on a tape: :meth:`run`, element by element. None where its method has no such form.
 
         Args:
@@ -184,7 +186,7 @@ class Step:
         made = self.spec.tape(tape, self.tape_inputs(tape, values), **resolved, **arguments)
         return made if made is None or not self.node.base else tape.add(values[self.node.base], made)
 
-    def tape_inputs(self, tape: Tape, values: Mapping[str, Value]) -> list[Value]:
+    def tape_inputs(self, tape: Tape, values: Mapping[str, TapeValue]) -> list[TapeValue]:
         """What the method is handed: :meth:`method_inputs`, element by element."""
         assert isinstance(self.node, MethodNode)
         base = values[self.node.base] if self.node.base else None

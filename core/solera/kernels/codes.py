@@ -28,8 +28,10 @@ KINDS = {"bfloat16": 0, "float16": 1, "float32": 2}
     LARGER,  # a where |a| is more than f, else 0
     NOT_SMALLER,  # a where |a| is f or more, else 0
     TRIM,  # NOT_SMALLER before place n of the tensor, LARGER from there on
+    DIVIDE_BY,  # a / f
+    REFUSE,  # nothing; the piece is not played where a is not 0
     THIN,  # a where the number drawn for its place is below a bound, else 0; n: two words of the key, the bound
-) = range(16)
+) = range(18)
 
 #: Integers of an operation: code, register written, a, b, and four more.
 WIDTH = 8

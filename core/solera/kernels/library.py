@@ -46,7 +46,7 @@ class Loop:
 
 @cache
 def loop(name: str) -> Loop | None:
-    """The loop of this name of :mod:`solera.kernels.loops`; None where it cannot be had, which is said in the log once."""
+    """The loop of this name of :mod:`solera.kernels.loops`; None where it cannot be had: the log says so, once."""
     if not ENABLED:
         return None
     with _LOCK:
@@ -55,7 +55,7 @@ def loop(name: str) -> Loop | None:
             symbol, count, code = _kept(machine.key, name) or _compiled(machine.key, name)
             return Loop(machine.load(symbol, code), count)
         except Exception as error:  # noqa: BLE001 - numba and LLVM raise of many kinds, and there is another way
-            _LOG.warning("Merges run without compiled loops, several times slower: '%s' cannot be made (%s).", name, error)
+            _LOG.warning("The loop '%s' cannot be compiled (%s): merges go on without it, more slowly.", name, error)
             return None
 
 

@@ -18,6 +18,7 @@ from solera.kernels.codes import (
     ADD_SCALED,
     AT_LEAST,
     DIVIDE,
+    DIVIDE_BY,
     EQUALS,
     INFINITE,
     LANES,
@@ -26,6 +27,7 @@ from solera.kernels.codes import (
     MULTIPLY,
     NOT_SMALLER,
     READ,
+    REFUSE,
     SCALE,
     SIGN,
     SUBTRACT,
@@ -38,19 +40,20 @@ from solera.kernels.codes import (
 _I16, _I32, _F16, _F32 = ir.IntType(16), ir.IntType(32), ir.HalfType(), ir.FloatType()
 
 #: Nothing that a loop could call from Python, which would tie it to numba's own run time.
-_PLAIN = {"nogil": True, "error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+_PLAIN: Any = {"nogil": True, "error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 part: Callable[[Any], Any] = njit(**_PLAIN)
 
 
 def _pointer(item: Any) -> Any:
     """``pointer(address) -> numbers of a type``, to be indexed."""
+    pointer: Any = types.CPointer(item)  # type: ignore[no-untyped-call]
 
     def give(_: Any, address: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             return builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))
 
-        return types.CPointer(item)(types.int64), generate
+        return pointer(types.int64), generate
 
     return intrinsic(give)
 
@@ -167,6 +170,15 @@ def _keep(to: Any, x: Any, start: int, stop: int, bound: Any, equal: bool) -> No
 
 
 @part
+def _refused(x: Any, count: int) -> Any:
+    """The bits of infinity if any number is not 0."""
+    largest = types.uint32(0)
+    for i in range(count):
+        largest = max(largest, _size(x[i]))
+    return types.uint32(INFINITE) if largest > types.uint32(0) else types.uint32(0)
+
+
+@part
 def _arithmetic(code: int, to: Any, x: Any, y: Any, factor: Any, count: int) -> None:
     if code == ADD:
         for i in range(count):
@@ -197,6 +209,9 @@ def _choice(code: int, to: Any, x: Any, y: Any, factor: Any, count: int) -> None
     elif code == AT_LEAST:
         for i in range(count):
             to[i] = factor if x[i] < factor else x[i]
+    elif code == DIVIDE_BY:
+        for i in range(count):
+            to[i] = x[i] / factor
     elif code == SIGN:
         for i in range(count):
             to[i] = (one if x[i] > zero else zero) - (one if x[i] < zero else zero)
@@ -229,7 +244,9 @@ def _tile(
             worst = max(worst, _read(stored[a], inputs[a], start, count, to))
             continue
         x, y = _floats(registers + a * size), _floats(registers + b * size)
-        if code == THIN:
+        if code == REFUSE:
+            worst = max(worst, _refused(x, count))
+        elif code == THIN:
             key, then, bound = _low_word(steps[at + 4]), _low_word(steps[at + 5]), _low_word(steps[at + 6])
             _thin(to, x, count, _low_word(origin + start), key, then, bound)
         elif code == TRIM:
@@ -272,7 +289,7 @@ def _clear(lanes: Any, count: int) -> None:
 
 
 @part
-def _sum(lanes: Any) -> float:
+def _sum(lanes: Any) -> Any:
     """The sum of the lanes: the upper half is added to the lower one, again and again."""
     half = LANES // 2
     while half > 0:
@@ -301,13 +318,13 @@ def _sieve(x: Any, count: int, start: int, low: Any, high: Any, kept: Any, place
 
 
 def play(
-    operations: int, length: int, factors: int, kinds: int, addresses: int, origin: int, count: int, registers: int, result: int,
-    kind: int, address: int,
+    operations: int, length: int, factors: int, kinds: int, addresses: int, origin: int, count: int, registers: int,
+    result: int, kind: int, address: int,
 ) -> int:  # fmt: skip
     """Compute so many elements and store them; 1 if all that was read and written is finite.
 
-    ``operations``: int64, :data:`WIDTH` for each of ``length``. ``factors``: float32, one each. ``kinds``, ``addresses``:
-    int64, for each input. ``origin``: where the piece begins in its tensor. ``registers``: memory for them.
+    ``operations``: int64, :data:`WIDTH` for each of ``length``. ``factors``: float32, one each. ``kinds`` and
+    ``addresses``: int64, for each input. ``origin``: where the piece begins in its tensor. ``registers``: their memory.
     """
     worst = types.uint32(0)
     for start in range(0, count, TILE):
@@ -318,8 +335,8 @@ def play(
 
 
 def products(
-    operations: int, length: int, factors: int, kinds: int, addresses: int, origin: int, count: int, registers: int, vectors: int,
-    vector_count: int, totals: int, lanes: int,
+    operations: int, length: int, factors: int, kinds: int, addresses: int, origin: int, count: int, registers: int,
+    vectors: int, vector_count: int, totals: int, lanes: int,
 ) -> int:  # fmt: skip
     """Add the inner products of some registers, all pairs (i, j) with i up to j, j slowest; 1 if all read is finite.
 
@@ -345,8 +362,8 @@ def products(
 
 
 def sizes(
-    operations: int, length: int, factors: int, kinds: int, addresses: int, origin: int, count: int, registers: int, vectors: int,
-    vector_count: int, totals: int, lanes: int,
+    operations: int, length: int, factors: int, kinds: int, addresses: int, origin: int, count: int, registers: int,
+    vectors: int, vector_count: int, totals: int, lanes: int,
 ) -> int:  # fmt: skip
     """Add the magnitudes of some registers; 1 if all that was read is finite."""
     which, sums = _longs(vectors), _doubles(totals)
@@ -363,14 +380,14 @@ def sizes(
 
 
 def sieve(
-    operations: int, length: int, factors: int, kinds: int, addresses: int, origin: int, count: int, registers: int, vectors: int,
-    vector_count: int, ranges: int, kept: int, places: int, room: int, tallies: int,
+    operations: int, length: int, factors: int, kinds: int, addresses: int, origin: int, count: int, registers: int,
+    vectors: int, vector_count: int, ranges: int, kept: int, places: int, room: int, tallies: int,
 ) -> int:  # fmt: skip
     """Sort the magnitudes of some registers into ranges, one for each; 1 if all that was read is finite.
 
     ``ranges``: two int64 for each, lowest and highest bits. ``kept``, ``places``: ``room`` uint32 for each, the bits of
-    those in the range and their places, from the beginning; ``room`` is ``count + 1`` at least. ``tallies``: three int64
-    for each: how many are above its range, the largest bits, how many are kept; all are added to.
+    those in the range and their places, from the beginning; ``room`` is ``count + 1`` at least. ``tallies``: three
+    int64 for each: how many are above its range, the largest bits, how many are kept; all are added to.
     """
     which, limits, tally = _longs(vectors), _longs(ranges), _longs(tallies)
     worst = types.uint32(0)
@@ -425,5 +442,6 @@ def object_of(loop: Callable[..., int]) -> tuple[bytes, str, int]:
     """One loop as an object file for this machine's processor, its symbol there, and how many integers it takes."""
     count = loop.__code__.co_argcount
     made = njit(types.int64(*[types.int64] * count), **_PLAIN)(loop)
+    result: Any
     (result,) = made.overloads.values()
     return result.library._get_compiled_object(), result.fndesc.llvm_func_name, count

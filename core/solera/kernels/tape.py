@@ -1,8 +1,7 @@
-"""A tape: the arithmetic at one element, as a straight line of operations on registers, and what can be done with it."""
+"""A tape: the arithmetic at one element, as a straight line of operations on registers; and what it is played for."""
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,26 +11,27 @@ from typing import Any
 import numpy as np
 
 from solera.kernels import codes
-from solera.kernels.library import loop
+from solera.kernels.library import Loop, loop
 
 #: A number at every element: an input, or what an operation made of others.
-Value = int
+TapeValue = int
 
 Doubles = np.ndarray[tuple[int], np.dtype[np.float64]]
+Words = np.ndarray[tuple[int], np.dtype[np.int32]]
 Longs = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 
 @dataclass(slots=True)
 class _Operation:
     code: int
-    made: Value
-    a: Value = 0
-    b: Value = 0
+    made: TapeValue
+    a: TapeValue = 0
+    b: TapeValue = 0
     factor: float = 0.0
     more: tuple[int, ...] = ()
 
     @property
-    def used(self) -> tuple[Value, ...]:
+    def used(self) -> tuple[TapeValue, ...]:
         """The values it looks at."""
         if self.code == codes.READ:
             return ()
@@ -49,56 +49,65 @@ class Tape:
     def __init__(self) -> None:
         self.inputs: list[str] = []
         self._operations: list[_Operation] = []
-        self._read: dict[str, Value] = {}
+        self._read: dict[str, TapeValue] = {}
+        self._refused: list[TapeValue] = []
 
-    def read(self, input: str) -> Value:
+    def read(self, input: str) -> TapeValue:
         """An input's numbers, widened to float32."""
         if input not in self._read:
             self._read[input] = self._put(codes.READ, len(self.inputs))
             self.inputs.append(input)
         return self._read[input]
 
-    def add(self, a: Value, b: Value) -> Value:
+    def add(self, a: TapeValue, b: TapeValue) -> TapeValue:
         """``a + b``."""
         return self._put(codes.ADD, a, b)
 
-    def subtract(self, a: Value, b: Value) -> Value:
+    def subtract(self, a: TapeValue, b: TapeValue) -> TapeValue:
         """``a - b``."""
         return self._put(codes.SUBTRACT, a, b)
 
-    def multiply(self, a: Value, b: Value) -> Value:
+    def multiply(self, a: TapeValue, b: TapeValue) -> TapeValue:
         """``a * b``."""
         return self._put(codes.MULTIPLY, a, b)
 
-    def divide(self, a: Value, b: Value) -> Value:
+    def divide(self, a: TapeValue, b: TapeValue) -> TapeValue:
         """``a / b``."""
         return self._put(codes.DIVIDE, a, b)
 
-    def maximum(self, a: Value, b: Value) -> Value:
+    def maximum(self, a: TapeValue, b: TapeValue) -> TapeValue:
         """The larger of two."""
         return self._put(codes.MAXIMUM, a, b)
 
-    def scale(self, a: Value, factor: float) -> Value:
+    def scale(self, a: TapeValue, factor: float) -> TapeValue:
         """``a * factor``."""
         return a if factor == 1.0 else self._put(codes.SCALE, a, factor=factor)
 
-    def at_least(self, a: Value, least: float) -> Value:
+    def at_least(self, a: TapeValue, least: float) -> TapeValue:
         """``a``, or ``least`` where it is less."""
         return self._put(codes.AT_LEAST, a, factor=least)
 
-    def sign(self, a: Value) -> Value:
+    def sign(self, a: TapeValue) -> TapeValue:
         """-1, 0 or 1."""
         return self._put(codes.SIGN, a)
 
-    def abs(self, a: Value) -> Value:
+    def abs(self, a: TapeValue) -> TapeValue:
         """``|a|``."""
         return self._put(codes.ABS, a)
 
-    def equals(self, a: Value, number: float) -> Value:
+    def equals(self, a: TapeValue, number: float) -> TapeValue:
         """1 where ``a`` is the number, else 0."""
         return self._put(codes.EQUALS, a, factor=number)
 
-    def trim(self, a: Value, threshold: float, until: int | None) -> Value:
+    def divide_by(self, a: TapeValue, number: float) -> TapeValue:
+        """``a / number``."""
+        return self._put(codes.DIVIDE_BY, a, factor=number)
+
+    def refuse(self, a: TapeValue) -> None:
+        """Do not play a piece in which ``a`` is not 0 everywhere: the method's function computes it instead."""
+        self._refused.append(self._put(codes.REFUSE, a))
+
+    def trim(self, a: TapeValue, threshold: float, until: int | None) -> TapeValue:
         """``a`` where its magnitude is above a threshold, else 0; of those at the threshold, the first ones stay.
 
         Args:
@@ -112,7 +121,7 @@ class Tape:
             return self._put(codes.LARGER, a, factor=threshold)
         return self._put(codes.TRIM, a, factor=threshold, more=(until,))
 
-    def thin(self, a: Value, words: tuple[int, int], bound: int) -> Value:
+    def thin(self, a: TapeValue, words: tuple[int, int], bound: int) -> TapeValue:
         """``a`` where the number drawn for its place is below a bound, else 0.
 
         Args:
@@ -124,20 +133,20 @@ class Tape:
             return a
         return self._put(codes.THIN, a, more=(words[0], words[1], bound))
 
-    def weighted_sum(self, values: Sequence[Value], weights: Sequence[float]) -> Value:
+    def weighted_sum(self, values: Sequence[TapeValue], weights: Sequence[float]) -> TapeValue:
         """``sum_i weights[i] * values[i]``, added in order; products and sums are rounded one by one."""
         total = self._put(codes.SCALE, values[0], factor=weights[0])
         for value, weight in zip(values[1:], weights[1:], strict=True):
             total = self._put(codes.ADD_SCALED, value, total, factor=weight)
         return total
 
-    def finish(self, results: Sequence[Value]) -> FinishedTape:
+    def finish(self, results: Sequence[TapeValue]) -> FinishedTape:
         """The tape as it is played.
 
         Args:
             results: The values that are wanted, in order.
         """
-        wanted = set(results)
+        wanted = {*results, *self._refused}
         needed: list[_Operation] = []
         for operation in reversed(self._operations):
             if operation.made in wanted:
@@ -145,17 +154,19 @@ class Tape:
                 needed.append(operation)
         return _laid_out(needed[::-1], results, tuple(self.inputs))
 
-    def _put(self, code: int, a: Value, b: Value = 0, factor: float = 0.0, more: tuple[int, ...] = ()) -> Value:
+    def _put(
+        self, code: int, a: TapeValue, b: TapeValue = 0, factor: float = 0.0, more: tuple[int, ...] = ()
+    ) -> TapeValue:
         made = len(self._operations)
         self._operations.append(_Operation(code, made, a, b, factor, more))
         return made
 
 
-def _laid_out(operations: Sequence[_Operation], results: Sequence[Value], inputs: tuple[str, ...]) -> FinishedTape:
+def _laid_out(operations: Sequence[_Operation], results: Sequence[TapeValue], inputs: tuple[str, ...]) -> FinishedTape:
     """Give every value a register: one whose value is not needed any more, if there is one."""
     last = {value: at for at, operation in enumerate(operations) for value in operation.used}
     last.update(dict.fromkeys(results, len(operations)))
-    place: dict[Value, int] = {}
+    place: dict[TapeValue, int] = {}
     free: list[int] = []
     registers = 0
     table = np.zeros((max(len(operations), 1), codes.WIDTH), dtype=np.int64)
@@ -169,6 +180,8 @@ def _laid_out(operations: Sequence[_Operation], results: Sequence[Value], inputs
             assert operation.b in ending
             to = place[operation.b]
             ending.remove(operation.b)
+        elif operation.code == codes.REFUSE:
+            to = 0
         elif free:
             to = free.pop()
         else:  # none that is read: a compiler makes slow code of loops that overwrite what they read
@@ -224,6 +237,29 @@ class FinishedTape:
         """Add to the sums of magnitudes of the results: float64, one each."""
         return self._add("sizes", rows, origin, count, totals)
 
+    def sift(
+        self, rows: Rows, origin: int, count: int, ranges: Sequence[tuple[int, int]]
+    ) -> list[tuple[int, int, Words, Words]] | None:  # fmt: skip
+        """Sort the magnitudes of each result into a range of bit patterns.
+
+        Returns:
+            For each how many are above its range, the largest pattern, and patterns (int32) and places of those in it,
+            good until the same thread asks again; None if something is not finite.
+        """
+        models, room = len(self.results), count + 1
+        kept = _OWN.sieve(2 * models * room * 4)
+        tallies = np.zeros((models, 3), dtype=np.int64)
+        limits = np.array(ranges, dtype=np.int64)
+        places = kept.address + models * room * 4
+        where = self._which.ctypes.data, models, limits.ctypes.data, kept.address, places, room, tallies.ctypes.data
+        if not _needed("sieve")(*self._begin(rows, origin, count), *where):
+            return None
+        words = kept.bytes[: 2 * models * room * 4].view(np.int32).reshape(2, models, room)
+        return [
+            (int(over), int(largest), words[0, i, :held], words[1, i, :held])
+            for i, (over, largest, held) in enumerate(tallies)
+        ]
+
     def _add(self, loop: str, rows: Rows, origin: int, count: int, totals: Doubles) -> bool:
         where = self._which.ctypes.data, len(self.results), totals.ctypes.data, _OWN.lanes(totals.size)
         return _needed(loop)(*self._begin(rows, origin, count), *where)
@@ -264,29 +300,40 @@ class _Own(threading.local):
     def __init__(self) -> None:
         self._registers = _Memory()
         self._lanes = _Memory()
+        self._sieve = _Memory()
 
     def registers(self, count: int) -> int:
         """The address of so many registers."""
-        return self._registers.at_least(count * codes.TILE * 4)
+        return self._registers.at_least(count * codes.TILE * 4).address
 
     def lanes(self, sums: int) -> int:
         """The address of lanes for so many sums."""
-        return self._lanes.at_least(sums * codes.LANES * 8)
+        return self._lanes.at_least(sums * codes.LANES * 8).address
+
+    def sieve(self, count: int) -> _Memory:
+        """So many bytes for what is sifted out."""
+        return self._sieve.at_least(count)
 
 
 class _Memory:
-    """Bytes that begin at a line of the cache."""
+    """Bytes that begin at a line of the cache.
+
+    Attributes:
+        bytes: uint8.
+        address: Of the first one.
+    """
 
     def __init__(self) -> None:
-        self._bytes = np.empty(0, dtype=np.uint8)
-        self._address = 0
+        self.bytes = np.empty(0, dtype=np.uint8)
+        self.address = 0
 
-    def at_least(self, count: int) -> int:
-        """The address of so many of them."""
-        if self._bytes.size < count + 64:
-            self._bytes = np.empty(count + 64, dtype=np.uint8)
-            self._address = math.ceil(self._bytes.ctypes.data / 64) * 64
-        return self._address
+    def at_least(self, count: int) -> _Memory:
+        """Itself, with so many bytes."""
+        if self.bytes.size < count:
+            whole = np.empty(count + 64, dtype=np.uint8)
+            first = -whole.ctypes.data % 64
+            self.bytes, self.address = whole[first : first + count], whole.ctypes.data + first
+        return self
 
 
 _OWN = _Own()
@@ -315,7 +362,7 @@ def playable() -> bool:
     return loop("play") is not None
 
 
-def _needed(name: str) -> Any:
+def _needed(name: str) -> Loop:
     found = loop(name)
     if found is None:
         raise RuntimeError(f"The loop '{name}' cannot be had on this machine.")

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from solera.errors import InputError, NumericError
+from solera.kernels.tape import Tape, TapeValue
 from solera.methods.spec import LoopPasses, Passes, Piece
 from solera.tensors import hashing, reductions, selection
 
@@ -116,6 +117,14 @@ def random_mask(
     if not isinstance(keep, Tensor) and where.type == "cpu":
         return hashing.chosen(seed, name, model, start, count, keep).view(torch.Size(shape))
     return hashing.uniform(seed, name, model, start, count, where).view(torch.Size(shape)) < keep
+
+
+def random_thin(tape: Tape, value: TapeValue, keep: float, seed: int, name: str, model: int) -> TapeValue:
+    """A value of a tape where :func:`random_mask` of the tensor is true, else 0; arguments as there.
+
+    Only for tensors of fewer than 2^32 elements.
+    """
+    return tape.thin(value, hashing.words(seed, name, model), hashing.bound(keep))
 
 
 def rescale_l1(kept: Tensor, whole: Tensor) -> Tensor:

@@ -11,10 +11,10 @@ from typing import Any, Literal, Protocol, runtime_checkable
 from torch import Tensor
 
 from solera.errors import InputError
-from solera.kernels.tape import Value
+from solera.kernels.tape import Tape, TapeValue
 from solera.methods.statistics import STATISTICS
 from solera.params import ParamSpec, specs_from_signature
-from solera.tensors.selection import HELD
+from solera.tensors.selection import HELD, StreamingSelect
 
 Granularity = Literal["element", "block", "tensor", "model"]
 Over = Literal["tensor", "model"]
@@ -24,6 +24,13 @@ Gathers = int | Callable[[Mapping[str, Any], Mapping[str, int], int], int]
 Space = Literal["weights", "delta", "any"]
 Gives = Literal["same", "delta"]
 Promise = Literal["bytes", "tolerance", "none"]
+
+
+#: What puts a method's formula on a tape: values in, the value of the result out; None where it cannot.
+TapeFunction = Callable[..., TapeValue | None]
+
+#: What is wanted of a tape: handed it, a method's inputs and the tensor's name; None where that cannot be said.
+Build = Callable[[Tape, Sequence[TapeValue], str], Sequence[TapeValue] | None]
 
 
 class Passes(Protocol):
@@ -96,10 +103,24 @@ class LoopPasses(Passes, Protocol):
     """A stream over which loops can go instead: what they find is what going over it would give, to the byte.
 
     Each gives None where no loop can, as for numbers that are stored in an unusual way; then go over the stream.
+    ``build`` puts what is looked at on a tape: it is handed the tape, the inputs and the tensor's name, and gives
+    values, or None where it cannot.
     """
 
-    def products(self) -> list[list[float]] | None:
-        """All inner products of the inputs, in float64: a symmetric list of lists; empty for no elements."""
+    def products(self, build: Build | None = None) -> list[list[float]] | None:
+        """All inner products of the values, or the inputs, in float64: a symmetric list of lists; empty for none."""
+        ...
+
+    def sizes(self, build: Build) -> list[float] | None:
+        """The sum of the magnitudes of each value, in float64; empty for no elements."""
+        ...
+
+    def sift(self, selects: Sequence[StreamingSelect], build: Build) -> list[tuple[str, int]] | None:
+        """Show each of some selections the magnitudes of one value, as a pass that they need.
+
+        Returns:
+            The tensors gone over and how many elements they have, in order.
+        """
         ...
 
 
@@ -115,9 +136,6 @@ class Piece:
     name: str
     start: int = 0
 
-
-#: What puts a method's formula on a tape: values in, the value of the result out; None where it cannot.
-TapeFunction = Callable[..., Value | None]
 
 #: What a method function is: ``f(tensors, *, parameters) -> tensor``.
 MethodFunction = Callable[..., Tensor]

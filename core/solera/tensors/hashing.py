@@ -22,6 +22,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from solera.kernels.library import loop
+
 _MULTIPLIERS = (0x7FEB352D, 0x846CA68B)
 _WORD = 1 << 32
 
@@ -139,6 +141,18 @@ def uniform(seed: int, name: str, model: int, start: int, count: int, device: to
     return words.bitwise_right_shift_(8).bitwise_and_((1 << 24) - 1).to(torch.float32).mul_(2.0**-24)
 
 
+def words(seed: int, name: str, model: int) -> tuple[int, int]:
+    """What :func:`bits` mixes into the low words of places below 2^32: ``k0``, and ``k1 ^ mix(k2)``."""
+    k0, k1, k2 = key(seed, name, model)
+    return k0, k1 ^ _mix(k2)
+
+
+def bound(share: float) -> int:
+    """What the bits of an element must be below, of 2^32, to be chosen with this probability."""
+    # The uppermost 24 bits are below share * 2^24 where the whole word is below this.
+    return min(max(math.ceil(float(np.float32(share)) * 2**24), 0) << 8, _WORD)
+
+
 def chosen(seed: int, name: str, model: int, start: int, count: int, share: float) -> Tensor:
     """Elements of a flat tensor, each chosen with the same probability: where :func:`uniform` is less than it.
 
@@ -147,10 +161,13 @@ def chosen(seed: int, name: str, model: int, start: int, count: int, share: floa
     Returns:
         bool, shape ``(count,)``.
     """
+    least, drawn = bound(share), loop("choose")
+    if drawn is not None and start + count <= _WORD:
+        mask = torch.empty(count, dtype=torch.bool)
+        drawn(*words(seed, name, model), start, count, least, mask.data_ptr())
+        return mask
     out = np.empty(count, dtype=np.uint32)
     _fill(key(seed, name, model), start, out)
-    # The uppermost 24 bits are below share * 2^24 where the whole word is below this.
-    least = min(max(math.ceil(float(np.float32(share)) * 2**24), 0) << 8, _WORD)
     return torch.from_numpy(np.less(out, np.uint32(least)) if least < _WORD else np.ones(count, dtype=bool))
 
 

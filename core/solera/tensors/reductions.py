@@ -78,7 +78,14 @@ def reduce_sum(x: Tensor) -> float:
 
 def sum_abs(x: Tensor) -> float:
     """Sum of absolute values (the 1-norm)."""
-    return reduce_sum(x.detach().abs())  # in the dtype it has: half of the bytes of float64
+    flat = x.detach().reshape(-1)
+    if flat.dtype == torch.float32 and flat.device.type == "cpu" and tape.playable():
+        flat, total = flat.contiguous(), 0.0
+        for start in range(0, flat.numel(), BLOCK):
+            block = flat[start : start + BLOCK]
+            total += tape.size(block.data_ptr(), block.numel()) or 0.0
+        return total
+    return reduce_sum(flat.abs())  # in the dtype it has: half of the bytes of float64
 
 
 def dot(x: Tensor, y: Tensor) -> float:

@@ -123,6 +123,29 @@ class StreamingSelect:
             self._keep(self._inside(chunk))
             self._seen += chunk.size
 
+    @property
+    def range(self) -> tuple[int, int]:
+        """The least and the largest bit pattern that a pass looks at."""
+        return self._low, self._high
+
+    def sifted(self, count: int, over: int, largest: int, patterns: Patterns, places: Patterns) -> None:
+        """Take the next numbers from whom looked at them: :meth:`add`, when :attr:`range` is known.
+
+        Args:
+            count: How many there are.
+            over: How many are above the range.
+            largest: The largest pattern of all.
+            patterns: Those in the range, in order; copied.
+            places: Where among the numbers they are; copied.
+        """
+        if not self.needs_pass:
+            return
+        self._over += over
+        self._largest = max(self._largest, largest)
+        everywhere = patterns.size == count
+        self._keep(_Kept(self._seen, None if everywhere else places.copy(), patterns.copy()))
+        self._seen += count
+
     def _inside(self, chunk: Patterns) -> _Kept:
         """Those of the next numbers that lie in the range."""
         if (self._low, self._high) == (0, _LARGEST):

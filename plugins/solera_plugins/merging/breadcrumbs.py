@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import torch
 from torch import Tensor
 
-from solera.api import HeldPasses, Param, Passes, Piece, method, selection
+from solera.api import HeldPasses, Param, Passes, Piece, Tape, TapeValue, method, selection
 from solera_plugins.merging.combining import COMBINE_HELP, ZERO_SIGN_HELP, Combine, ZeroSign
 from solera_plugins.merging.thinning import Thinned
 from solera_plugins.merging.trimming import Norm, cuts_at, trimmed
@@ -42,7 +42,24 @@ def survey(
         outliers, wanted = trimmed(deltas, cuts[::2], piece), trimmed(deltas, cuts[1::2], piece)
         return [entry - outlier for entry, outlier in zip(wanted, outliers, strict=True)]
 
-    return Thinned(passes, thin, weight, rescale)
+    def build(tape: Tape, values: Sequence[TapeValue], name: str) -> Sequence[TapeValue] | None:
+        kept = []
+        for i, value in enumerate(values):
+            outlier, wanted = (cut.tape(tape, value, name) for cut in cuts[2 * i : 2 * i + 2])
+            if outlier is None or wanted is None:
+                return None
+            kept.append(tape.subtract(wanted, outlier))
+        return kept
+
+    return Thinned(passes, thin, weight, rescale, build if compat != "authors" else None)
+
+
+def taped(
+    tape: Tape, values: Sequence[TapeValue], *, combine_by: Combine, zero_sign: ZeroSign, scale: float, state: Thinned,
+    name: str, **_: object,
+) -> TapeValue | None:  # fmt: skip
+    """The merged task vector, element by element."""
+    return state.taped(tape, values, name, combine_by, zero_sign, scale)
 
 
 @method(
@@ -51,6 +68,7 @@ def survey(
     takes="delta",
     base="required",
     granularity=lambda params: "block" if params["scope"] == "row" or params["compat"] == "authors" else "element",
+    tape=taped,
     prepare=survey,
     prepare_over="tensor",
     gathers=2 * selection.HELD,

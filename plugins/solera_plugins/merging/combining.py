@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from solera.api import HeldPasses, Passes, Piece, bricks
+from solera.api import HeldPasses, Passes, Piece, Tape, TapeValue, bricks
 from solera_plugins.merging.sums import normalised, weighted_sum
 from solera_plugins.merging.trimming import placed, scaled
 
@@ -37,6 +37,11 @@ class Majority:
         self._elected = elected
         self._lock = threading.Lock()
         self._sign: int | None = None
+
+    @property
+    def known(self) -> int | None:
+        """:attr:`sign`, if somebody asked for it."""
+        return self._sign
 
     @property
     def sign(self) -> int:
@@ -92,6 +97,81 @@ def combine(
     kept = weighted(deltas, weight, own=own)
     signs = decided(bricks.elect_sign(kept), kept, zero_sign, lambda: majority.sign)
     return agreeing(kept, signs, weight, "mean" if how == "ties" else "sum")
+
+
+def tape_combine(
+    tape: Tape, kept: Sequence[TapeValue], weight: Sequence[float], how: Combine, zero_sign: ZeroSign,
+    majority: int | None,
+) -> TapeValue | None:  # fmt: skip
+    """:func:`combine` on a tape.
+
+    Args:
+        tape: The tape.
+        kept: The task vectors.
+        weight: One number per model.
+        how: As there.
+        zero_sign: As there.
+        majority: The sign of the majority; None, if it is not known yet: then pieces that ask for it are refused.
+    """
+    if how in {"sum", "mean"}:
+        return tape.weighted_sum(kept, weight if how == "sum" else normalised(weight))
+    votes = tape_weighted(tape, kept, weight)
+    signs = tape_decided(tape, tape_elected(tape, votes), votes, zero_sign, majority)
+    return tape_agreeing(tape, votes, signs, weight, "mean" if how == "ties" else "sum")
+
+
+def tape_weighted(tape: Tape, values: Sequence[TapeValue], weight: Sequence[float]) -> list[TapeValue]:
+    """:func:`weighted` on a tape."""
+    return [tape.scale(value, w) for value, w in zip(values, weight, strict=True)]
+
+
+def tape_elected(tape: Tape, votes: Sequence[TapeValue]) -> TapeValue:
+    """:func:`solera.methods.bricks.elect_sign` on a tape."""
+    total = votes[0]
+    for vote in votes[1:]:
+        total = tape.add(total, vote)
+    return tape.sign(total)
+
+
+def tape_decided(
+    tape: Tape, signs: TapeValue, votes: Sequence[TapeValue], zero_sign: ZeroSign, majority: int | None
+) -> TapeValue:  # fmt: skip
+    """:func:`decided` on a tape; ``majority`` as in :func:`tape_combine`."""
+    if zero_sign == "drop" or (zero_sign == "majority" and majority == 0):
+        return signs
+    even = tape.equals(signs, 0.0)
+    if zero_sign == "plus":
+        return tape.add(signs, even)
+    if majority is not None:
+        return tape.add(signs, tape.scale(even, float(majority)))
+    total = tape.abs(votes[0])
+    for vote in votes[1:]:
+        total = tape.add(total, tape.abs(vote))
+    tape.refuse(tape.multiply(total, even))
+    return signs
+
+
+def tape_agreeing(
+    tape: Tape, votes: Sequence[TapeValue], signs: TapeValue, weight: Sequence[float], merge: str
+) -> TapeValue | None:  # fmt: skip
+    """:func:`agreeing` on a tape; None for the largest."""
+    if merge == "max":
+        return None
+    sizes = [tape.at_least(tape.multiply(vote, signs), 0.0) for vote in votes]
+    total = sizes[0]
+    for size in sizes[1:]:
+        total = tape.add(total, size)
+    if merge == "sum":
+        return tape.multiply(total, signs)
+    counts = tape_weighted(tape, [tape.sign(size) for size in sizes], weight)
+    shares = counts[0]
+    for count in counts[1:]:
+        shares = tape.add(shares, count)
+    if min(weight) > 0:
+        shares = tape.at_least(shares, min(weight))
+    else:
+        shares = tape.add(shares, tape.equals(shares, 0.0))
+    return tape.multiply(tape.divide(total, shares), signs)
 
 
 def weighted(deltas: Sequence[Tensor], weight: Sequence[float], *, own: bool = False) -> list[Tensor]:

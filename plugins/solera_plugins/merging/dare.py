@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import torch
 from torch import Tensor
 
-from solera.api import HeldPasses, Param, Passes, Piece, bricks, method, selection
+from solera.api import HeldPasses, Param, Passes, Piece, Tape, TapeValue, bricks, method, selection
 from solera_plugins.merging.combining import COMBINE_HELP, ZERO_SIGN_HELP, Combine, ZeroSign
 from solera_plugins.merging.masks import Masks, remembered
 from solera_plugins.merging.thinning import NORMS, Thinned
@@ -41,7 +41,28 @@ def survey(
         divisors = [divisor or share for divisor, share in zip(q, density, strict=True)]
         return [entry / by if by > 0 else entry for entry, by in zip(kept, divisors, strict=True)]
 
-    return Thinned(passes, thin, weight, rescale)
+    def build(tape: Tape, values: Sequence[TapeValue], name: str) -> Sequence[TapeValue] | None:
+        if masks is not None or passes.numel >= 1 << 32:
+            return None
+        if cuts:
+            kept = [cut.tape(tape, value, name) for cut, value in zip(cuts, values, strict=True)]
+        else:
+            kept = [bricks.random_thin(tape, v, density[i], seed, name, i) for i, v in enumerate(values)]
+        known = [value for value in kept if value is not None]
+        if rescale == "inverse":
+            divisors = [divisor or share for divisor, share in zip(q, density, strict=True)]
+            known = [tape.divide_by(v, by) if by > 0 else v for v, by in zip(known, divisors, strict=True)]
+        return known
+
+    return Thinned(passes, thin, weight, rescale, build)
+
+
+def taped(
+    tape: Tape, values: Sequence[TapeValue], *, combine_by: Combine, zero_sign: ZeroSign, scale: float, state: Thinned,
+    name: str, **_: object,
+) -> TapeValue | None:  # fmt: skip
+    """The merged task vector, element by element."""
+    return state.taped(tape, values, name, combine_by, zero_sign, scale)
 
 
 def gathered(params: Mapping[str, Any], sizes: Mapping[str, int], models: int) -> int:
@@ -64,10 +85,11 @@ def smaller(passes: Passes, density: Sequence[float]) -> list[Cut]:
     takes="delta",
     base="required",
     granularity="element",
+    tape=taped,
     prepare=survey,
     prepare_over="tensor",
     gathers=gathered,
-    version=2,
+    version=3,
     paper="Yu et al. 2024, Language models are super Mario: absorbing abilities from homologous models as a free lunch",
     url="https://arxiv.org/abs/2311.03099",
     also={

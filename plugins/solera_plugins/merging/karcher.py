@@ -8,7 +8,7 @@ from typing import Annotated
 
 from torch import Tensor
 
-from solera.api import InputError, Param, Passes, Tape, Value, bricks, method
+from solera.api import InputError, Param, Passes, Tape, TapeValue, bricks, method
 from solera_plugins.merging.sums import weighted_sum
 
 #: A tensor shorter than this has no direction.
@@ -45,7 +45,7 @@ def survey(passes: Passes, *, weight: tuple[float, ...], iterations: int, tolera
     return parts(bricks.gram_over(passes), weight, iterations, tolerance)
 
 
-def taped(tape: Tape, values: Sequence[Value], *, state: list[float], **_: object) -> Value:
+def taped(tape: Tape, values: Sequence[TapeValue], *, state: list[float], **_: object) -> TapeValue:
     """The sum of all, element by element."""
     return tape.weighted_sum(values, state)
 

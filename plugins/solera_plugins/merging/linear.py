@@ -7,11 +7,11 @@ from typing import Annotated
 
 from torch import Tensor
 
-from solera.api import InputError, Param, Tape, Value, method
+from solera.api import InputError, Param, Tape, TapeValue, method
 from solera_plugins.merging.sums import normalised, weighted_sum
 
 
-def taped(tape: Tape, values: Sequence[Value], *, weight: tuple[float, ...], normalize: bool) -> Value:
+def taped(tape: Tape, values: Sequence[TapeValue], *, weight: tuple[float, ...], normalize: bool) -> TapeValue:
     """The average, element by element."""
     return tape.weighted_sum(values, shares(weight, normalize))
 

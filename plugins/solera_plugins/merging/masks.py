@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from solera.api import Piece, bricks
+from solera.api import Piece
 
 #: Elements whose masks are remembered; those of larger tensors are drawn again.
 _REMEMBERED = 2**26
@@ -39,8 +39,7 @@ class Masks:
 
     def keep(self, model: int, delta: Tensor, piece: Piece) -> Tensor:
         """What is kept of a piece of a task vector: a new tensor, 0 where it is dropped."""
-        mask = self._mask(model, delta, piece).to(delta.device)
-        return bricks.as_numbers(mask).mul_(delta) if delta.dtype == torch.float32 else delta * mask
+        return torch.where(self._mask(model, delta, piece).to(delta.device), delta, 0.0)
 
     def _mask(self, model: int, delta: Tensor, piece: Piece) -> Tensor:
         first, last = piece.start // 8, (piece.start + delta.numel() + 7) // 8

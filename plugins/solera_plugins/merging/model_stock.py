@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import torch
 from torch import Tensor
 
-from solera.api import Param, Passes, Tape, Value, bricks, method
+from solera.api import Param, Passes, Tape, TapeValue, bricks, method
 from solera_plugins.merging.sums import row_sum, weighted_sum
 
 
@@ -25,8 +25,8 @@ def inner_products(passes: Passes, **_: object) -> list[list[float]]:
 
 
 def taped(
-    tape: Tape, values: Sequence[Value], *, by: str, compat: str, state: list[list[float]] | None
-) -> Value | None:  # fmt: skip
+    tape: Tape, values: Sequence[TapeValue], *, by: str, compat: str, state: list[list[float]] | None
+) -> TapeValue | None:  # fmt: skip
     """The part of the way to the mean, element by element; not with an angle for each row."""
     if by_row({"by": by, "compat": compat}) or not state:
         return None

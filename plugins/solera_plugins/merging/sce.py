@@ -8,8 +8,20 @@ from typing import Annotated, Literal
 
 from torch import Tensor
 
-from solera.api import HeldPasses, Param, Passes, Piece, bricks, method, reductions, selection
-from solera_plugins.merging.combining import weighted
+from solera.api import (
+    HeldPasses,
+    LoopPasses,
+    Param,
+    Passes,
+    Piece,
+    Tape,
+    TapeValue,
+    bricks,
+    method,
+    reductions,
+    selection,
+)
+from solera_plugins.merging.combining import tape_agreeing, tape_elected, tape_weighted, weighted
 from solera_plugins.merging.sums import weighted_sum
 from solera_plugins.merging.trimming import NOTHING, WHOLE, Cut, Places, are_new, placed, scaled, ties_until
 
@@ -35,6 +47,22 @@ class Survey:
         mask = self.cut.mask(variance(deltas), piece)
         return [delta * mask for delta in deltas]
 
+    def on_tape(self, tape: Tape, values: Sequence[TapeValue], name: str) -> Sequence[TapeValue] | None:
+        """:meth:`chosen`, element by element."""
+        if self.cut == WHOLE:
+            return values
+        stays = self.cut.tape(tape, tape_variance(tape, values), name)
+        if stays is None:
+            return None
+        mask = tape.sign(stays)  # variances that stay are positive
+        return [tape.multiply(value, mask) for value in values]
+
+    def weights(self, compat: str) -> list[float]:
+        """Each vector's share of the energy."""
+        least = 1e-6 * self.numel if compat == "mergekit" else 0.0
+        total, count = sum(self.energy), len(self.energy)
+        return [e / total for e in self.energy] if total > least else [1.0 / count] * count
+
 
 class Variances:
     """The variance at each entry as a stream, from that of the task vectors."""
@@ -50,11 +78,29 @@ class Variances:
         """As of the task vectors."""
         return [[variance(run)] for run in self._passes.sample()]
 
+    def differing(self) -> int:
+        """How many are not 0."""
+        found = self._passes.sizes(_differs) if isinstance(self._passes, LoopPasses) else None
+        if found is not None:
+            return int(sum(found))
+        return sum(int(size.count_nonzero()) for _, (size,) in self)
+
+
+def _variances(tape: Tape, values: Sequence[TapeValue], name: str) -> Sequence[TapeValue]:
+    return [tape_variance(tape, values)]
+
+
+def _differs(tape: Tape, values: Sequence[TapeValue], name: str) -> Sequence[TapeValue]:
+    return [tape.sign(tape_variance(tape, values))]
+
 
 def survey(passes: Passes, *, density: float, **_: object) -> Survey:
     """Find which variances stay, and the energies of what stays: three passes, or one at density 1."""
-    cut = largest_variances(Variances(passes), density) if density < 1 else WHOLE
+    cut = largest_variances(passes, density) if density < 1 else WHOLE
     found = Survey(passes.numel, cut, [])
+    gram = passes.products(found.on_tape) if isinstance(passes, LoopPasses) else None
+    if gram is not None:
+        return replace(found, energy=[gram[i][i] for i in range(len(gram))])
     products: reductions.Gram | None = None
     for piece, deltas in placed(passes):
         count = len(deltas)
@@ -63,23 +109,16 @@ def survey(passes: Passes, *, density: float, **_: object) -> Survey:
     return replace(found, energy=[products.total(i, i) for i in range(count)] if products else [])
 
 
-def largest_variances(variances: Passes, density: float) -> Cut:
+def largest_variances(passes: Passes, density: float) -> Cut:
     """The cut that keeps a share of the entries at which the models differ."""
-    sample = [run for (run,) in variances.sample()]
-    differ = sum(float(run.sign().sum()) for run in sample) / max(sum(run.numel() for run in sample), 1)
-    select, count, places = selection.StreamingSelect(1), 0, Places(variances)
-    select.guess(sample, density * differ)
-    for (size,) in places:
-        select.add(size)
-        count += int(size.count_nonzero())
-    select.k = int(count * density)
-    select.end_pass()
+    variances, places = Variances(passes), Places(passes)
+    differ = variances.differing()
+    select = selection.StreamingSelect(int(differ * density))
     if select.k == 0:
         return NOTHING
+    select.guess([run for (run,) in variances.sample()], select.k / passes.numel)
     while select.needs_pass:
-        for (size,) in places:
-            select.add(size)
-        select.end_pass()
+        places.show([select], lambda deltas: [variance(deltas)], _variances)
     wanted = select.k - select.above
     if wanted >= select.ties:
         return Cut(select.threshold)
@@ -98,12 +137,39 @@ def variance(deltas: Sequence[Tensor]) -> Tensor:
     return total
 
 
+def tape_variance(tape: Tape, values: Sequence[TapeValue]) -> TapeValue:
+    """:func:`variance`, element by element."""
+    share = 1.0 / len(values)
+    mean = tape.weighted_sum(values, [share] * len(values))
+    parts = []
+    for value in values:
+        apart = tape.subtract(value, mean)
+        parts.append(tape.scale(tape.multiply(apart, apart), share))
+    return tape.weighted_sum(parts, [1.0] * len(parts))
+
+
+def taped(
+    tape: Tape, values: Sequence[TapeValue], *, scale: float, compat: str, state: Survey, name: str, **_: object
+) -> TapeValue | None:  # fmt: skip
+    """The merged task vector, element by element."""
+    chosen = state.on_tape(tape, values, name)
+    if chosen is None:
+        return None
+    weights = state.weights(compat)
+    signs = tape_elected(tape, chosen)
+    if compat == "mergekit":
+        signs = tape.add(signs, tape.equals(signs, 0.0))
+    made = tape_agreeing(tape, tape_weighted(tape, chosen, weights), signs, weights, "mean")
+    return None if made is None else tape.scale(made, scale)
+
+
 @method(
     "sce",
     title="SCE",
     takes="delta",
     base="required",
     granularity="element",
+    tape=taped,
     prepare=survey,
     prepare_over="tensor",
     gathers=lambda params, sizes, models: selection.HELD if params["density"] < 1 else 0,
@@ -148,9 +214,7 @@ def sce(
     piece = piece or Piece("")
     state = state or survey(HeldPasses(deltas, piece.name), density=density)
     chosen = state.chosen(deltas, piece)
-    least = 1e-6 * state.numel if compat == "mergekit" else 0.0
-    total = sum(state.energy)
-    weights = [e / total for e in state.energy] if total > least else [1.0 / len(deltas)] * len(deltas)
+    weights = state.weights(compat)
     signs = bricks.elect_sign(chosen)
     if compat == "mergekit":  # an even vote is read as plus
         signs.add_(bricks.equal(signs, 0.0))

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from torch import Tensor
 
-from solera.api import Param, Passes, Tape, Value, bricks, method
+from solera.api import Param, Passes, Tape, TapeValue, bricks, method
 from solera_plugins.merging.sums import weighted_sum
 
 #: A tensor shorter than this is taken as it is: its direction means nothing.
@@ -31,7 +31,7 @@ def survey(passes: Passes, *, t: float, colinear: float, **_: object) -> list[fl
     return shares(bricks.gram_over(passes), t, colinear)
 
 
-def taped(tape: Tape, values: Sequence[Value], *, state: list[float], **_: object) -> Value:
+def taped(tape: Tape, values: Sequence[TapeValue], *, state: list[float], **_: object) -> TapeValue:
     """The sum of both, element by element."""
     return tape.weighted_sum(values, state)
 

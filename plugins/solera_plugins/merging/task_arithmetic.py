@@ -7,13 +7,13 @@ from typing import Annotated
 
 from torch import Tensor
 
-from solera.api import Param, Tape, Value, method
+from solera.api import Param, Tape, TapeValue, method
 from solera_plugins.merging.sums import normalised, weighted_sum
 
 
 def taped(
-    tape: Tape, values: Sequence[Value], *, scale: float, weight: tuple[float, ...], normalize: bool
-) -> Value:  # fmt: skip
+    tape: Tape, values: Sequence[TapeValue], *, scale: float, weight: tuple[float, ...], normalize: bool
+) -> TapeValue:  # fmt: skip
     """The scaled sum, element by element."""
     return tape.scale(tape.weighted_sum(values, normalised(weight) if normalize else weight), scale)
 

@@ -7,9 +7,17 @@ from typing import cast
 
 from torch import Tensor
 
-from solera.api import Passes, Piece, bricks
-from solera_plugins.merging.combining import Combine, Majority, ZeroSign, combine, weighted
-from solera_plugins.merging.trimming import Norm, Thin, are_new, norm_factors, rescaled, scaled
+from solera.api import Passes, Piece, Tape, TapeValue, bricks
+from solera_plugins.merging.combining import (
+    Combine,
+    Majority,
+    ZeroSign,
+    combine,
+    tape_combine,
+    tape_weighted,
+    weighted,
+)
+from solera_plugins.merging.trimming import Build, Norm, Thin, are_new, norm_factors, rescaled, scaled
 
 #: Norms that what is kept of a tensor may be brought to.
 NORMS = ("l1", "l2", "linf")
@@ -22,15 +30,19 @@ class Thinned:
         passes: The task vectors.
         thin: What is kept of them.
         weight: One number per model.
+        build: The same on a tape; None where there is no such form.
         rescale: The norm of the whole that what is kept is brought to, if it is one of :data:`NORMS`.
     """
 
-    def __init__(self, passes: Passes, thin: Thin, weight: Sequence[float], rescale: str) -> None:
+    def __init__(
+        self, passes: Passes, thin: Thin, weight: Sequence[float], rescale: str, build: Build | None = None
+    ) -> None:  # fmt: skip
+        self._build = build
         self._thin = thin
         self._weight = weight
         self._factors = [1.0] * len(weight)
         if rescale in NORMS and passes.numel:
-            self._factors = norm_factors(passes, thin, cast("Norm", rescale))
+            self._factors = norm_factors(passes, thin, cast("Norm", rescale), build)
         self._majority = Majority(passes, self._elected)
 
     def merged(self, deltas: Sequence[Tensor], piece: Piece, how: Combine, zero_sign: ZeroSign, scale: float) -> Tensor:
@@ -38,6 +50,17 @@ class Thinned:
         kept = self._kept(deltas, piece)
         own = are_new(kept, deltas)
         return scaled(combine(kept, self._weight, how, zero_sign, self._majority, own=own), scale)
+
+    def taped(
+        self, tape: Tape, values: Sequence[TapeValue], name: str, how: Combine, zero_sign: ZeroSign, scale: float
+    ) -> TapeValue | None:  # fmt: skip
+        """:meth:`merged` on a tape, at the tensor of a name; None where there is no such form."""
+        kept = self._build(tape, values, name) if self._build else None
+        if kept is None:
+            return None
+        kept = tape_weighted(tape, kept, self._factors)
+        made = tape_combine(tape, kept, self._weight, how, zero_sign, self._majority.known)
+        return None if made is None else tape.scale(made, scale)
 
     def _elected(self, deltas: Sequence[Tensor], piece: Piece) -> Tensor:
         return bricks.elect_sign(weighted(self._kept(deltas, piece), self._weight))

@@ -10,8 +10,18 @@ from typing import Annotated, Literal
 import torch
 from torch import Tensor
 
-from solera.api import HeldPasses, InputError, Param, Passes, Piece, bricks, method, reductions
-from solera_plugins.merging.combining import Majority, agreeing, decided, weighted
+from solera.api import HeldPasses, InputError, Param, Passes, Piece, Tape, TapeValue, bricks, method, reductions
+from solera_plugins.merging.combining import (
+    Majority,
+    ZeroSign,
+    agreeing,
+    decided,
+    tape_agreeing,
+    tape_decided,
+    tape_elected,
+    tape_weighted,
+    weighted,
+)
 from solera_plugins.merging.sums import weighted_sum
 from solera_plugins.merging.trimming import (
     WHOLE,
@@ -83,12 +93,29 @@ def survey(
     return Survey(cuts, factors, norms, Majority(passes, vote))
 
 
+def taped(
+    tape: Tape, values: Sequence[TapeValue], *, scale: float, weight: tuple[float, ...], elect: Elect,
+    zero_sign: ZeroSign, merge: str, compat: Compat, state: Survey, name: str, **_: object,
+) -> TapeValue | None:  # fmt: skip
+    """The merged task vector, element by element; not for shares of norm, nor without an election."""
+    kept = [cut.tape(tape, value, name) for cut, value in zip(state.cuts, values, strict=True)]
+    known = [value for value in kept if value is not None]
+    if elect not in {"mass", "count"} or len(known) < len(kept):
+        return None
+    votes = tape_weighted(tape, tape_weighted(tape, known, state.factors), weight)
+    signs = tape_elected(tape, votes if elect == "mass" else [tape.sign(vote) for vote in votes])
+    majority = None if state.majority.known is None else undecided(compat, state.majority)
+    made = tape_agreeing(tape, votes, tape_decided(tape, signs, votes, zero_sign, majority), weight, merge)
+    return None if made is None else tape.scale(made, scale)
+
+
 @method(
     "ties",
     title="TIES",
     takes="delta",
     base="required",
     granularity="element",
+    tape=taped,
     prepare=survey,
     prepare_over=lambda params: params["scope"],
     version=2,

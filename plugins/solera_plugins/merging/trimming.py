@@ -6,19 +6,24 @@ import math
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import accumulate
 from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from solera.api import Passes, Piece, bricks, reductions, selection
+from solera.api import LoopPasses, Passes, Piece, Tape, TapeValue, bricks, reductions, selection
 from solera_plugins.merging.energy import energy_counts
 
 Compat = Literal["none", "authors", "mergelm"]
 Share = Literal["count", "energy", "deviation"]
 Norm = Literal["none", "l1", "l2", "linf"]
 Elect = Literal["mass", "count", "normfrac", "normmass", "none"]
+
+#: Puts on a tape what is kept of the task vectors of the tensor of a name; None where it cannot.
+Build = Callable[[Tape, Sequence[TapeValue], str], Sequence[TapeValue] | None]
 
 #: Takes the pieces of all task vectors at one place, and gives what is kept of them.
 Thin = Callable[[Sequence[Tensor], Piece], list[Tensor]]
@@ -58,6 +63,15 @@ class Cut:
             kept = kept.clone()
             kept.view(-1)[last] = delta.reshape(-1)[last]
         return kept
+
+    def tape(self, tape: Tape, value: TapeValue, name: str) -> TapeValue | None:
+        """:meth:`trim` of a value on a tape, at a tensor; None where it cannot be put there."""
+        if self.centre is not None or self.end[1]:
+            return None
+        if self.threshold < 0:
+            return value
+        until = None if self.until is None or name < self.until[0] else self.until[1] if name == self.until[0] else 0
+        return tape.trim(value, self.threshold, until)
 
     def mask(self, size: Tensor, piece: Piece) -> Tensor:
         """1 where a magnitude stays, else 0, of a piece: of the dtype and shape of ``size``."""
@@ -151,11 +165,7 @@ def cuts_at(passes: Passes, wanted: Sequence[tuple[int, int]], *, all_ties: bool
         selects[i].guess([run[model] for run in sample], wanted[i][1] / passes.numel)
     places = Places(passes)
     while waiting := {i: select for i, select in selects.items() if select.needs_pass}:
-        for deltas in places:
-            for i, select in waiting.items():
-                select.add(deltas[partly[i]])
-        for select in waiting.values():
-            select.end_pass()
+        places.show(list(waiting.values()), *_of_models([partly[i] for i in waiting]))
     untold: dict[int, tuple[int, float, int]] = {}
     for i, select in selects.items():
         cuts[i] = Cut(select.threshold)
@@ -171,8 +181,13 @@ def cuts_at(passes: Passes, wanted: Sequence[tuple[int, int]], *, all_ties: bool
     return cuts
 
 
+def _of_models(models: Sequence[int]) -> tuple[Callable[[Sequence[Tensor]], Sequence[Tensor]], Build]:
+    """What gives the task vectors of some models, from those of all; and the same on a tape."""
+    return lambda deltas: [deltas[model] for model in models], lambda _, values, __: [values[m] for m in models]
+
+
 class Places:
-    """A stream that notes where its pieces lie.
+    """A stream that selections look at, and where its entries lie.
 
     Args:
         passes: The stream.
@@ -181,20 +196,42 @@ class Places:
     def __init__(self, passes: Passes) -> None:
         self._passes = passes
         self._starts: list[int] = []
-        self._pieces: list[Piece] = []
+        self._names: list[str] = []
 
-    def __iter__(self) -> Iterator[Sequence[Tensor]]:
-        self._starts, self._pieces, done = [], [], 0
-        for piece, tensors in placed(self._passes):
-            self._starts.append(done)
-            self._pieces.append(piece)
-            done += tensors[0].numel()
-            yield tensors
+    def show(
+        self, selects: Sequence[selection.StreamingSelect], values: Callable[[Sequence[Tensor]], Sequence[Tensor]],
+        build: Build,
+    ) -> None:  # fmt: skip
+        """One pass, and its end.
+
+        Args:
+            selects: Each looks at one value.
+            values: Makes them of what the stream gives.
+            build: The same on a tape.
+        """
+        found = self._passes.sift(selects, build) if isinstance(self._passes, LoopPasses) else None
+        if found is None:
+            found = self._add(selects, values)
+        self._starts = [0, *accumulate(numel for _, numel in found)][:-1]
+        self._names = [name for name, _ in found]
+        for select in selects:
+            select.end_pass()
+
+    def _add(
+        self, selects: Sequence[selection.StreamingSelect], values: Callable[[Sequence[Tensor]], Sequence[Tensor]]
+    ) -> list[tuple[str, int]]:  # fmt: skip
+        sizes: dict[str, int] = {}
+        for name, tensors in self._passes:
+            made = values(tensors)
+            for select, value in zip(selects, made, strict=True):
+                select.add(value)
+            sizes[name] = sizes.get(name, 0) + tensors[0].numel()
+        return list(sizes.items())
 
     def after(self, entry: int) -> tuple[str, int]:
         """Name of the tensor, and the flat index in it, right after an entry of the stream that was gone through."""
         i = bisect_right(self._starts, entry) - 1
-        return self._pieces[i].name, self._pieces[i].start + entry - self._starts[i] + 1
+        return self._names[i], entry - self._starts[i] + 1
 
 
 def ties_until(passes: Passes, wanted: dict[int, tuple[int, float, int]]) -> dict[int, tuple[str, int]]:
@@ -219,8 +256,20 @@ def trimmed(deltas: Sequence[Tensor], cuts: Sequence[Cut], piece: Piece) -> list
     return [cut.trim(delta, piece) for delta, cut in zip(deltas, cuts, strict=True)]
 
 
-def norm_factors(passes: Passes, thin: Thin, norm: Norm) -> list[float]:
-    """What brings each vector, thinned out, to the norm it had; 1 where nothing is left."""
+def norm_factors(passes: Passes, thin: Thin, norm: Norm, build: Build | None = None) -> list[float]:
+    """What brings each vector, thinned out, to the norm it had; 1 where nothing is left.
+
+    Args:
+        passes: The vectors.
+        thin: What is kept of them.
+        norm: The norm.
+        build: The same on a tape.
+    """
+    if norm == "l1" and build is not None and isinstance(passes, LoopPasses):
+        found = passes.sizes(partial(_whole_and_kept, build))
+        if found is not None:
+            pairs = zip(found[: len(found) // 2], found[len(found) // 2 :], strict=True)
+            return [whole / left if left > 0 else 1.0 for whole, left in pairs]
     sizes: list[list[float]] = []
     for piece, deltas in placed(passes):
         sizes = sizes or [[0.0, 0.0] for _ in deltas]
@@ -233,6 +282,11 @@ def norm_factors(passes: Passes, thin: Thin, norm: Norm) -> list[float]:
     if norm == "l2":
         sizes = [[math.sqrt(size) for size in pair] for pair in sizes]
     return [whole / left if left > 0 else 1.0 for whole, left in sizes]
+
+
+def _whole_and_kept(build: Build, tape: Tape, values: Sequence[TapeValue], name: str) -> Sequence[TapeValue] | None:
+    kept = build(tape, values, name)
+    return None if kept is None else [*values, *kept]
 
 
 def scaled(tensor: Tensor, factor: float) -> Tensor:
