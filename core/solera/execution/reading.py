@@ -127,7 +127,7 @@ class Reader:
             return _with_bytes(torch.empty(count, dtype=torch_dtype(dtype)))
         buffers = self._own.buffers
         known = buffers.get((id_, dtype))
-        if known is None or len(known.all) < count:
+        if known is None or known.room < count:
             buffers.pop((id_, dtype), None)  # before there is another
             known = buffers[(id_, dtype)] = _Buffer(torch.empty(count, dtype=torch_dtype(dtype)))
         if known.count != count:  # pieces have one length but for the last one
@@ -138,11 +138,11 @@ class Reader:
 class _Buffer:
     """Memory that is read into, and the part of it that was in use last."""
 
-    __slots__ = ("all", "count", "part")
+    __slots__ = ("all", "count", "part", "room")
 
     def __init__(self, tensor: Tensor) -> None:
         self.all = tensor
-        self.count = len(tensor)
+        self.count = self.room = tensor.numel()
         self.part = _with_bytes(tensor)
 
 

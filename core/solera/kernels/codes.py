@@ -30,8 +30,9 @@ KINDS = {"bfloat16": 0, "float16": 1, "float32": 2}
     TRIM,  # NOT_SMALLER before place n of the tensor, LARGER from there on
     DIVIDE_BY,  # a / f
     REFUSE,  # nothing; the piece is not played where a is not 0
+    BITS,  # a where the bit of its place in the tensor is set, else 0; n: the address of the bits
     THIN,  # a where the number drawn for its place is below a bound, else 0; n: two words of the key, the bound
-) = range(18)
+) = range(19)
 
 #: Integers of an operation: code, register written, a, b, and four more.
 WIDTH = 8

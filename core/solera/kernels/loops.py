@@ -17,6 +17,7 @@ from solera.kernels.codes import (
     ADD,
     ADD_SCALED,
     AT_LEAST,
+    BITS,
     DIVIDE,
     DIVIDE_BY,
     EQUALS,
@@ -38,6 +39,9 @@ from solera.kernels.codes import (
 )
 
 _I16, _I32, _F16, _F32 = ir.IntType(16), ir.IntType(32), ir.HalfType(), ir.FloatType()
+
+#: Numbers looked at together, to see whether any is in a range.
+GROUP = 32
 
 #: Nothing that a loop could call from Python, which would tie it to numba's own run time.
 _PLAIN: Any = {"nogil": True, "error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
@@ -160,6 +164,19 @@ def _thin(to: Any, x: Any, count: int, first: Any, key: Any, then: Any, bound: A
 
 
 @part
+def _bits(to: Any, x: Any, count: int, start: int, bits: Any) -> None:
+    """What has its bit; the place of the first number is a multiple of 8."""
+    zero = types.float32(0.0)
+    whole = count - count % 8
+    for i in range(0, whole, 8):
+        byte = bits[(start + i) // 8]
+        for k in range(8):
+            to[i + k] = x[i + k] if (byte << k) & 128 else zero
+    for i in range(whole, count):
+        to[i] = x[i] if (bits[(start + i) // 8] << (i - whole)) & 128 else zero
+
+
+@part
 def _keep(to: Any, x: Any, start: int, stop: int, bound: Any, equal: bool) -> None:
     """What is larger than a bound, or as large; 0 where it is not."""
     least = _size(bound)
@@ -249,6 +266,11 @@ def _tile(
         elif code == THIN:
             key, then, bound = _low_word(steps[at + 4]), _low_word(steps[at + 5]), _low_word(steps[at + 6])
             _thin(to, x, count, _low_word(origin + start), key, then, bound)
+        elif code == BITS:
+            if origin % 8 != 0:
+                worst = types.uint32(INFINITE)
+            else:
+                _bits(to, x, count, origin + start, _bytes(steps[at + 4]))
         elif code == TRIM:
             ties = min(max(steps[at + 4] - origin - start, 0), count)
             _keep(to, x, 0, ties, factor, True)
@@ -302,17 +324,25 @@ def _sum(lanes: Any) -> Any:
 @part
 def _sieve(x: Any, count: int, start: int, low: Any, high: Any, kept: Any, places: Any, held: int, tally: Any) -> int:
     """Count magnitudes above a range and keep those in it; how many are kept. ``tally``: those above, the largest."""
-    over, largest = 0, types.uint32(0)
+    largest, width = types.uint32(0), types.uint32(high - low)
+    over = types.uint32(0)
     for i in range(count):
         bits = _size(x[i])
         largest = max(largest, bits)
-        over += 1 if bits > high else 0
-    for i in range(count):
-        bits = _size(x[i])
-        kept[held] = bits
-        places[held] = types.uint32(start + i)
-        held += 1 if low <= bits <= high else 0
-    tally[0] += over
+        over = types.uint32(over + (types.uint32(1) if bits > high else types.uint32(0)))
+    for first in range(0, count, GROUP):
+        stop = min(first + GROUP, count)
+        inside = types.uint32(0)
+        for i in range(first, stop):
+            near = types.uint32(_size(x[i]) - low) <= width
+            inside = types.uint32(inside + (types.uint32(1) if near else types.uint32(0)))
+        if inside > types.uint32(0):  # seldom: the range is narrow
+            for i in range(first, stop):
+                bits = _size(x[i])
+                kept[held] = bits
+                places[held] = types.uint32(start + i)
+                held += 1 if types.uint32(bits - low) <= width else 0
+    tally[0] += _wide(over)
     tally[1] = max(tally[1], _wide(largest))
     return held
 
@@ -434,8 +464,56 @@ def choose(key: int, then: int, first: int, count: int, bound: int, chosen: int)
     return 1
 
 
+def draw(key: int, then: int, first: int, count: int, drawn: int) -> int:
+    """The 32 random bits of so many places; 1."""
+    out = _words(drawn)
+    mixed, added, low = _low_word(key), _low_word(then), _low_word(first)
+    for i in range(count):
+        out[i] = _mix(types.uint32(_mix(types.uint32(types.uint32(low + types.uint32(i)) ^ mixed)) + added))
+    return 1
+
+
+def rank(sizes: int, rows: int, columns: int, table: int, ranked: int, room: int) -> int:
+    """For each number of a row what a table says of its rank by magnitude, of equal ones the first the lower; 1.
+
+    ``sizes``: float32, (rows, columns). ``table``: float32, one for each rank, 0 the smallest. ``ranked``: float32,
+    like ``sizes``. ``room``: for 2048 + 4 columns uint32.
+    """
+    places, counts = _floats(table), _words(room)
+    for row in range(rows):
+        x, to = _floats(sizes + row * columns * 4), _floats(ranked + row * columns * 4)
+        keys, order = _words(room + 8192), _words(room + 8192 + columns * 4)
+        other_keys, other_order = _words(room + 8192 + columns * 8), _words(room + 8192 + columns * 12)
+        for i in range(columns):
+            keys[i] = _size(x[i])
+            order[i] = types.uint32(i)
+        for turn in range(3):  # by the lowest 11 bits, the next ones, the rest
+            shift = types.uint32(11 * turn)
+            for k in range(2048):
+                counts[k] = types.uint32(0)
+            for i in range(columns):
+                digit = (keys[i] >> shift) & types.uint32(2047)
+                counts[digit] = types.uint32(counts[digit] + types.uint32(1))
+            before = types.uint32(0)
+            for k in range(2048):
+                here = counts[k]
+                counts[k] = before
+                before = types.uint32(before + here)
+            for i in range(columns):
+                digit = (keys[i] >> shift) & types.uint32(2047)
+                at = counts[digit]
+                counts[digit] = types.uint32(at + types.uint32(1))
+                other_keys[at] = keys[i]
+                other_order[at] = order[i]
+            keys, other_keys = other_keys, keys
+            order, other_order = other_order, order
+        for i in range(columns):
+            to[order[i]] = places[i]
+    return 1
+
+
 #: What can be called from outside.
-LOOPS = (play, products, sizes, sieve, dot, size, choose)
+LOOPS = (play, products, sizes, sieve, dot, size, choose, draw, rank)
 
 
 def object_of(loop: Callable[..., int]) -> tuple[bytes, str, int]:

@@ -121,6 +121,15 @@ class Tape:
             return self._put(codes.LARGER, a, factor=threshold)
         return self._put(codes.TRIM, a, factor=threshold, more=(until,))
 
+    def keep_bits(self, a: TapeValue, bits: np.ndarray[Any, np.dtype[np.uint8]]) -> TapeValue:
+        """``a`` where the bit of its place in the tensor is set, else 0.
+
+        Args:
+            a: What is kept or not.
+            bits: One bit for each element of the tensor, as :func:`numpy.packbits` makes them; must outlive the tape.
+        """
+        return self._put(codes.BITS, a, more=(bits.ctypes.data,))
+
     def thin(self, a: TapeValue, words: tuple[int, int], bound: int) -> TapeValue:
         """``a`` where the number drawn for its place is below a bound, else 0.
 
@@ -310,6 +319,10 @@ class _Own(threading.local):
         """The address of lanes for so many sums."""
         return self._lanes.at_least(sums * codes.LANES * 8).address
 
+    def sorting(self, columns: int) -> int:
+        """The address of room to sort so many numbers."""
+        return self._lanes.at_least((2048 + 4 * columns) * 4).address
+
     def sieve(self, count: int) -> _Memory:
         """So many bytes for what is sifted out."""
         return self._sieve.at_least(count)
@@ -355,6 +368,12 @@ def size(x: int, count: int) -> float | None:
         return None
     found(x, count, total.ctypes.data, _OWN.lanes(1))
     return float(total[0])
+
+
+def rank(sizes: int, rows: int, columns: int, table: int, ranked: int) -> bool:
+    """See :func:`solera.kernels.loops.rank`; False without loops."""
+    found = loop("rank")
+    return found is not None and found(sizes, rows, columns, table, ranked, _OWN.sorting(columns))
 
 
 def playable() -> bool:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from solera.errors import InputError, NumericError
-from solera.kernels.tape import Tape, TapeValue
+from solera.kernels.tape import Tape, TapeValue, rank
 from solera.methods.spec import LoopPasses, Passes, Piece
 from solera.tensors import hashing, reductions, selection
 
@@ -150,6 +151,27 @@ def gram_over(passes: Passes) -> list[list[float]]:
         products = products or reductions.Gram(len(tensors))
         products.add(tensors)
     return products.products if products else []
+
+
+def by_rank(sizes: Tensor, table: Tensor) -> Tensor:
+    """For each number what a table says of its rank in its row, 0 the smallest; of equal numbers the first ranks lower.
+
+    Args:
+        sizes: Non-negative float32, (rows, columns).
+        table: float32, (columns,), on the same device.
+
+    Returns:
+        float32, of the shape of ``sizes``.
+    """
+    rows, columns = sizes.shape
+    sizes, table = sizes.contiguous(), table.contiguous()
+    ranked = torch.empty_like(sizes)
+    if sizes.device.type == "cpu" and rank(sizes.data_ptr(), rows, columns, table.data_ptr(), ranked.data_ptr()):
+        return ranked
+    # Magnitude and column in one integer: sorting these is several times as fast as finding the order of magnitudes.
+    keys = (sizes.view(torch.int32).long() << 32) | torch.arange(columns, device=sizes.device)
+    keys = torch.from_numpy(np.sort(keys.numpy(), axis=1)) if keys.device.type == "cpu" else keys.sort(dim=1).values
+    return ranked.scatter_(1, keys & 0xFFFFFFFF, table.expand(keys.shape))
 
 
 def truncated_svd(matrix: Tensor, rank: int) -> tuple[Tensor, Tensor, Tensor]:

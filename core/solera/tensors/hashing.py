@@ -84,6 +84,10 @@ def bits(seed: int, name: str, model: int, start: int, count: int, device: torch
     """
     k0, k1, k2 = key(seed, name, model)
     out = torch.empty(count, dtype=torch.int32, device=device)
+    drawn = loop("draw") if out.device.type == "cpu" and start + count <= _WORD else None
+    if drawn is not None:
+        drawn(*words(seed, name, model), start, count, out.data_ptr())
+        return out
     if out.device.type == "cpu":
         _fill((k0, k1, k2), start, out.numpy().view(np.uint32))
         return out

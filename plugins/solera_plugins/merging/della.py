@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from solera.api import HeldPasses, InputError, Param, Passes, Piece, bricks, method
+from solera.api import HeldPasses, InputError, Param, Passes, Piece, Tape, TapeValue, bricks, method
 from solera_plugins.merging.combining import COMBINE_HELP, ZERO_SIGN_HELP, Combine, ZeroSign
 from solera_plugins.merging.masks import Masks, remembered
 from solera_plugins.merging.thinning import NORMS, Thinned
@@ -44,7 +43,20 @@ def survey(
             kept.append(delta * bricks.as_numbers(mask) / (share + bricks.equal(share, 0.0)))
         return kept
 
-    return Thinned(passes, thin, weight, rescale)
+    def build(tape: Tape, values: Sequence[TapeValue], name: str) -> Sequence[TapeValue] | None:
+        kept = [drawn.tape(tape, i, value) for i, value in enumerate(values)] if masks is None else [None]
+        known = [value for value in kept if value is not None]
+        return known if len(known) == len(kept) else None
+
+    return Thinned(passes, thin, weight, rescale, build if rescale != "inverse" else None)
+
+
+def taped(
+    tape: Tape, values: Sequence[TapeValue], *, combine_by: Combine, zero_sign: ZeroSign, scale: float, state: Thinned,
+    name: str, **_: object,
+) -> TapeValue | None:  # fmt: skip
+    """The merged task vector, element by element, once it was gone through for norms and its masks are remembered."""
+    return state.taped(tape, values, name, combine_by, zero_sign, scale)
 
 
 @method(
@@ -53,6 +65,7 @@ def survey(
     takes="delta",
     base="required",
     granularity=lambda params: "tensor" if params["rank"] == "tensor" else "block",
+    tape=taped,
     prepare=survey,
     prepare_over="tensor",
     gathers=lambda params, sizes, models: remembered(sizes, models) if params["rescale"] in NORMS else 0,
@@ -168,10 +181,6 @@ def ranked(sizes: Tensor, density: float, low: float, window: float) -> Tensor:
     count = lines.shape[-1]
     if count == 1:
         return torch.full_like(sizes, density)
-    # Magnitude and column in one integer: sorting these is several times as fast as finding the order of magnitudes.
-    columns = torch.arange(count, device=sizes.device)
-    keys = (lines.view(-1, count).view(torch.int32).long() << 32) | columns
-    keys = torch.from_numpy(np.sort(keys.numpy(), axis=1)) if keys.device.type == "cpu" else keys.sort(dim=1).values
-    places = low + window * (columns.to(sizes.dtype) / (count - 1))
-    chance = torch.empty_like(lines).view(-1, count).scatter_(1, keys & 0xFFFFFFFF, places.expand(keys.shape))
+    places = low + window * (torch.arange(count, device=sizes.device).to(sizes.dtype) / (count - 1))
+    chance = bricks.by_rank(lines.view(-1, count), places)
     return chance.view(lines.shape).movedim(-1, 1).contiguous()

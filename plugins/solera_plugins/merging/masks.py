@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from solera.api import Piece
+from solera.api import Piece, Tape, TapeValue
 
 #: Elements whose masks are remembered; those of larger tensors are drawn again.
 _REMEMBERED = 2**26
@@ -40,6 +40,11 @@ class Masks:
     def keep(self, model: int, delta: Tensor, piece: Piece) -> Tensor:
         """What is kept of a piece of a task vector: a new tensor, 0 where it is dropped."""
         return torch.where(self._mask(model, delta, piece).to(delta.device), delta, 0.0)
+
+    def tape(self, tape: Tape, model: int, value: TapeValue) -> TapeValue | None:
+        """:meth:`keep` on a tape, when the mask of the whole tensor is remembered."""
+        whole = self._numel and self._drawn[model] == self._numel
+        return tape.keep_bits(value, self._bits[model]) if whole else None
 
     def _mask(self, model: int, delta: Tensor, piece: Piece) -> Tensor:
         first, last = piece.start // 8, (piece.start + delta.numel() + 7) // 8
