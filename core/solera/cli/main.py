@@ -29,7 +29,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = bool(os.environ.get("SOLERA_DEBUG"))
-    atexit.register(gc.freeze)  # the end looks for no cycles in all that torch brought along: a second
+    if (
+        arguments is None
+    ):  # a program of its own, which makes few cycles: looking for them takes half a second of a start
+        gc.set_threshold(200_000, 50, 100)
+        atexit.register(gc.freeze)  # nor does its end look for any in all that torch brought along: a second
     from solera.errors import FaultsError, InputError, Interrupted, NotFoundError, SoleraError
 
     try:

@@ -9,11 +9,11 @@ import ctypes
 import hashlib
 import logging
 import os
+import subprocess
+import sys
 import threading
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from solera.settings import cache_folder
 
@@ -116,11 +116,17 @@ def _kept(key: str, name: str) -> tuple[str, int, bytes] | None:
 
 
 def _compiled(key: str, name: str) -> tuple[str, int, bytes]:
-    """The same from the compiler, which takes some seconds; kept for the next time."""
-    from solera.kernels import loops
+    """The same from the compiler, which takes some seconds; kept for the next time.
 
-    functions: dict[str, Callable[..., Any]] = {function.__name__: function for function in loops.LOOPS}
-    code, symbol, count = loops.object_of(functions[name])
+    In a process of its own, for the compiler holds more memory than a merge may.
+    """
+    command = [sys.executable, "-m", "solera.kernels.loops", name]
+    paths = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    made = subprocess.run(command, capture_output=True, env=paths, check=False, stdin=subprocess.DEVNULL)
+    if made.returncode:
+        raise RuntimeError(made.stderr.decode(errors="replace").strip().rpartition("\n")[2])
+    head, _, code = made.stdout.partition(b"\n")
+    symbol, count = head.decode().split()
     whole = f"{symbol} {count} {hashlib.sha256(code).hexdigest()}\n".encode() + code
     for file in _files(key, name):
         temporary = file.with_name(f".{file.name}.{os.getpid()}")
@@ -131,4 +137,4 @@ def _compiled(key: str, name: str) -> tuple[str, int, bytes]:
             break
         except OSError as error:
             _LOG.info("%s is not kept (%s).", file, error)
-    return symbol, count, code
+    return symbol, int(count), code

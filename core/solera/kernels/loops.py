@@ -1,10 +1,11 @@
-"""The loops, as numba compiles them; imported only to be compiled (see :mod:`solera.kernels.library`).
+"""The loops, as numba compiles them; run only to be compiled (see :mod:`solera.kernels.library`).
 
 All arguments are integers: addresses, counts and codes. Nothing here allocates, raises or knows of Python.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -523,3 +524,12 @@ def object_of(loop: Callable[..., int]) -> tuple[bytes, str, int]:
     result: Any
     (result,) = made.overloads.values()
     return result.library._get_compiled_object(), result.fndesc.llvm_func_name, count
+
+
+def _main(name: str) -> None:
+    code, symbol, count = object_of(next(loop for loop in LOOPS if loop.__name__ == name))
+    sys.stdout.buffer.write(f"{symbol} {count}\n".encode() + code)
+
+
+if __name__ == "__main__":
+    _main(sys.argv[1])

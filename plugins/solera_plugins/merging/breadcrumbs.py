@@ -72,7 +72,7 @@ def taped(
     prepare=survey,
     prepare_over="tensor",
     gathers=2 * selection.HELD,
-    version=2,
+    version=3,
     paper="Davari & Belilovsky 2024, Model Breadcrumbs: scaling multi-task model merging with sparse masks",
     url="https://arxiv.org/abs/2312.06795",
     also={

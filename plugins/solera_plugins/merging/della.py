@@ -69,7 +69,7 @@ def taped(
     prepare=survey,
     prepare_over="tensor",
     gathers=lambda params, sizes, models: remembered(sizes, models) if params["rescale"] in NORMS else 0,
-    version=2,
+    version=3,
     paper="Deep et al. 2024, DELLA-Merging: reducing interference in model merging through magnitude-based sampling",
     url="https://arxiv.org/abs/2406.11617",
     also={

@@ -33,7 +33,7 @@ def rescalers(passes: Passes, *, task: int, **_: object) -> float:
     takes="delta",
     base="required",
     granularity="element",
-    version=2,
+    version=3,
     prepare=rescalers,
     prepare_when=lambda params: params["task"] > 0,
     gathers=0,

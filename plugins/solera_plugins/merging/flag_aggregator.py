@@ -26,7 +26,7 @@ def inner_products(passes: Passes, **_: object) -> list[list[float]]:
     takes="delta",
     base="required",
     granularity="tensor",
-    version=2,
+    version=3,
     prepare=inner_products,
     prepare_when=lambda params: params["scope"] == "model",
     gathers=0,

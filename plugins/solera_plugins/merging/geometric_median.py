@@ -29,7 +29,7 @@ def survey(passes: Passes, *, weight: tuple[float, ...], iterations: int, tolera
     prepare=survey,
     prepare_over=lambda params: params["scope"],
     gathers=0,
-    version=2,
+    version=3,
     paper="Pillutla et al. 2022, Robust aggregation for federated learning; Weiszfeld 1937",
     url="https://arxiv.org/abs/1912.13445",
     also={

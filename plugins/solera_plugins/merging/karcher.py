@@ -59,7 +59,7 @@ def taped(tape: Tape, values: Sequence[TapeValue], *, state: list[float], **_: o
     prepare=survey,
     prepare_over="tensor",
     gathers=0,
-    version=2,
+    version=3,
     paper="Karcher 1977, Riemannian center of mass and mollifier smoothing",
     url="https://doi.org/10.1002/cpa.3160300502",
     also={

@@ -52,7 +52,7 @@ def measure(passes: Passes, *, alpha: float, rule: str, blocks: int, **_: object
     takes="delta",
     base="required",
     granularity="element",
-    version=2,
+    version=3,
     prepare=measure,
     prepare_when=lambda params: params["blocks"] == 0 or params["rule"] == "norms",
     gathers=0,

@@ -46,7 +46,7 @@ def taped(
     prepare_over="tensor",
     gathers=0,
     inputs=(2, None),
-    version=3,
+    version=4,
     paper="Jang et al. 2024, Model Stock: all we need is just a few fine-tuned models",
     url="https://arxiv.org/abs/2403.19522",
 )

@@ -56,7 +56,7 @@ def survey(passes: Passes, *, weight: tuple[float, ...], normalize: bool, **_: o
     prepare=survey,
     prepare_over="tensor",
     gathers=0,
-    version=2,
+    version=3,
     base="optional",
     paper="Goddard et al. 2024, Arcee's MergeKit: a toolkit for merging large language models",
     url="https://arxiv.org/abs/2403.13257",

@@ -173,7 +173,7 @@ def taped(
     prepare=survey,
     prepare_over="tensor",
     gathers=lambda params, sizes, models: selection.HELD if params["density"] < 1 else 0,
-    version=2,
+    version=3,
     paper="Wan et al. 2024, FuseChat: knowledge fusion of chat models",
     url="https://arxiv.org/abs/2408.07990",
 )

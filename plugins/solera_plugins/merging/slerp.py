@@ -45,7 +45,7 @@ def taped(tape: Tape, values: Sequence[TapeValue], *, state: list[float], **_: o
     prepare=survey,
     prepare_over="tensor",
     gathers=0,
-    version=2,
+    version=3,
     inputs=(2, 2),
     paper="Shoemake 1985, Animating rotation with quaternion curves",
     url="https://doi.org/10.1145/325165.325242",

@@ -118,7 +118,7 @@ def taped(
     tape=taped,
     prepare=survey,
     prepare_over=lambda params: params["scope"],
-    version=2,
+    version=3,
     paper="Yadav et al. 2023, TIES-Merging: resolving interference when merging models",
     url="https://arxiv.org/abs/2306.01708",
 )

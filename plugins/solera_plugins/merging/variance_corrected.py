@@ -20,7 +20,7 @@ _STATISTICS = re.compile(r"(^|\.)(running_mean|running_var|num_batches_tracked)$
     title="Variance-corrected average",
     takes="weights",
     granularity="tensor",
-    version=2,
+    version=3,
     paper="Tian et al. 2024, Vanishing variance problem in fully decentralized neural-network systems",
     url="https://arxiv.org/abs/2404.04616",
 )

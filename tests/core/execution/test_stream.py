@@ -327,6 +327,7 @@ from solera.context import QuietContext
 from solera.execution.plan import plan
 from solera.execution.stream import execute
 from solera.extend.registry import Registry
+from solera.kernels.library import loop
 from solera.recipes.yaml import load_recipe
 
 def resident():
@@ -336,7 +337,7 @@ torch.set_num_threads(1)
 folder, recipe, budget, methods = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), Registry.discover().methods
 opened = {name: open_checkpoint(folder / name) for name in "abc"}
 cost = plan(load_recipe(recipe, methods), opened, methods, memory_budget=budget, threads=2)
-methods["ties"], methods["linear"]  # what is imported later is no part of the merge
+methods["ties"], methods["linear"], loop("play"), loop("sieve")  # what is imported later is no part of the merge
 stop, most, before = threading.Event(), [0], resident()
 def watch():
     while not stop.wait(0.002):

@@ -1,0 +1,44 @@
+"""Where compiled loops are kept, and what happens when they cannot be had."""
+
+import logging
+
+import pytest
+
+from solera.kernels import library
+
+
+@pytest.fixture
+def fresh(monkeypatch, tmp_path):
+    """A cache of our own, in which nothing is yet; what was loaded before comes back after the test."""
+    monkeypatch.setattr(library, "_files", lambda key, name: (tmp_path / f"{name}-{key}.o",))
+    library.loop.cache_clear()
+    yield tmp_path
+    library.loop.cache_clear()
+
+
+def test_a_loop_is_compiled_once_and_kept(fresh, monkeypatch):
+    assert library.loop("dot") is not None
+    (file,) = fresh.glob("dot-*.o")
+    library.loop.cache_clear()
+    monkeypatch.setattr(library, "_compiled", None)  # would fail if it were called
+    assert library.loop("dot") is not None
+    assert file.exists()
+
+
+def test_a_damaged_file_is_compiled_anew(fresh):
+    library.loop("dot")
+    (file,) = fresh.glob("dot-*.o")
+    whole = file.read_bytes()
+    for broken in (b"rubbish", whole[:-100]):
+        file.write_bytes(broken)
+        library.loop.cache_clear()
+        assert library.loop("dot") is not None
+        assert file.read_bytes() == whole
+
+
+def test_without_a_compiler_merges_go_on(fresh, monkeypatch, caplog):
+    monkeypatch.setattr(library.sys, "executable", "/nowhere/python")
+    with caplog.at_level(logging.WARNING):
+        assert library.loop("dot") is None
+        assert library.loop("dot") is None
+    assert len([record for record in caplog.records if "more slowly" in record.message]) == 1
