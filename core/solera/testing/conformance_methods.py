@@ -15,7 +15,9 @@ from solera.context import QuietContext
 from solera.errors import SoleraError
 from solera.execution.cuts import PIECE, Cut
 from solera.execution.memory import materialise
-from solera.methods.spec import ARGUMENTS, MethodSpec, Piece
+from solera.kernels.codes import KINDS
+from solera.kernels.tape import Rows, Tape, playable
+from solera.methods.spec import ARGUMENTS, HeldPasses, MethodSpec, Piece
 from solera.methods.statistics import STATISTICS
 from solera.params import PerModel
 from solera.recipes.nodes import CheckpointNode, MethodNode, Recipe, StatisticNode, SumNode, Term
@@ -68,8 +70,8 @@ def method_complaints(method: Any) -> list[str]:
     Tried with as few inputs as it takes and with three (if it takes three), at its defaults: shapes and float32 stay,
     nothing becomes NaN, inputs are not changed, the same call gives the same bytes, equal models give finite numbers,
     bfloat16 stays bfloat16, and with promise ``"bytes"`` the number of threads does not matter. By element, chunks are
-    worked on as the whole is; a first pass finds the same in pieces as in whole
-    tensors. NaN in an input may spread or be refused, with an error of Solera's. The docstring describes every
+    worked on as the whole is; a first pass finds the same in pieces as in whole tensors; a tape gives the function's
+    bytes. NaN in an input may spread or be refused, with an error of Solera's. The docstring describes every
     argument.
     """
     if not isinstance(method, MethodSpec):
@@ -114,7 +116,7 @@ def _try(method: MethodSpec, count: int, *, last: bool) -> list[str]:
     complaints += [f"Equal models: {text}" for text in _shape_complaints(equal)]
     narrow = [{name: tensor.bfloat16() for name, tensor in model.items()} for model in models]
     complaints += [f"In bfloat16: {text}" for text in _shape_complaints(_run(method, narrow), torch.bfloat16)]
-    complaints += _direct_complaints(method, _inputs(method, models))
+    complaints += _direct_complaints(method, _inputs(method, models)) + _tape_complaints(method, count)
     return complaints + _pass_complaints(method, count)
 
 
@@ -142,6 +144,31 @@ def _chunk_complaints(method: MethodSpec, flats: list[Tensor], params: Mapping[s
     parts = [_call(method, [flat[a:b] for flat in flats], params, a) for a, b in ((0, cut), (cut, flats[0].numel()))]
     same = torch.equal(torch.cat(parts), whole)
     return [] if same else ["It works by element, but a chunk of a tensor comes out otherwise than in the whole."]
+
+
+def _tape_complaints(method: MethodSpec, count: int) -> list[str]:
+    """Whether its tape gives the function's bytes, at its defaults."""
+    params = _defaults(method, count)
+    if method.tape is None or not playable():
+        return []
+    flats = [normal(5, "long", i, 0, SHAPES["long"][0]) for i in range(count)]
+    state = (
+        method.prepare(HeldPasses(flats, "long"), **params) if method.prepare and method.needs_prepare(params) else None
+    )
+    tape, rows, made = Tape(), Rows(count), torch.empty_like(flats[0])
+    known = {"state": state, "name": "long"}
+    values = [tape.read(str(i)) for i in range(count)]
+    value = method.tape(tape, values, **params, **{key: known[key] for key in method.taken_by_tape})
+    if value is None:
+        return []
+    finished = tape.finish([value])
+    for number, name in enumerate(finished.inputs):
+        rows.put(number, KINDS["float32"], flats[int(name)].data_ptr())
+    if not finished.play(rows, 0, made.numel(), KINDS["float32"], made.data_ptr()):
+        return []  # a piece it refuses
+    given = {key: value for key, value in {"state": state, "piece": Piece("long")}.items() if key in method.arguments}
+    wanted = method.function(flats, **params, **given)
+    return [] if torch.equal(made, wanted) else ["Its tape does not give the bytes of its function."]
 
 
 def _pass_complaints(method: MethodSpec, count: int) -> list[str]:

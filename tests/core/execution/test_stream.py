@@ -401,7 +401,7 @@ def test_what_is_written_twice_is_read_and_computed_once(opened, models, methods
         calls.append(params["piece"].name if "piece" in params else "")
         return ties.function(tensors, **params)
 
-    spec = dataclasses.replace(ties, function=functools.wraps(ties.function)(counted))
+    spec = dataclasses.replace(ties, function=functools.wraps(ties.function)(counted), tape=None)
     known = {**methods, "ties": spec}
     paths = {name: str(models / name) for name in ("base", "math", "code")}
     twice: tuple[Node, ...] = (
