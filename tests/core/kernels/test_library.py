@@ -1,6 +1,7 @@
 """Where compiled loops are kept, and what happens when they cannot be had."""
 
 import logging
+import sys
 
 import pytest
 
@@ -37,7 +38,7 @@ def test_a_damaged_file_is_compiled_anew(fresh):
 
 
 def test_without_a_compiler_merges_go_on(fresh, monkeypatch, caplog):
-    monkeypatch.setattr(library.sys, "executable", "/nowhere/python")
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
     with caplog.at_level(logging.WARNING):
         assert library.loop("dot") is None
         assert library.loop("dot") is None

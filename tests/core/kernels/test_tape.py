@@ -1,5 +1,7 @@
 """Tapes against torch: operation by operation, as random programs, and in what they add up and sift."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -60,7 +62,7 @@ def test_results_are_rounded_as_torch_rounds(dtype):
     assert torch.equal(made, (x * 0.3 + y).to(DTYPES[dtype]))
 
 
-OPERATIONS = {
+OPERATIONS: dict[str, tuple[Any, Any]] = {
     "add": (lambda t, v: t.add(*v), torch.add),
     "subtract": (lambda t, v: t.subtract(*v), torch.sub),
     "multiply": (lambda t, v: t.multiply(*v), torch.mul),
@@ -206,7 +208,9 @@ def test_sifting_is_a_pass_of_the_selection(count, low, high, k):
     finished = made.finish([made.read("x")])
     while selects[0].needs_pass:
         selects[0].add(x)
-        ((over, largest, patterns, places),) = finished.sift(rows_of([x]), 0, count, [selects[1].range])
+        sifted = finished.sift(rows_of([x]), 0, count, [selects[1].range])
+        assert sifted is not None
+        ((over, largest, patterns, places),) = sifted
         selects[1].sifted(count, over, largest, patterns, places)
         for select in selects:
             select.end_pass()

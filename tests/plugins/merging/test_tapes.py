@@ -1,6 +1,6 @@
 """Methods on tapes against their plain formulas: the same bytes, with every choice that has a tape."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -63,7 +63,7 @@ def models(count: int, dtype: torch.dtype) -> dict[str, MemoryCheckpoint]:
 
 
 @pytest.fixture
-def plain(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def plain(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], Any]:
     """Switches loops off while something is called."""
 
     def call(function: Any) -> Any:
