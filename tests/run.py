@@ -40,6 +40,7 @@ def main() -> int:
         print(f"\n*** TESTS OF THE WINDOW ARE SKIPPED ***\n{why}\n", file=sys.stderr)
         arguments += ["-p", "no:pytest-qt"]
     environ = {"QT_QPA_PLATFORM": "offscreen", "OMP_NUM_THREADS": "1"} | dict(os.environ)
+    environ.pop("PYTHONDONTWRITEBYTECODE", None)  # tests start hundreds of programs
     code = subprocess.call(arguments, cwd=Path(__file__).parents[1], env=environ)
     if why:
         print(f"\n*** TESTS OF THE WINDOW WERE SKIPPED ***\n{why}\n", file=sys.stderr)

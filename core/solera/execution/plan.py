@@ -15,9 +15,11 @@ from solera.execution.program import Program, compile_recipe
 from solera.execution.staging import LEAST_WINDOW, SLOTS, WINDOW
 from solera.execution.step import Step
 from solera.execution.targets import Target, find_ref, find_targets
+from solera.kernels.codes import KINDS
+from solera.kernels.tape import playable
 from solera.methods.spec import MethodSpec
 from solera.recipes.nodes import CheckpointNode, MethodNode, Recipe
-from solera.tensors.specs import ITEM_SIZES
+from solera.tensors.specs import FLOATING, ITEM_SIZES
 
 #: Memory a merge may hold unless told otherwise; more only where a method needs whole tensors, and one does not fit.
 MEMORY_BUDGET = 2**29
@@ -27,6 +29,9 @@ CHUNK = 2**17
 
 #: Fewest elements worth a round of reading and writing.
 _LEAST_CHUNK = 2**12
+
+#: Elements of a chunk that a loop plays: none of it is held wide, so that more pays for a call.
+LOOP_CHUNK = 2**19
 
 #: Elements of a chunk on a device with memory to spare: a call there is worth some megabytes.
 DEVICE_CHUNK = 2**24
@@ -172,8 +177,17 @@ def plan(
 def _here(fit: _Fit, memory_budget: int, threads: int) -> dict[str, Any]:
     """How the CPU does it: fields of the plan."""
     budget = memory_budget or min(max(fit.least, MEMORY_BUDGET), max(_physical() // 2, MEMORY_BUDGET))
-    chunk, workers, holds = fit.within(budget, threads)
+    chunk = LOOP_CHUNK if _is_taped(fit.program, fit.used) else CHUNK
+    while chunk > CHUNK and fit.each(chunk) * threads > budget - fit.kept:
+        chunk //= 2
+    chunk, workers, holds = fit.within(budget, threads, chunk)
     return {"chunk": chunk, "workers": workers, "holds": holds, "memory_budget": budget, "kept": fit.kept}
+
+
+def _is_taped(program: Program, used: Mapping[str, Checkpoint]) -> bool:
+    """Whether loops will most probably play it: each method has a tape, and loops can read what is stored."""
+    taped = all(step.spec is None or (step.spec.tape is not None and not step.spec.float64) for step in program.steps)
+    return taped and playable() and all(set(other.dtypes) & FLOATING <= set(KINDS) for other in used.values())
 
 
 def _on_devices(fit: _Fit, devices: Sequence[Device], threads: int, memory_budget: int) -> dict[str, Any]:
@@ -257,7 +271,7 @@ class _Fit:
     ) -> None:
         self.program = program
         self._staged = staged
-        self._used = used
+        self.used = used
         cuts = {target.name: program.cut(target.name, target.depth) for target in targets}
         self._pieces = {target.name: slice_of(target.shape, cuts[target.name]) for target in targets}
         self._largest = max((target.numel for target in targets), default=0)
@@ -281,15 +295,15 @@ class _Fit:
     @property
     def least(self) -> int:
         """Fewest bytes with which the merge can be done."""
-        return self.kept + max(self._each(min(_LEAST_CHUNK, self._largest)), self._first)
+        return self.kept + max(self.each(min(_LEAST_CHUNK, self._largest)), self._first)
 
-    def _each(self, chunk: int) -> int:
+    def each(self, chunk: int) -> int:
         """What one worker holds at most; a method may look at a tensor again while it computes a piece."""
         piece = max(min(chunk, self._largest), *self._pieces.values(), 0)
         return self._bytes(piece) + self._look + self._statistics
 
     def _bytes(self, numel: int) -> int:
-        return piece_bytes(self.program, self._used, numel, staged=self._staged)
+        return piece_bytes(self.program, self.used, numel, staged=self._staged)
 
     def within(self, budget: int, threads: int, chunk: int = 0, device: str = "") -> tuple[int, int, int]:
         """Chunk size, workers, and bytes held.
@@ -307,15 +321,15 @@ class _Fit:
             raise _too_small(self.program, budget, self.least, self._why(), device)
         together = max(self._pieces.values(), default=0)
         chunk, room = chunk or CHUNK, budget - self.kept
-        while chunk > _LEAST_CHUNK and chunk > together and self._each(chunk) * threads > room:
-            if threads > 1 and self._each(chunk) > room // 2:
+        while chunk > _LEAST_CHUNK and chunk > together and self.each(chunk) * threads > room:
+            if threads > 1 and self.each(chunk) > room // 2:
                 threads -= 1
             else:
                 chunk //= 2
         if together > chunk:  # large pieces wait for each other; small ones need not
-            return chunk, threads, min(self.kept + max(self._each(chunk) * threads, self._first), budget)
-        workers = max(1, min(threads, room // max(self._each(chunk), 1)))
-        return chunk, workers, self.kept + max(self._each(chunk) * workers, self._first)
+            return chunk, threads, min(self.kept + max(self.each(chunk) * threads, self._first), budget)
+        workers = max(1, min(threads, room // max(self.each(chunk), 1)))
+        return chunk, workers, self.kept + max(self.each(chunk) * workers, self._first)
 
     def _why(self) -> str:
         if self.kept > self.least // 2:
@@ -323,7 +337,7 @@ class _Fit:
         name = max(self._pieces, key=self._pieces.__getitem__, default="")
         if name and self._pieces[name] > _LEAST_CHUNK // 2:
             return f"'{name}' needs {self._pieces[name]:,} elements held together"
-        return f"one piece of {len(self._used)} checkpoints must be held"
+        return f"one piece of {len(self.used)} checkpoints must be held"
 
 
 def _physical() -> int:

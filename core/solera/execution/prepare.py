@@ -22,6 +22,13 @@ from solera.kernels.tape import FinishedTape, Rows, Tape, TapeValue, playable
 from solera.methods.spec import Build, Piece
 from solera.tensors.selection import StreamingSelect
 
+#: What is done with a piece: handed a tape, the inputs' numbers, where it begins and how many elements it has; says
+#: whether all is finite.
+Use = Callable[[FinishedTape, Rows, int, int], bool]
+
+#: Pieces read in one go where a loop goes over them: as stored, they take less than one that is widened.
+_AHEAD = 4
+
 Doubles = np.ndarray[Any, np.dtype[np.float64]]
 
 #: How many runs of how many elements make a sample.
@@ -112,13 +119,12 @@ class InputPasses:
 
         return [float(total) for total in totals] if self._play(build, use) else None
 
-    def _play(self, build: Build, use: Callable[[FinishedTape, Rows, int, int], bool]) -> bool:
+    def _play(self, build: Build, use: Use) -> bool:
         """Go over everything with a loop; False where one cannot, or what is read is not finite.
 
         Args:
             build: Gives the values that are wanted: handed a tape, the inputs and the tensor's name.
-            use: What is done with a piece of a tensor, handed a tape, the inputs' numbers, where the piece begins and
-                how many elements it has; says whether all is finite.
+            use: What is done with a piece.
         """
         if not playable():
             return False
@@ -130,13 +136,13 @@ class InputPasses:
             if taped is None or values is None or not self._flat(target):
                 return False
             finished = taped[0].finish(values)
-            for start in range(0, target.numel, PIECE):
+            for start in range(0, target.numel, _AHEAD * PIECE):
                 self._context.check()
-                count = min(PIECE, target.numel - start)
-                rows = self._load.rows(finished.inputs, target.name, start, start + count)
-                if rows is None or not use(finished, rows, start, count):
+                stop = min(start + _AHEAD * PIECE, target.numel)
+                rows = self._load.rows(finished.inputs, target.name, start, stop)
+                if rows is None or not _in_pieces(finished, rows, start, stop, use):
                     return False
-                done += count
+                done += stop - start
                 if self._tell:
                     self._context.progress(done, self.numel, "elements", f"{self._step.id}: pass {self._passes}")
             for step in self._ancestors:
@@ -187,6 +193,16 @@ class InputPasses:
             for start in range(0, max(target.numel, 1), size):
                 stop = min(start + size, target.numel)
                 yield target.name, self._program.measured(self._step, self._load, Piece(target.name, start), stop)
+
+
+def _in_pieces(tape: FinishedTape, rows: Rows, start: int, stop: int, use: Use) -> bool:
+    """Use numbers that were read, piece by piece; whether all is finite."""
+    for first in range(start, stop, PIECE):
+        count = min(PIECE, stop - first)
+        if not use(tape, rows, first, count):
+            return False
+        rows.skip(count)
+    return True
 
 
 def _inputs(tape: Tape, values: Sequence[TapeValue], name: str) -> Sequence[TapeValue]:

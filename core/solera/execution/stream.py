@@ -44,7 +44,7 @@ _COPY_BYTES = 4 << 20
 #: Chunks a worker takes from the line at a time.
 _RUN = 8
 
-#: After a piece that took more than this, free memory is given back to the system.
+#: After a piece that took more than this, and was not played, free memory is given back to the system.
 _TRIM_BYTES = 64 << 20
 
 
@@ -189,7 +189,7 @@ class _Executor:
     def _compute(self, work: _Work, cut: Cut, place: Place, hand: Hand) -> None:
         target = work.target
         go_through(hand, place, target, self._parts(work, cut), partial(self._writer.write, target.stored_name))
-        if work.holds > _TRIM_BYTES and not self._plan.devices:
+        if work.holds > _TRIM_BYTES and not self._plan.devices and place.tape is None:
             hand.load.forget()
             trim()
 

@@ -285,6 +285,10 @@ class FinishedTape:
         return *self._head, *rows.where, origin, count, _OWN.registers(self.registers)
 
 
+#: Bytes of a number, by kind.
+_SIZES = np.array([2, 2, 4], dtype=np.int64)
+
+
 class Rows:
     """Where the numbers of a tape's inputs lie, and how they are stored.
 
@@ -301,6 +305,10 @@ class Rows:
         """Say it of one input."""
         self._kinds[number] = kind
         self._addresses[number] = address
+
+    def skip(self, count: int) -> None:
+        """Go on by so many elements of each input."""
+        self._addresses += count * np.take(_SIZES, self._kinds)
 
 
 class _Own(threading.local):
