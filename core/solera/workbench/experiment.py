@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from solera.errors import Fault, FaultsError, NotFoundError
-from solera.families.forms import check_form
 from solera.recipes.emit import emit
 from solera.tasks.scores import SPLITS, Split
 from solera.tensors.specs import FLOATING
@@ -281,6 +280,8 @@ def _check_model(entry: Mapping[str, Any], place: str, faults: list[Fault]) -> N
 def _check_family(family: Mapping[str, Any], faults: list[Fault]) -> None:
     if "version" in family:  # the full form checks itself when it is read
         return
+    from solera.families.forms import check_form
+
     check_form(family, faults)
     bounds = family.get("bounds", {})
     if not isinstance(bounds, Mapping) or not all(_is_range(item) for item in bounds.values()):
