@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from tests.warm import Warm
 
-_NEEDS_QT = re.compile(r"^\s*(from|import) (PySide6|pyqtgraph|solera_app|pytestqt)|\bqtbot\b", re.MULTILINE)
+_NEEDS_QT = re.compile(
+    r"^\s*(from|import) (PySide6|pyqtgraph|solera_app|pytestqt|tests\.flows\.(monkey|person))|\bqtbot\b", re.MULTILINE
+)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

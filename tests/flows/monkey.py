@@ -61,6 +61,7 @@ class Monkey:
         self._incoming = sorted(incoming.iterdir())
         self._folder = incoming.parent
         self._pokes: dict[int, int] = {}
+        self._watching = False
 
     @property
     def window(self) -> Any:
@@ -75,11 +76,15 @@ class Monkey:
         monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, **__: (self._new_path(), ""))
         monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_, **__: self._path())
         monkeypatch.setattr("PySide6.QtGui.QDesktopServices.openUrl", lambda *_: True)
-        timer = QTimer(self.window, interval=25)
-        timer.timeout.connect(self._answer)
-        timer.start()
+        self._watching = True
+        self._watch()
         yield
-        timer.stop()
+        self._watching = False
+
+    def _watch(self) -> None:
+        if self._watching:
+            QTimer.singleShot(25, self.window, self._watch)  # first: what is answered may ask again before it ends
+            self._answer()
 
     def step(self) -> None:
         """Do one thing."""

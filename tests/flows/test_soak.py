@@ -1,6 +1,6 @@
 """Random actions at the real window: no exception, no lost edit, no tab that outlives its closing, no growing memory.
 
-Two minutes by one seed in ``make test``, half an hour by another each time in ``make test-all``.
+Two minutes by one seed, half an hour by another each time; both in ``make test-all``.
 ``SOLERA_SOAK_SECONDS`` says how long; ``SOLERA_SOAK_SEED`` repeats a run, as far as jobs end when they did.
 """
 
@@ -22,7 +22,7 @@ _MORE = 256 << 20
 @pytest.mark.parametrize(
     "seconds",
     [
-        pytest.param(120, id="short"),
+        pytest.param(120, id="short", marks=pytest.mark.heavy),
         pytest.param(1800, id="long", marks=pytest.mark.heavy),
     ],
 )

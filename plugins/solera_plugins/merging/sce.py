@@ -57,10 +57,10 @@ class Survey:
         mask = tape.sign(stays)  # variances that stay are positive
         return [tape.multiply(value, mask) for value in values]
 
-    def weights(self, compat: str) -> list[float]:
-        """Each vector's share of the energy."""
+    def weights(self, compat: str, count: int) -> list[float]:
+        """Each vector's share of the energy, of so many vectors; of a tensor without elements there is none."""
         least = 1e-6 * self.numel if compat == "mergekit" else 0.0
-        total, count = sum(self.energy), len(self.energy)
+        total = sum(self.energy)
         return [e / total for e in self.energy] if total > least else [1.0 / count] * count
 
 
@@ -155,7 +155,7 @@ def taped(
     chosen = state.on_tape(tape, values, name)
     if chosen is None:
         return None
-    weights = state.weights(compat)
+    weights = state.weights(compat, len(values))
     signs = tape_elected(tape, chosen)
     if compat == "mergekit":
         signs = tape.add(signs, tape.equals(signs, 0.0))
@@ -214,7 +214,7 @@ def sce(
     piece = piece or Piece("")
     state = state or survey(HeldPasses(deltas, piece.name), density=density)
     chosen = state.chosen(deltas, piece)
-    weights = state.weights(compat)
+    weights = state.weights(compat, len(deltas))
     signs = bricks.elect_sign(chosen)
     if compat == "mergekit":  # an even vote is read as plus
         signs.add_(bricks.equal(signs, 0.0))

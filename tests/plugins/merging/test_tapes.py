@@ -19,8 +19,8 @@ from solera.tensors.hashing import normal
 
 METHODS = Registry.discover().methods
 
-#: Long enough for several pieces and for thresholds guessed from samples; a short matrix, and a vector.
-SHAPES = {"long.weight": (600, 1000), "short.weight": (40, 24), "bias": (7,)}
+#: Long enough for several pieces and for thresholds guessed from samples; a short matrix, a vector, and nothing.
+SHAPES = {"long.weight": (600, 1000), "short.weight": (40, 24), "bias": (7,), "empty": (0, 3)}
 
 FORMS: list[tuple[str, dict[str, Any]]] = [
     ("linear", {}),
