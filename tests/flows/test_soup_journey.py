@@ -76,7 +76,9 @@ def test_the_score_follows_what_is_in_the_pot(person: Person, incoming: Path) ->
 
     person.act("edit.undo")
     assert [*tab.soup.pot] == ["rotated", "inverted"]
-    assert canvas.pot.figures == both  # known already, so nothing is stale
+    back = canvas.pot.figures
+    assert (back.score, back.stale) == (both.score, False)  # known already
+    assert back.gain  # and now that every model is scored, beside the best of them
     person.act("edit.redo")
     drag(canvas.pot, canvas.pot.slot_of("base").center(), QPointF(canvas.pot.width() - 60, 120))
     assert [*tab.soup.pot] == ["rotated", "inverted"]
