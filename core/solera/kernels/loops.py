@@ -158,9 +158,15 @@ def _mix(x: Any) -> Any:
 
 
 @part
+def _drawn(first: Any, i: int, key: Any, then: Any) -> Any:
+    """The bits of the place ``i`` after the first."""
+    return _mix(types.uint32(_mix(types.uint32(types.uint32(first + types.uint32(i)) ^ key)) + then))
+
+
+@part
 def _thin(to: Any, x: Any, count: int, first: Any, key: Any, then: Any, bound: Any) -> None:
     for i in range(count):
-        drawn = _mix(types.uint32(_mix(types.uint32(types.uint32(first + types.uint32(i)) ^ key)) + then))
+        drawn = _drawn(first, i, key, then)
         to[i] = x[i] if drawn < bound else types.float32(0.0)
 
 
@@ -460,7 +466,7 @@ def choose(key: int, then: int, first: int, count: int, bound: int, chosen: int)
         return 1
     limit = _low_word(bound)
     for i in range(count):
-        drawn = _mix(types.uint32(_mix(types.uint32(types.uint32(low + types.uint32(i)) ^ mixed)) + added))
+        drawn = _drawn(low, i, mixed, added)
         out[i] = 1 if drawn < limit else 0
     return 1
 
@@ -470,7 +476,7 @@ def draw(key: int, then: int, first: int, count: int, drawn: int) -> int:
     out = _words(drawn)
     mixed, added, low = _low_word(key), _low_word(then), _low_word(first)
     for i in range(count):
-        out[i] = _mix(types.uint32(_mix(types.uint32(types.uint32(low + types.uint32(i)) ^ mixed)) + added))
+        out[i] = _drawn(low, i, mixed, added)
     return 1
 
 

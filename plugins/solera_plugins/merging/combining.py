@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from functools import reduce
 from typing import Literal
 
 import torch
@@ -127,10 +128,12 @@ def tape_weighted(tape: Tape, values: Sequence[TapeValue], weight: Sequence[floa
 
 def tape_elected(tape: Tape, votes: Sequence[TapeValue]) -> TapeValue:
     """:func:`solera.methods.bricks.elect_sign` on a tape."""
-    total = votes[0]
-    for vote in votes[1:]:
-        total = tape.add(total, vote)
-    return tape.sign(total)
+    return tape.sign(_tape_total(tape, votes))
+
+
+def _tape_total(tape: Tape, values: Sequence[TapeValue]) -> TapeValue:
+    """The sum of one or more, in order."""
+    return reduce(tape.add, values)
 
 
 def tape_decided(
@@ -144,10 +147,7 @@ def tape_decided(
         return tape.add(signs, even)
     if majority is not None:
         return tape.add(signs, tape.scale(even, float(majority)))
-    total = tape.abs(votes[0])
-    for vote in votes[1:]:
-        total = tape.add(total, tape.abs(vote))
-    tape.refuse(tape.multiply(total, even))
+    tape.refuse(tape.multiply(_tape_total(tape, [tape.abs(vote) for vote in votes]), even))
     return signs
 
 
@@ -158,15 +158,10 @@ def tape_agreeing(
     if merge == "max":
         return None
     sizes = [tape.at_least(tape.multiply(vote, signs), 0.0) for vote in votes]
-    total = sizes[0]
-    for size in sizes[1:]:
-        total = tape.add(total, size)
+    total = _tape_total(tape, sizes)
     if merge == "sum":
         return tape.multiply(total, signs)
-    counts = tape_weighted(tape, [tape.sign(size) for size in sizes], weight)
-    shares = counts[0]
-    for count in counts[1:]:
-        shares = tape.add(shares, count)
+    shares = _tape_total(tape, tape_weighted(tape, [tape.sign(size) for size in sizes], weight))
     if min(weight) > 0:
         shares = tape.at_least(shares, min(weight))
     else:
