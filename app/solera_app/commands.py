@@ -129,8 +129,8 @@ def _register_bench() -> None:
     """``solera bench window``."""
     import typer
 
-    from solera.cli.benches import bench, know_bench, show_figures
-    from solera.cli.screen import say, show_json
+    from solera.cli.benches import bench, know_bench, show_measured
+    from solera.cli.screen import say
 
     def measure(only: Sequence[str] = ()) -> dict[str, Any]:
         from solera.testing.bench import report
@@ -145,15 +145,9 @@ def _register_bench() -> None:
         json: bool = typer.Option(False, "--json", help="One JSON object on stdout."),
     ) -> None:
         """How soon the window is up, how smooth beside jobs and with large pictures, how lean, how soon a job ends."""
-        plain = measure(only)
-        if page is not None:
-            from solera_app.bench_window_page import write_page
+        from solera_app.bench_window_page import write_page
 
-            write_page(plain, page)
-        if json:
-            show_json(plain)
-        else:
-            show_figures(plain)
+        show_measured(measure(only), page, write_page, json=json)
 
     know_bench("window", measure)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -61,12 +62,7 @@ def run_merge(
     if unknown:
         raise InputError(f"The benchmark has no method '{unknown[0]}'; it has {', '.join(CASES)}.", method=unknown[0])
     plain = report("merge", merge(say, small=small, folder=folder, only=tuple(only or ()), rounds=rounds))
-    if page is not None:
-        write_page(plain, page, small=small)
-    if json:
-        show_json(plain)
-    else:
-        show_figures(plain)
+    show_measured(plain, page, partial(write_page, small=small), json=json)
 
 
 @bench.command("search")
@@ -85,12 +81,7 @@ def run_search(
 
     curves = search(say, folder=folder, seeds=seeds, only=tuple(only or ()), gp=gp)
     plain = {**report("search", rows(curves)), "curves": [curve.to_plain() for curve in curves]}
-    if page is not None:
-        write_page(plain, page)
-    if json:
-        show_json(plain)
-    else:
-        show_figures(plain)
+    show_measured(plain, page, write_page, json=json)
 
 
 @bench.command("landscape")
@@ -106,12 +97,7 @@ def run_landscape(
     from solera.testing.bench_landscape_page import write_page
 
     plain = report("landscape", landscape(say, only=tuple(only or ()), cells=cells))
-    if page is not None:
-        write_page(plain, page)
-    if json:
-        show_json(plain)
-    else:
-        show_figures(plain)
+    show_measured(plain, page, write_page, json=json)
 
 
 @bench.command("all")
@@ -130,6 +116,18 @@ def run_all(json: Json = False) -> int:
     if json:
         show_json(found)
     return 2 if left_out else 0
+
+
+def show_measured(
+    plain: dict[str, Any], page: Path | None, write_page: Callable[[dict[str, Any], Path], object], *, json: bool
+) -> None:
+    """Show a benchmark's report, as a table or as JSON, and write it as a page where one is wanted."""
+    if page is not None:
+        write_page(plain, page)
+    if json:
+        show_json(plain)
+    else:
+        show_figures(plain)
 
 
 def show_figures(plain: dict[str, Any]) -> None:
