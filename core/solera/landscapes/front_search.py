@@ -95,7 +95,7 @@ def greedy_gain(values: Floats, known: Floats, reference: Floats, n: int, taken:
     front = np.vstack([known, taken])
     front = front[nondominated(front)] if len(front) else front
     chosen: list[int] = []
-    for _ in range(n):
+    for _ in range(min(n, len(values))):
         gains = gain(values, front, reference)
         gains[chosen] = 0.0
         best = int(np.argmax(gains))

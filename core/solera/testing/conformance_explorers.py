@@ -3,98 +3,41 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+import itertools
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from solera.context import QuietContext
 from solera.errors import InputError
-from solera.families.coords import Coord
-from solera.families.region import Region
+from solera.events import Indicator, Logged, PointScored
+from solera.landscapes.explore import Exploration, explore
 from solera.landscapes.explorer import Ask, Chooses, Explorer, Extent, History, Remarks, Space
-from solera.params import specs_from_signature
+from solera.params import ParamSpec, specs_from_signature
 from solera.seeds import Seed
-from solera.tasks.scores import Column
+from solera.testing.bowls import BowlLandscape, bowl, slopes, spaces
 
 #: Points tried at most in each space, and in those of a special kind.
 _POINTS, _FEW = 60, 24
-
-
-#: Why an aggregate-only task has no gradient.
-_NO_EXAMPLES = "the task 'left' hands out no examples, only scores"
-
-
-def spaces() -> list[Space]:
-    """Spaces of one to three coordinates, with one and two objectives; shares, blocks, stacks, subsets, blends.
-
-    Then some of them on a task that gives only an aggregate: no paired errors, no gradients. There too an explorer
-    works, or says in a sentence what it lacks.
-    """
-    coords = (Coord("x", 0.0, 1.0), Coord("y", -1.0, 2.0))
-    columns = (Column("left", "loss", "selection", 100), Column("right", "loss", "selection", 100))
-    plain = [
-        Space(coords[:n], columns[:m], {"origin": (0.0,) * n, "end": (1.0,) * n}, tuple(range(m)))
-        for n in (1, 2)
-        for m in (1, 2)
-    ]
-    shares = (Coord("a", 0.0, 1.0), Coord("b", 0.0, 1.0))
-    special = [
-        Space(shares, columns[:1], {"a": (1.0, 0.0), "b": (0.0, 1.0)}, (0,), kind="shares", no_slopes=""),
-        Space(shares, columns, {"before": (1.0, 1.0), "after": (0.0, 0.0)}, (0, 1), kind="blocks", no_slopes=""),
-        Space(_SLOTS, columns[:1], {"A": (1.0, 1.0, 0.0, 0.0), "B": (0.0, 0.0, 1.0, 1.0)}, (0,), kind="stack"),
-    ]
-    parts = _parts(columns)
-    blunt = [replace(space, paired=False, no_slopes=_NO_EXAMPLES) for space in (*plain[:2], *special, *parts[:2])]
-    return [*plain, *special, *blunt, *parts]
-
-
-def _parts(columns: tuple[Column, ...]) -> list[Space]:
-    """Spaces of which only a part of the box is the family: choices of models, and blends of models."""
-    takes = tuple(Coord(f"takes_{name}", 0.0, 1.0, kind="whole") for name in "abc")
-    alone: dict[str, tuple[float, ...]] = {"a": (1.0, 0.0, 0.0), "b": (0.0, 1.0, 0.0), "c": (0.0, 0.0, 1.0)}
-    shares = tuple(Coord(f"share_{name}", 0.0, 1.0) for name in "bc")
-    corners: dict[str, tuple[float, ...]] = {"a": (0.0, 0.0), "b": (1.0, 0.0), "c": (0.0, 1.0)}
-    found = []
-    for m in (1, 2):
-        subset = Space(takes, columns[:m], alone, tuple(range(m)), kind="subset", region=Region("subset"))
-        blends = Space(shares, columns[:m], corners, tuple(range(m)), kind="simplex", region=Region("simplex"))
-        found += [subset, blends, replace(blends, coords=shares[:1], labels={"a": (0.0,), "b": (1.0,)})]
-    few = (Coord("share_b", 0.25, 1.0), shares[1])
-    return [*found, replace(found[-2], coords=few)]
-
-
-#: Two models of two layers in a row.
-_SLOTS = tuple(Coord(f"slot_{t}_{t}", 0.0, 1.0, kind="whole") for t in range(4))
-
-
-def slopes(space: Space, asks: Sequence[Ask]) -> NDArray[np.float64]:
-    """The gradients of :func:`bowl` that were asked for; shape (n, coordinates + 1), NaN where none was."""
-    found = np.full((len(asks), len(space.coords) + 1), np.nan)
-    for row, ask in enumerate(asks):
-        if ask.slope is not None:
-            places = ask.slope.objectives or range(len(space.objectives))
-            lows = [0.2 + 0.6 * space.objectives[i] for i in places]
-            found[row] = [*(2 * (x - float(np.mean(lows))) for x in ask.coords), 0.0]
-    return found
-
-
-def bowl(space: Space, coords: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Losses of points: each column is lowest in another corner; shape (n, columns)."""
-    lows = np.array([[0.2 + 0.6 * i] * coords.shape[1] for i in range(len(space.columns))])
-    return np.asarray(((coords[:, None, :] - lows[None]) ** 2).sum(axis=2), dtype=np.float64)
+#: Points of a run, answers of each space that are asked for again, and spaces that other choices are tried on.
+_RUN, _REMEMBERED, _OTHERS = 14, 4, 1
 
 
 def explorer_complaints(explorer: Any) -> list[str]:
     """What is wrong with an explorer's class; empty if it keeps its promises.
 
     It must explore at least one of some small spaces at its defaults: within bounds, ending where its plan says, and
-    statelessly: a fresh one shown the same history asks the same, remarks the same and chooses among its points. A
-    space it cannot explore it refuses with an :class:`InputError`. Its description says how it does on a task that
-    gives only an aggregate.
+    statelessly. A fresh one shown the same history asks the same, remarks the same and chooses among its points; so
+    does one that has explored all the other spaces meanwhile; and with equal seeds a run is the same over one lane and
+    over three, and where it was stopped in the middle of a round. Each value that a choice may have keeps the promise
+    too. A space it cannot explore it refuses with an :class:`InputError`. Its description says how it does on a task
+    that gives only an aggregate.
     """
-    required = [spec.name for spec in specs_from_signature(explorer) if spec.required]
+    specs = specs_from_signature(explorer)
+    required = [spec.name for spec in specs if spec.required]
     if required:
         return [f"The parameter '{name}' has no default, so no form can show one." for name in required]
     if not isinstance(explorer(), Explorer):
@@ -102,46 +45,126 @@ def explorer_complaints(explorer: Any) -> list[str]:
     complaints: list[str] = []
     if "aggregate" not in (inspect.getdoc(explorer) or ""):
         complaints.append("Its description does not say how it does on a task that gives only an aggregate.")
-    explored = 0
-    for space in spaces():
-        try:
-            extent = explorer().plan(space)
-        except InputError:
-            continue  # a space it says it cannot explore
-        explored += 1
+    explored = _explored(explorer, spaces())
+    if not explored:
+        return [*complaints, "It explores none of the spaces of one or two coordinates and objectives."]
+    memory = _Memory(explorer)
+    for space in explored:
         where = f"With {len(space.coords)} coordinates and {len(space.objectives)} objectives: "
-        complaints += [where + text for text in _try(explorer, space, extent)]
-    return complaints if explored else ["It explores none of the spaces of one or two coordinates and objectives."]
+        found = _try(explorer, space, memory) or _run_complaints(explorer, space)
+        complaints += [where + text for text in found]
+    complaints += memory.complaints()
+    for said, chosen in _choices(explorer, specs):
+        for space in _explored(chosen, spaces())[:_OTHERS]:
+            complaints += [said + text for text in _run_complaints(chosen, space)]
+    return complaints
 
 
-def _try(explorer: Any, space: Space, extent: Extent) -> list[str]:
-    seed = Seed(0)
+def _explored(explorer: Callable[[], Explorer], among: list[Space]) -> list[Space]:
+    """The spaces that it does not refuse."""
+    found = []
+    for space in among:
+        try:
+            explorer().plan(space)
+        except InputError:
+            continue
+        found.append(space)
+    return found
+
+
+def _choices(explorer: Any, specs: tuple[ParamSpec, ...]) -> Iterator[tuple[str, Callable[[], Explorer]]]:
+    """The explorer with each other value that one of its parameters may have, and how to say so."""
+    for spec in specs:
+        values: tuple[Any, ...] = (False, True) if spec.kind == "bool" else spec.choices
+        for value in values:
+            if value != spec.default:
+                yield f"With {spec.name} = {value}: ", partial(explorer, **{spec.name: value})
+
+
+class _Memory:
+    """What an explorer answered, to be asked again of one that has been asked everything else meanwhile."""
+
+    def __init__(self, explorer: Callable[[], Explorer]) -> None:
+        self._explorer = explorer
+        self._asked: list[tuple[Space, History, int, list[Ask]]] = []
+
+    def keep(self, space: Space, history: History, n: int, asks: list[Ask]) -> None:
+        """Remember an answer."""
+        self._asked.append((space, history, n, asks))
+
+    def complaints(self) -> list[str]:
+        """Ask one object, from the last question to the first, between answers to histories of other scores."""
+        worn, seed = self._explorer(), Seed(0)
+        for space, history, n, asks in reversed(self._asked):
+            other = replace(history, values=history.values[::-1].copy())
+            worn.ask(space, other, n, seed)
+            worn.ask(space, history, n, Seed(1))
+            if any(worn.ask(space, history, n, seed) != asks for _ in range(2)):
+                return [f"After {len(history)} points it asks something else once it was shown another history."]
+        return []
+
+
+def _try(explorer: Any, space: Space, memory: _Memory) -> list[str]:
+    seed, extent = Seed(0), explorer().plan(space)
     one, complaints = explorer(), list[str]()
     history = History.empty(space)
     if extent.slopes:
         history = replace(history, slopes=np.empty((0, len(space.coords) + 1)))
     most = _FEW if space.kind else _POINTS
     limit, ended = min(most, extent.total or most), False
-    while len(history) < limit:
+    for turn in itertools.count():
+        if len(history) >= limit or ended:
+            break
         n = min(extent.round_at(len(history))[1], limit - len(history))
         asks = one.ask(space, history, n, seed)
-        again = explorer().ask(space, history, n, seed)
-        if asks != again:
+        if asks != explorer().ask(space, history, n, seed):
             return [*complaints, f"After {len(history)} points a fresh explorer asks something else; it keeps state."]
+        if turn < _REMEMBERED:
+            memory.keep(space, history, n, asks)
         complaints += _ask_complaints(asks, n, space, extent)
         if complaints:
             return complaints
         history = _grown(space, history, asks)
         complaints += _word_complaints(one, explorer(), space, history)
         ended = len(asks) < n
-        if ended:
-            break
     if extent.total is not None and extent.total <= most:
         if len(history) != extent.total and not (ended and len(history) < extent.total):
             complaints.append(f"It planned {extent.total} points and asked for {len(history)}.")
         elif one.ask(space, history, 1, seed):
             complaints.append("It asks for more points than it planned.")
     return complaints
+
+
+def _run_complaints(explorer: Callable[[], Explorer], space: Space) -> list[str]:
+    """What differs between runs of equal seeds: over one lane, over three, and gone on with after a stop."""
+    whole, told = _run(explorer, space, 1)
+    if _run(explorer, space, 3)[1] != told:
+        return ["Over three lanes its run is another than over one."]
+    stop = len(whole.history) // 2
+    again, _ = _run(explorer, space, 1, replace(whole.history.until(stop), paired=None, reported=()))
+    same = np.array_equal(again.history.coords, whole.history.coords)
+    if not same or (again.chosen, again.summary) != (whole.chosen, whole.summary):
+        return [f"A run that is stopped after {stop} points goes on in another way than one that is not."]
+    return []
+
+
+def _run(
+    explorer: Callable[[], Explorer], space: Space, lanes: int, history: History | None = None
+) -> tuple[Exploration, list[Any]]:
+    """An exploration of a few points, and what it told, times left out."""
+    context, made = QuietContext(), explorer()
+    budget = max(_RUN, made.plan(space).least)
+    over = [BowlLandscape(space) for _ in range(lanes)]
+    found = explore(over, made, run="r", history=history, seed=Seed(0), context=context, budget=budget)
+    return found, [_timeless(event) for event in context.events]
+
+
+def _timeless(event: Any) -> Any:
+    if isinstance(event, PointScored):
+        return event.index, event.phase, event.coords, event.values, event.counts, event.cell
+    if isinstance(event, Indicator):
+        return event.index, event.name, str(event.value)  # NaN is NaN
+    return event.text if isinstance(event, Logged) else type(event)
 
 
 def _ask_complaints(asks: list[Ask], n: int, space: Space, extent: Extent) -> list[str]:

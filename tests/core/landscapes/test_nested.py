@@ -14,7 +14,7 @@ from solera.runs.reader import RunReader
 from solera.runs.recover import recover
 from solera.runs.writer import RunWriter
 from solera.seeds import Seed
-from solera.testing.conformance_explorers import bowl, spaces
+from solera.testing.bowls import bowl, spaces
 from solera_plugins.explorers.grid import Grid
 from solera_plugins.explorers.nested_grid import NestedGrid
 
