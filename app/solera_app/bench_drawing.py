@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from solera.documents.document import Document
     from solera.events import PointScored
     from solera.runs.header import RunHeader
+    from solera_app.canvases.recipe import RecipeCanvas
 
 #: Points in the views that grow, and how many come with each update.
 POINTS, MORE = 10_000, 50
@@ -190,19 +191,29 @@ def _panned() -> dict[str, list[float]]:
 # --- a large canvas --------------------------------------------------------------------------------------------------
 
 
-def large_document(nodes: int) -> Document:
-    """As many nodes, half of them checkpoints, each of the others a merge of two of those."""
+def large_document(nodes: int, *, placed: bool = False) -> Document:
+    """As many nodes, half of them checkpoints, each of the others a merge of two of those.
+
+    Args:
+        nodes: How many.
+        placed: Twenty checkpoints to a row, each with its merge beside it; else the canvas finds places.
+    """
     from solera.documents.document import Document
     from solera.recipes.nodes import CheckpointNode, MethodNode, Recipe
 
     half = nodes // 2
     checkpoints = [CheckpointNode(f"c{i}", f"/models/c{i}") for i in range(half)]
     merges = [MethodNode(f"m{i}", "ties", (f"c{i}",), f"c{(i + 1) % half}") for i in range(half)]
-    return Document(Recipe((*checkpoints, *merges), name="large"))
+    layout = {
+        f"{kind}{i}": (520.0 * (i % 20) + across, 300.0 * (i // 20))
+        for i in range(half if placed else 0)
+        for kind, across in (("c", 0.0), ("m", 256.0))
+    }
+    return Document(Recipe((*checkpoints, *merges), name="large"), layout=layout)
 
 
 def _canvas(methods: Any) -> dict[str, dict[str, list[float]]]:
-    """Opening a canvas of :data:`NODES` nodes to its first paint; then whole, and at its full size, while it moves."""
+    """Opening a canvas of :data:`NODES` nodes to its first paint; then moving it at its full size, and all of one."""
     from PySide6.QtWidgets import QApplication
 
     from solera.documents.history import History
@@ -220,12 +231,17 @@ def _canvas(methods: Any) -> dict[str, dict[str, list[float]]]:
     canvas.repaint()
     QApplication.processEvents()
     opened = {"wall": [(time.perf_counter() - wall) * 1e3], "cpu": [(time.thread_time() - cpu) * 1e3]}
-    whole, near = _Timed(canvas.viewport()), _Timed(canvas.viewport())
-    for timed, zoom in ((whole, 0.0), (near, 1.0)):
-        if zoom:
-            canvas.zoom_to(zoom)
-        for place in range(PAINTS):
-            dx, dy = 8 * math.sin(place / 5), 8 * math.cos(place / 7)
-            timed.paint(partial(canvas.camera.pan, dx, dy))
+    canvas.zoom_to(1.0)
+    near = _moved(canvas)
+    placed = RecipeCanvas(History(large_document(NODES, placed=True)), catalogue)
+    _shown(placed)
+    placed.fit()
+    return {"open": opened, "paint whole": _moved(placed), "paint near": near}
+
+
+def _moved(canvas: RecipeCanvas) -> dict[str, list[float]]:
+    timed = _Timed(canvas.viewport())
+    for place in range(PAINTS):
+        timed.paint(partial(canvas.camera.pan, 8 * math.sin(place / 5), 8 * math.cos(place / 7)))
     canvas.close()
-    return {"open": opened, "paint whole": whole.figures, "paint near": near.figures}
+    return timed.figures

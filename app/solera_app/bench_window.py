@@ -50,8 +50,8 @@ _DRAWN: dict[str, tuple[str, float]] = {
     "grow table": ("a table of 10,000 points takes 50 more and is painted, 20 times a second", 50.0),
     "pan": ("a surface of 501x501 under a hand that drags it", 16.0),
     "open": ("a canvas of 1,000 nodes, to its first paint", 500.0),
-    "paint whole": ("a canvas of 1,000 nodes, as far away as it goes, moved", 16.0),
-    "paint near": ("a canvas of 1,000 nodes at 100 %, moved", 16.0),
+    "paint whole": ("a canvas of 1,000 nodes, all in sight, moved", 16.0),
+    "paint near": ("a canvas of 1,000 nodes at 100 %, 500 connections in sight, moved", 16.0),
 }
 #: Jobs before memory is looked at: caches fill.
 _WARM = 10

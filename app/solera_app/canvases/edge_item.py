@@ -66,32 +66,49 @@ class EdgeItem(QGraphicsItem):
         self.chosen = False
         self.hovered = False
         self.flow: float = 0.0
-        self.crowded = False  # one of so many that hairlines must do
-        self._path = QPainterPath()
+        self.path = QPainterPath()
+        self._crowded = False
         self._bounds = QRectF()
         self.setZValue(-1)
 
     def set_ends(self, start: QPointF, end: QPointF) -> None:
         """Put its ends (scene px)."""
-        if self._path.elementCount() and self._path.currentPosition() == end:
-            first = self._path.elementAt(0)
+        if self.path.elementCount() and self.path.currentPosition() == end:
+            first = self.path.elementAt(0)
             if QPointF(first.x, first.y) == start:
                 return
         self.prepareGeometryChange()
-        self._path = cable(start, end)
-        self._bounds = self._path.boundingRect().adjusted(-4, -4, 4, 4)
+        self.path = cable(start, end)
+        self._bounds = self.path.boundingRect().adjusted(-4, -4, 4, 4)
 
-    def set_look(self, shape: str, *, waits: bool) -> None:
-        """Set its type and whether its value is awaited."""
-        if (shape, waits) != (self.shape_name, self.waits):
-            self.shape_name, self.waits = shape, waits
-            self.update()
+    def set_look(self, shape: str, *, waits: bool) -> bool:
+        """Set its type and whether its value is awaited; returns whether either changed."""
+        if (shape, waits) == (self.shape_name, self.waits):
+            return False
+        self.shape_name, self.waits = shape, waits
+        self.update()
+        return True
 
     def set_marks(self, *, chosen: bool | None = None, hovered: bool | None = None) -> None:
         """Set what the pointer says of it; None leaves as it is."""
         self.chosen = self.chosen if chosen is None else chosen
         self.hovered = self.hovered if hovered is None else hovered
+        self._draw_itself()
         self.update()
+
+    @property
+    def crowded(self) -> bool:
+        """Whether it is one of so many that hairlines must do, which are drawn together unless it is marked."""
+        return self._crowded
+
+    @crowded.setter
+    def crowded(self, on: bool) -> None:
+        self._crowded = on
+        self._draw_itself()
+
+    def _draw_itself(self) -> None:
+        together = self._crowded and not (self.chosen or self.hovered)
+        self.setFlag(QGraphicsItem.GraphicsItemFlag.ItemHasNoContents, together)
 
     def set_flow(self, offset: float) -> None:
         """Shift the dashes of an edge that leaves a running node (px)."""
@@ -102,22 +119,21 @@ class EdgeItem(QGraphicsItem):
         """Whether a scene point is on it, within the hit width."""
         stroker = QPainterPathStroker()
         stroker.setWidth(HIT)
-        return self._bounds.contains(at) and stroker.createStroke(self._path).contains(at)
+        return self._bounds.contains(at) and stroker.createStroke(self.path).contains(at)
 
     def boundingRect(self) -> QRectF:  # noqa: D102
         return self._bounds
 
     def paint(self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None) -> None:  # noqa: D102
         marked = self.chosen or self.hovered
-        far = option.levelOfDetailFromTransform(painter.worldTransform()) < HAIR_ZOOM
-        thin = (far or self.crowded) and not marked
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing, not (thin and self.crowded))
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setBrush(Qt.BrushStyle.NoBrush)
-        if thin:  # far away two pixels are less than one, and dashes run together
-            painter.setPen(thin_pen(ink(port_token(self.shape_name)).rgba(), waits=self.waits and not far))
+        far = option.levelOfDetailFromTransform(painter.worldTransform()) < HAIR_ZOOM
+        if far and not marked:  # two pixels are less than one, and dashes run together
+            painter.setPen(thin_pen(ink(port_token(self.shape_name)).rgba(), waits=False))
         else:
             painter.setPen(cable_pen(self.shape_name, waits=self.waits, chosen=marked, offset=self.flow))
-        painter.drawPath(self._path)
+        painter.drawPath(self.path)
 
 
 class LooseEdge(QGraphicsItem):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QPainter, QPen
 from PySide6.QtWidgets import QGraphicsItem, QStyleOptionGraphicsItem, QWidget
 
@@ -82,6 +83,9 @@ class NodeItem(QGraphicsItem):
         face: What it shows.
     """
 
+    #: On a screen it keeps its picture: it moves more often than it changes.
+    KEPT = QGraphicsItem.CacheMode.DeviceCoordinateCache
+
     def __init__(self, face: Face) -> None:
         super().__init__()
         self.face = face
@@ -95,6 +99,7 @@ class NodeItem(QGraphicsItem):
         self._row: tuple[str, str] = ("", "")
         self._bounds = QRectF()
         self._measure()
+        self.setCacheMode(self.KEPT)
 
     # --- what the scene sets ------------------------------------------------------------------------------------
 
@@ -197,7 +202,8 @@ class NodeItem(QGraphicsItem):
     def paint(self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None) -> None:  # noqa: D102
         zoom = option.levelOfDetailFromTransform(painter.worldTransform())
         if zoom < BLOCK_ZOOM:
-            self._paint_block(painter)
+            painter.translate(-self.pos())
+            Far([self]).paint(painter)
             return
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         self._paint_body(painter)
@@ -207,12 +213,6 @@ class NodeItem(QGraphicsItem):
         for y, (text, token, weight) in zip(self.anatomy.lines, self._lines, strict=True):
             draw_text(painter, text, QPointF(PAD, y), token, size="small", weight=weight, width=WIDTH - 2 * PAD)
         self._paint_ports(painter)
-
-    def _paint_block(self, painter: QPainter) -> None:
-        painter.setPen(QPen(ink(_BORDERS.get(self.state, "line-strong")), 0))
-        painter.setBrush(ink("accent-soft" if self.chosen else "raised"))
-        painter.drawRect(self.anatomy.rect)
-        painter.fillRect(QRectF(PAD, HEADER / 2 - 4, WIDTH * 0.5, 8), ink("text-3"))
 
     def _paint_body(self, painter: QPainter) -> None:
         rect = self.anatomy.rect
@@ -311,6 +311,35 @@ class NodeItem(QGraphicsItem):
                 painter.setBrush(Qt.BrushStyle.NoBrush)
                 painter.drawEllipse(centre, 7.5, 7.5)
         painter.setOpacity(1.0)
+
+
+class Far:
+    """Nodes as they are seen from far, in scene coordinates: all of a look are painted at once.
+
+    Args:
+        items: Which.
+    """
+
+    def __init__(self, items: Iterable[NodeItem]) -> None:
+        self._blocks: dict[tuple[str, str], list[QRectF]] = {}
+        self._bars: list[QLineF] = []
+        for item in items:
+            look = _BORDERS.get(item.state, "line-strong"), "accent-soft" if item.chosen else "raised"
+            rect = item.scene_rect()
+            x, y = rect.x() + PAD, rect.y() + HEADER / 2
+            self._blocks.setdefault(look, []).append(rect)
+            self._bars.append(QLineF(x, y, x + WIDTH * 0.5, y))
+
+    def paint(self, painter: QPainter) -> None:
+        """Paint them."""
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+        for (border, ground), rects in self._blocks.items():
+            painter.setPen(QPen(ink(border), 0))
+            painter.setBrush(ink(ground))
+            painter.drawRects(rects)
+        thick = max(8.0, 1 / painter.worldTransform().m11())  # a whole pixel at least
+        painter.setPen(QPen(ink("text-3"), thick, Qt.PenStyle.SolidLine, Qt.PenCapStyle.FlatCap))
+        painter.drawLines(self._bars)
 
 
 def broken(text: str) -> list[str]:

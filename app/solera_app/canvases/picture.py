@@ -45,7 +45,8 @@ def save_picture(scene: RecipeScene, kind: str, path: Path) -> Path:
     if not scene.items_by_id:
         raise InputError("The recipe is empty, so there is nothing to export. Add a checkpoint first.")
     bounds = scene.itemsBoundingRect().adjusted(-_MARGIN, -_MARGIN, _MARGIN, _MARGIN)
-    written = _png(scene, bounds, path) if kind == "png" else _svg(scene, bounds, path)
+    with scene.on_paper():
+        written = _png(scene, bounds, path) if kind == "png" else _svg(scene, bounds, path)
     if not written:
         raise OutputError(f"The picture cannot be written to {path}. Choose another folder.", path=str(path))
     return path

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -15,6 +16,7 @@ from solera.documents.links import Wiring
 from solera.errors import Fault
 from solera_app.canvases.anatomy import PORT_HIT
 from solera_app.canvases.arrange import arranged
+from solera_app.canvases.crowd import Blocks, Hairlines
 from solera_app.canvases.dots import draw_dots
 from solera_app.canvases.edge_item import CROWD, EdgeItem
 from solera_app.canvases.faces import Catalogue, Face, FieldFace, faces
@@ -81,6 +83,9 @@ class RecipeScene(QGraphicsScene):
         self._chosen: tuple[str, ...] = ()
         self._chosen_link: Link | None = None
         self.around = Surroundings(self)
+        self._hairlines, self._blocks = Hairlines(self.edges), Blocks(self.items_by_id)
+        self.addItem(self._hairlines)
+        self.addItem(self._blocks)
 
     # --- document to items ------------------------------------------------------------------------------------------
 
@@ -96,6 +101,7 @@ class RecipeScene(QGraphicsScene):
         self.around.render(document)
         self._show_edges(document, shown)
         self._fit_index()
+        self._renew_crowd()
         kept = tuple(id_ for id_ in self._chosen if id_ in shown)
         gone = self._chosen_link is not None and self._chosen_link not in links(document)
         if kept != self._chosen or gone:
@@ -154,7 +160,8 @@ class RecipeScene(QGraphicsScene):
         end = to.inlet if to is not None else target.pos() + target.anatomy.inputs[edge.link.port]
         edge.set_ends(start, end)
         output = source.face.output
-        edge.set_look(output.shape if output is not None else "weights", waits=self._waits(source, target))
+        if edge.set_look(output.shape if output is not None else "weights", waits=self._waits(source, target)):
+            self._hairlines.recolour()
 
     @staticmethod
     def _waits(source: NodeItem, target: NodeItem) -> bool:
@@ -162,6 +169,34 @@ class RecipeScene(QGraphicsScene):
         if source.face.kind in {"checkpoint", "adapter"}:
             return source.state == "missing"
         return source.state != "done" and not (target.face.kind in {"save", "task"} and target.state == "done")
+
+    @property
+    def far(self) -> bool:
+        """Whether nodes are blocks: so far away that no text can be read."""
+        return self._blocks.isVisible()
+
+    @far.setter
+    def far(self, far: bool) -> None:
+        if far != self.far:
+            self._blocks.setVisible(far)
+            self._renew_crowd()
+
+    @contextmanager
+    def on_paper(self) -> Iterator[None]:
+        """While it is drawn elsewhere than on a screen: every node draws itself, and nothing kept is used."""
+        far, self.far = self.far, False
+        for item in self.items_by_id.values():
+            item.setCacheMode(NodeItem.CacheMode.NoCache)
+        yield
+        for item in self.items_by_id.values():
+            item.setCacheMode(NodeItem.KEPT)
+        self.far = far
+
+    def _renew_crowd(self) -> None:
+        self._hairlines.renew()
+        self._blocks.renew(self.nodes_rect())
+        for item in self.items_by_id.values():
+            item.setFlag(NodeItem.GraphicsItemFlag.ItemHasNoContents, self.far)
 
     def _fit_index(self) -> None:
         bounds = self.nodes_rect()
@@ -233,6 +268,7 @@ class RecipeScene(QGraphicsScene):
         self._hang(id_)
         for edge in self._edges_of.get(id_, ()):
             self._place_edge(edge)
+        self._blocks.recolour()
         self.picture_changed.emit()
 
     def flow(self, offset: float) -> int:
@@ -266,6 +302,7 @@ class RecipeScene(QGraphicsScene):
                 item.set_marks(chosen=id_ in self._chosen)
                 item.setZValue(1 if id_ in self._chosen else 0)
         self._chosen_link = link
+        self._blocks.recolour()
         self.around.mark(self._chosen)
         if self._chosen or link is not None:
             self.around.choose_comment("")
@@ -283,6 +320,7 @@ class RecipeScene(QGraphicsScene):
         for id_ in positions:
             for edge in self._edges_of.get(id_, ()):
                 self._place_edge(edge)
+        self._renew_crowd()
         self.picture_changed.emit()
 
     def positions(self, ids: Iterable[str]) -> dict[str, Position]:

@@ -126,7 +126,7 @@ def test_arrows_nudge_as_one_step_and_delete_removes(canvas, history):
 
 def test_delete_removes_a_chosen_link(canvas, history):
     edge = canvas.picture.edges[("save", "source")]
-    middle = edge._path.pointAtPercent(0.5)
+    middle = edge.path.pointAtPercent(0.5)
     QTest.mouseClick(canvas.viewport(), Qt.MouseButton.LeftButton, PLAIN, screen(canvas, middle))
     assert edge.chosen
     QTest.keyClick(canvas, Qt.Key.Key_Delete)

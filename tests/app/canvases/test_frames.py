@@ -92,9 +92,9 @@ def test_a_collapsed_frame_is_one_node_whose_links_go_to_its_edge(experts: Recip
     assert not any(scene.items_by_id[id_].isVisible() for id_ in EXPERTS)
     edges = [edge for edge in scene.edges.values() if edge.link.source in EXPERTS]
     assert len(edges) == 3
-    assert {(e._path.elementAt(0).x, e._path.elementAt(0).y) for e in edges} == {(card.outlet.x(), card.outlet.y())}
+    assert {(e.path.elementAt(0).x, e.path.elementAt(0).y) for e in edges} == {(card.outlet.x(), card.outlet.y())}
     drag(experts, card.box.center(), QPoint(0, 40))
-    assert card.outlet.y() == edges[0]._path.elementAt(0).y
+    assert card.outlet.y() == edges[0].path.elementAt(0).y
     QTest.mouseDClick(experts.viewport(), LEFT, PLAIN, px(experts, card.box.center()))
     assert not folded(history)
     assert scene.items_by_id[EXPERTS[0]].isVisible()
