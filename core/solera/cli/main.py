@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 
 DONE, FAILED, USAGE, STOPPED = 0, 1, 2, 3
 
+#: Commands that cannot do without torch.
+_COMPUTING = frozenset(
+    {"align", "compare", "connect", "evaluate", "explore", "extract", "merge", "probe", "statistic", "zip"}
+)
+
 #: Entry point group by which installed packages add commands; each names a function ``register(app: typer.Typer)``.
 GROUP = "solera.commands"
 
@@ -146,6 +151,10 @@ def build_app() -> typer.Typer:
 
 
 def _run(words: list[str]) -> int:
+    if words and words[0] in _COMPUTING:
+        from solera.jobs.torch_ahead import load_torch_ahead
+
+        load_torch_ahead()
     import typer
 
     app = build_app()

@@ -8,6 +8,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from solera.jobs.torch_ahead import loaded_ahead, wait_passively
+
 
 class ThreadOwner:
     """Shares the machine's cores among the jobs that run.
@@ -23,9 +25,7 @@ class ThreadOwner:
         self.total = total or _GIVEN or available_cores()
         self._lock = threading.Lock()
         self._users = 0
-        # A waiting OpenMP thread that spins keeps its core from the window, and from the thread it waits for: beside
-        # other work on two cores small networks then take five times as long. Read when torch is first imported.
-        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+        wait_passively()
 
     @contextmanager
     def share(self) -> Iterator[int]:
@@ -51,6 +51,8 @@ class ThreadOwner:
     def apply(self, threads: int) -> None:
         """Set the calling thread's and all later threads' number."""
         torch = sys.modules.get("torch")
+        if torch is None and loaded_ahead():  # they do not look at the environment any more
+            import torch
         if torch is None:
             os.environ["OMP_NUM_THREADS"] = str(threads)
         elif hasattr(torch, "set_num_threads"):  # not while torch is half imported by another thread
