@@ -107,6 +107,7 @@ if TYPE_CHECKING:
     from solera.tasks.generation import Prompt as Prompt
     from solera.tasks.greedy import Stopping as Stopping
     from solera.tasks.greedy import greedy_texts as greedy_texts
+    from solera.tasks.inference import network_errors as network_errors
     from solera.tasks.language import LanguageTask as LanguageTask
     from solera.tasks.likelihood import Continuations as Continuations
     from solera.tasks.likelihood import log_likelihoods as log_likelihoods
@@ -174,6 +175,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "solera.tasks.contrastive": ("ContrastiveTask",),
     "solera.tasks.generation": ("Comparison", "GenerationTask", "Prompt"),
     "solera.tasks.greedy": ("Stopping", "greedy_texts"),
+    "solera.tasks.inference": ("network_errors",),
     "solera.tasks.language": ("LanguageTask",),
     "solera.tasks.likelihood": ("Continuations", "log_likelihoods"),
     "solera.tasks.masked": ("MaskedLanguageTask", "MaskedText"),

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QWidget
 
 from solera_app.canvases.blend import Weights
-from solera_app.canvases.score_bar import ScoreBar, written
+from solera_app.canvases.score_bar import ScoreColumn, written
 from solera_app.canvases.scores_here import ScoreHere, mean_of
 from solera_app.canvases.weight_rows import ElidedLabel, WeightRows
 from solera_app.docks.panel import Parts, section_title
@@ -32,7 +32,6 @@ class InterpolationPanel(Parts):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Interpolation", parent)
-        self._bars: list[ScoreBar] = []
         self._shown: tuple[ScoreHere, ...] = ()
         self.build(self._build_weights, self._build_scores, self._build_path, foot=self._build_keep)
         themes().changed.connect(self._recolour)
@@ -78,11 +77,8 @@ class InterpolationPanel(Parts):
         found = title.findChild(QLabel)
         self._heading = found if found is not None else QLabel()
         self._column.addWidget(title)
-        holder = QWidget()
-        self._bar_column = QVBoxLayout(holder)
-        self._bar_column.setContentsMargins(0, 0, 0, 0)
-        self._bar_column.setSpacing(0)
-        self._column.addWidget(holder)
+        self._bars = ScoreColumn()
+        self._column.addWidget(self._bars)
         self._mean_name = ElidedLabel("", "text-2", 60)
         self._mean = QLabel()
         self._mean.setFont(font("title", "medium"))
@@ -164,16 +160,7 @@ class InterpolationPanel(Parts):
             ground: What the coloured ground is, when that is another metric than the bars: ``"mean loss (nats)"``.
         """
         self._shown = tuple(scores)
-        end = 1.05 * max((max(score.value, score.expert or 0.0) for score in scores), default=1.0)
-        for bar, score in zip(self._bars, scores, strict=False):
-            bar.show_score(score, end)
-        for score in scores[len(self._bars) :]:
-            self._bars.append(ScoreBar(score, end))
-            self._bar_column.addWidget(self._bars[-1])
-        for bar in self._bars[len(scores) :]:
-            bar.hide()
-            bar.deleteLater()
-        del self._bars[len(scores) :]
+        self._bars.show_scores(scores)
         self._show_mean(mean if mean is not None else mean_of(scores), len(scores))
         self._best_name.setVisible(best is not None)
         self._best.setVisible(best is not None)

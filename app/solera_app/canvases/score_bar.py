@@ -1,12 +1,13 @@
-"""One task's score at the handle: name, figure, and a bar from zero with its standard error and the expert's mark."""
+"""Scores at the handle: a task's name, figure, and a bar from zero with its standard error and the expert's mark."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QSizePolicy, QWidget
+from PySide6.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 from solera_app.canvases.ink import draw_text, ink
 from solera_app.canvases.scores_here import ScoreHere
@@ -94,3 +95,31 @@ class ScoreBar(QWidget):
         painter.drawLine(QPointF(low, y), QPointF(high, y))
         for x in (low, high):
             painter.drawLine(QPointF(x, y - _CAP), QPointF(x, y + _CAP))
+
+
+class ScoreColumn(QWidget):
+    """A bar for each task, one below the other, on one scale.
+
+    Attributes:
+        bars: Those that are shown.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bars: list[ScoreBar] = []
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(0, 0, 0, 0)
+        self._column.setSpacing(0)
+
+    def show_scores(self, scores: Sequence[ScoreHere]) -> None:
+        """Show these, in the bars that are there as far as they go."""
+        end = 1.05 * max((max(score.value, score.expert or 0.0) for score in scores), default=1.0)
+        for bar, score in zip(self.bars, scores, strict=False):
+            bar.show_score(score, end)
+        for score in scores[len(self.bars) :]:
+            self.bars.append(ScoreBar(score, end))
+            self._column.addWidget(self.bars[-1])
+        for bar in self.bars[len(scores) :]:
+            bar.hide()
+            bar.deleteLater()
+        del self.bars[len(scores) :]

@@ -14,10 +14,9 @@ from PySide6.QtWidgets import (
     QPushButton,
     QSpinBox,
     QVBoxLayout,
-    QWidget,
 )
 
-from solera_app.canvases.score_bar import ScoreBar
+from solera_app.canvases.score_bar import ScoreColumn
 from solera_app.canvases.scores_here import ScoreHere
 from solera_app.canvases.soup_run import TITLES
 from solera_app.canvases.weight_rows import ElidedLabel
@@ -55,7 +54,6 @@ class SoupPanel(Parts):
 
     def __init__(self) -> None:
         super().__init__("Soup")
-        self._bars: list[ScoreBar] = []
         self._boxes: list[QCheckBox] = []
         self._running = False
         self.build(self._build_how, self._build_scores, self._build_compare, foot=self._build_use)
@@ -106,11 +104,8 @@ class SoupPanel(Parts):
     def _build_scores(self) -> None:
         title, self._figure = section_title("In the pot")
         self._column.addWidget(title)
-        holder = QWidget()
-        self._bar_column = QVBoxLayout(holder)
-        self._bar_column.setContentsMargins(0, 0, 0, 0)
-        self._bar_column.setSpacing(0)
-        self._column.addWidget(holder)
+        self._bars = ScoreColumn()
+        self._column.addWidget(self._bars)
         self._hint = _caption()
         self._column.addWidget(self._hint)
         self.fill = QPushButton("All in")
@@ -208,16 +203,7 @@ class SoupPanel(Parts):
             stale: Whether they are those of the pot before.
             hint: What to say without any.
         """
-        end = 1.05 * max((max(score.value, score.expert or 0.0) for score in scores), default=1.0)
-        for bar, score in zip(self._bars, scores, strict=False):
-            bar.show_score(score, end)
-        for score in scores[len(self._bars) :]:
-            self._bars.append(ScoreBar(score, end))
-            self._bar_column.addWidget(self._bars[-1])
-        for bar in self._bars[len(scores) :]:
-            bar.hide()
-            bar.deleteLater()
-        del self._bars[len(scores) :]
+        self._bars.show_scores(scores)
         count = min((score.count for score in scores), default=0)
         self._figure.setText("Stale" if stale and scores else f"n = {count:,}" if scores else "")
         self._figure.setProperty("tone", "warn" if stale else "3")

@@ -12,8 +12,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from solera.errors import CapacityError, TaskError
-from solera.tasks.inference import network_forward
+from solera.errors import TaskError
+from solera.tasks.inference import network_errors, network_forward
 
 #: What a call must take for a text to be gone on with beside others of another length.
 _TAKEN = frozenset({"past_key_values", "use_cache", "attention_mask", "position_ids"})
@@ -137,24 +137,11 @@ class Cached:
             self._seen = self._seen[kept.to(self._seen.device)]
 
     def _read(self, inputs: Tensor, positions: Tensor) -> Tensor:
-        try:
+        described = f"texts of {self._seen.shape[1]} tokens"
+        with network_errors(self._task, f"{len(inputs)} texts", inputs.device, described):
             output = self._network(
                 inputs, attention_mask=self._seen, position_ids=positions, past_key_values=self._past, use_cache=True
             )
-        except torch.OutOfMemoryError as error:
-            raise CapacityError(
-                f"Task '{self._task}' with {len(inputs)} texts at a time does not fit into memory of {inputs.device}; "
-                "lower 'chunk'.",
-                task=self._task,
-            ) from error
-        except (RuntimeError, IndexError, TypeError, ValueError) as error:
-            reason = str(error).partition("\n")[0]
-            raise TaskError(
-                f"The network cannot take the inputs of task '{self._task}' (texts of {self._seen.shape[1]} tokens): "
-                f"{reason}. Choose a task made for this kind of network.",
-                task=self._task,
-                reason=reason,
-            ) from error
         logits, self._past = getattr(output, "logits", None), getattr(output, "past_key_values", None)
         if not isinstance(logits, Tensor) or logits.ndim != 3 or logits.shape[:2] != inputs.shape:
             got = tuple(logits.shape) if isinstance(logits, Tensor) else type(output).__name__

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -12,6 +13,41 @@ from solera.context import Context
 from solera.errors import CapacityError, TaskError
 from solera.events import Logged
 from solera.tasks.forward import Forward, in_chunks
+
+
+@contextmanager
+def network_errors(
+    task: str, amount: str, device: torch.device, inputs: str,
+    advice: str = "Choose a task made for this kind of network.",
+) -> Iterator[None]:  # fmt: skip
+    """Around a call of a network: what it raises becomes a sentence.
+
+    Args:
+        task: The task's name.
+        amount: What the call is given at a time: ``"32 texts"``.
+        device: Where.
+        inputs: What one input is, for a network that cannot take it.
+        advice: What to do then.
+
+    Raises:
+        TaskError: The network cannot take such inputs.
+        CapacityError: The device's memory does not hold a call.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise CapacityError(
+            f"Scoring task '{task}' with {amount} at a time does not fit into memory of {device}; lower 'chunk'.",
+            task=task,
+            device=str(device),
+        ) from error
+    except (RuntimeError, IndexError, TypeError, ValueError) as error:
+        reason = str(error).partition("\n")[0]
+        raise TaskError(
+            f"The network cannot take the inputs of task '{task}' ({inputs}): {reason}. {advice}",
+            task=task,
+            reason=reason,
+        ) from error
 
 
 def network_forward(
@@ -37,27 +73,12 @@ def network_forward(
         A function that raises TaskError where the network cannot take such inputs or gives no tensor, and CapacityError
         where the device has not enough memory for a chunk.
     """
+    known = {} if attention_mask is None else {"attention_mask": attention_mask}
+    described = f"{tuple(inputs.shape[1:])} {inputs.dtype} per sample"
 
     def forward(where: slice) -> Tensor:
-        try:
-            if attention_mask is None:
-                output = network(inputs[where], *more(where))
-            else:
-                output = network(inputs[where], *more(where), attention_mask=attention_mask[where])
-        except torch.OutOfMemoryError as error:
-            raise CapacityError(
-                f"Scoring task '{task}' with {chunk} samples at a time does not fit into memory of {inputs.device}.",
-                task=task,
-                device=str(inputs.device),
-            ) from error
-        except (RuntimeError, IndexError, TypeError, ValueError) as error:
-            reason = str(error).partition("\n")[0]
-            raise TaskError(
-                f"The network cannot take the inputs of task '{task}' ({tuple(inputs.shape[1:])} {inputs.dtype} per "
-                f"sample): {reason}. Choose a task made for this kind of network.",
-                task=task,
-                reason=reason,
-            ) from error
+        with network_errors(task, f"{chunk} samples", inputs.device, described):
+            output = network(inputs[where], *more(where), **{name: tensor[where] for name, tensor in known.items()})
         logits = getattr(output, "logits", output)
         if not isinstance(logits, Tensor):
             raise TaskError(

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from solera.api import CapacityError, Context, Param, SampledTask, Split, TaskError, group_numbers
+from solera.api import Context, Param, SampledTask, Split, TaskError, group_numbers, network_errors
 from solera_plugins.language.encoding import Encoding
 from solera_plugins.language.lines import Line, read_lines, shared_out
 
@@ -87,20 +87,10 @@ class _Texts:
         lengths, labels = self.lengths[where], self.labels[where]
         width = int(lengths.max())
         mask = (torch.arange(width, device=lengths.device) < lengths[:, None]).long()
-        try:
+        described = f"tokens and attention_mask, {width} long"
+        advice = "Choose a network that classifies texts, with this tokenizer."
+        with network_errors(task, f"{len(labels)} texts", labels.device, described, advice):
             output = network(self.tokens[where, :width], attention_mask=mask)
-        except torch.OutOfMemoryError as error:
-            raise CapacityError(
-                f"Scoring task '{task}' with {len(labels)} texts at a time does not fit into memory; lower 'chunk'.",
-                task=task,
-            ) from error
-        except (RuntimeError, IndexError, TypeError, ValueError) as error:
-            reason = str(error).partition("\n")[0]
-            raise TaskError(
-                f"The network cannot take the texts of task '{task}' (tokens and attention_mask, {width} long): "
-                f"{reason}. Choose a network that classifies texts, with this tokenizer.",
-                task=task,
-            ) from error
         logits = getattr(output, "logits", output)
         highest = int(self.labels.max())
         if (

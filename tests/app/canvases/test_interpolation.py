@@ -327,12 +327,12 @@ def test_scores_say_what_they_are(panel):
     assert panel._best.text() == "61.8 ± 1.0 %"
     assert "all 1,797 samples" in panel._hint.text()
     assert "the ground is mean loss (nats)" in panel._hint.text()
-    assert "selection split" in panel._bars[0].accessibleName()
+    assert "selection split" in panel._bars.bars[0].accessibleName()
     panel.set_busy(True)
     assert panel._preview.text() == "Scoring all samples"
     panel.set_scores([score()])
     assert panel._preview.text() == "Exact, n = 1,797"
-    assert len(panel._bars) == 1
+    assert len(panel._bars.bars) == 1
     assert not panel._mean.isVisible()
 
 

@@ -86,5 +86,5 @@ def test_what_does_not_fit_is_a_sentence(tmp_path, letters, bert):
             read([{**wrong, "split": "report"}])
     with pytest.raises(TaskError, match=r"labels up to 3 and needs a row of more logits per text; .* \(1, 3\)"):
         read([{"text": "a", "label": 3, "split": "report"}])
-    with pytest.raises(TaskError, match="cannot take the texts"):
+    with pytest.raises(TaskError, match="cannot take the inputs"):
         read([{"text": "a", "label": 0, "split": "report"}], nn.Linear(2, 2))
