@@ -139,7 +139,7 @@ def _scored(start: int, stop: int) -> list[PointScored]:
 
 
 def _growing(name: str, views: Any) -> dict[str, list[float]]:
-    """A view of :data:`POINTS` points to which :data:`MORE` come at a time, as the window hands them on."""
+    """A view of :data:`POINTS` points to which :data:`MORE` come at a time; it does not wait to gather more."""
     from solera.runs.reader import RunReader
     from solera_app.views.host import RunView
     from solera_app.views.snapshot import Snapshot, points_of
@@ -148,11 +148,17 @@ def _growing(name: str, views: Any) -> dict[str, list[float]]:
     host = RunView(RunReader, {name: views[name]})
     host.show_snapshot(Snapshot(header, points_of(_scored(0, POINTS), header)))
     host.show_view(name)
-    timed = _Timed(_shown(host))
+    timed, view = _Timed(_shown(host)), host.current
+    assert view is not None
     for place in range(PAINTS):
         first = POINTS + place * MORE
         events = _scored(first, first + MORE)
-        timed.paint(partial(host.take, events))
+
+        def grow(events: list[PointScored] = events) -> None:
+            host.take(events)
+            view.flush()
+
+        timed.paint(grow)
     host.close()
     return timed.figures
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
-from PySide6.QtCore import QRectF, Qt
-from PySide6.QtGui import QColor, QPainter, QPainterPath, QPen
+from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtGui import QColor, QPaintEngine, QPainter, QPainterPath, QPen, QPixmap
 from PySide6.QtWidgets import QGraphicsView, QWidget
+from shiboken6 import wrapInstance
 
 from solera_app.bridge.weakly import WeakCall
 
@@ -88,8 +91,8 @@ class Stage(pg.GraphicsView):  # type: ignore[misc]
         self._under.update()
         self._over.update()
 
-    def add(self, item: Image | Cloud) -> None:
-        """Put an image or a cloud into the data window."""
+    def add(self, item: Image) -> None:
+        """Put an image into the data window."""
         self._window.addItem(item.item)
 
 
@@ -114,28 +117,41 @@ class Image:
         self.item.clear()
 
 
-class Cloud:
-    """Many equal discs."""
+def on_pixels(painter: QPainter) -> bool:
+    """Whether it paints a screen or a bitmap, not a picture of shapes (SVG, PDF)."""
+    engine = painter.paintEngine()
+    return engine is not None and engine.type() == QPaintEngine.Type.Raster
 
-    def __init__(self) -> None:
-        self.item = pg.ScatterPlotItem(pxMode=True, pen=None)
-        self.item.setAcceptedMouseButtons(Qt.MouseButton.NoButton)
 
-    def set(
-        self,
-        x: NDArray[np.float64],
-        y: NDArray[np.float64],
-        colour: QColor,
-        size: float = 6.0,
-        rim: QColor | None = None,
-    ) -> None:
-        """Show discs of ``size`` px at (x, y), shape (n,) each, in data units; with a rim 1.5 px wide if given."""
-        pen = None if rim is None else pg.mkPen(rim, width=1.5)
-        self.item.setData(x=x, y=y, size=size, brush=pg.mkBrush(colour), pen=pen)
+def stamp(painter: QPainter, at: NDArray[np.float64], mark: Callable[[QPainter, QPointF], None], reach: float) -> None:
+    """Paint the same mark in many places: on a screen or in a bitmap it is drawn once and copied.
 
-    def as_vectors(self, on: bool) -> None:
-        """Paint shapes instead of cached pixels (for export)."""
-        self.item.opts["useCache"] = not on
+    Args:
+        painter: Where.
+        at: The middles, px, shape (n, 2), all finite.
+        mark: Draws it about a point.
+        reach: No part of it is further from its middle, px.
+    """
+    if not len(at):
+        return
+    if not on_pixels(painter):
+        for x, y in at.tolist():
+            mark(painter, QPointF(x, y))
+        return
+    scale = painter.deviceTransform().m11()
+    side = 2 * math.ceil(reach * scale)
+    drawn = QPixmap(side, side)
+    drawn.fill(Qt.GlobalColor.transparent)
+    once = QPainter(drawn)
+    once.setRenderHint(QPainter.RenderHint.Antialiasing)
+    once.scale(scale, scale)
+    mark(once, QPointF(side / 2 / scale, side / 2 / scale))
+    once.end()
+    copies = np.empty((len(at), 10))  # as Qt lays out its PixmapFragment: middle, source, scales, turn, opacity
+    copies[:, :2] = at
+    copies[:, 2:] = (0, 0, side, side, 1 / scale, 1 / scale, 0, 1)
+    first = cast("QPainter.PixmapFragment", wrapInstance(copies.ctypes.data, QPainter.PixmapFragment))
+    painter.drawPixmapFragments(first, len(copies), drawn)
 
 
 def colour_table(name: str) -> NDArray[np.uint8]:

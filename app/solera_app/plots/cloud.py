@@ -82,7 +82,7 @@ class CloudPlot(SpacePlot):
         )
 
     def paint(self, painter: QPainter) -> None:
-        """Box, drop lines of the front, points from far to near, names, the chosen one, axes."""
+        """Box, drop lines, points off the front, those on it from far to near, names, the chosen one, axes."""
         self.paint_box(painter)
         finite: NDArray[np.bool_] = np.asarray(np.isfinite(self._space).all(axis=1))
         rows = np.nonzero(finite)[0]
@@ -90,17 +90,18 @@ class CloudPlot(SpacePlot):
         seen[rows] = self.projected(self._space[rows])
         self._paint_drops(painter, np.nonzero(finite & (self._front | (self._index == self.selected)))[0], seen)
         accent, grey = theme().colour("accent"), theme().colour("plot.dominated")
-        for row in rows[np.argsort(seen[rows, 2])].tolist():
+        named = np.isin(self._index, list(self._names))
+        plain = finite & ~named & ~self._front
+        marks.discs(painter, seen[plain & ~self._noise, :2], grey)
+        marks.rings(painter, seen[plain & self._noise, :2], accent)
+        strong = np.nonzero(finite & (named | self._front))[0]
+        for row in strong[np.argsort(seen[strong, 2])].tolist():
             at = QPointF(float(seen[row, 0]), float(seen[row, 1]))
-            if int(self._index[row]) in self._names:
+            if named[row]:
                 rim = accent if self._front[row] else theme().colour("text")
                 marks.square(painter, at, rim, theme().colour("plot.background"))
-            elif self._front[row]:
-                marks.disc(painter, at, accent)
-            elif self._noise[row]:
-                marks.ring(painter, at, accent)
             else:
-                marks.disc(painter, at, grey, 3.0, grey)
+                marks.disc(painter, at, accent)
         here = self.position(self.selected)
         if here is not None:
             marks.selection(painter, here)

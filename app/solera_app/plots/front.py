@@ -12,7 +12,6 @@ from PySide6.QtGui import QColor, QPainter, QPen, QPolygonF
 from PySide6.QtWidgets import QWidget
 
 from solera_app.plots import marks
-from solera_app.plots._pg import Cloud
 from solera_app.plots.canvas import text_size
 from solera_app.plots.header import Entry
 from solera_app.plots.numerals import counted, measured, short
@@ -70,9 +69,7 @@ class FrontPlot(Plot):
         self._names = ("x", "y")
         self.canvas.x.grid = self.canvas.y.grid = True
         self.canvas.margin_right = 20.0
-        self._cloud, self._doubtful = Cloud(), Cloud()
-        self.canvas.add(self._cloud)
-        self.canvas.add(self._doubtful)
+        self._crowd = np.zeros(0, dtype=bool)
 
     def set_directions(self, x_lower: bool, y_lower: bool) -> None:
         """Which way is better on each axis: True when lower is."""
@@ -101,7 +98,8 @@ class FrontPlot(Plot):
         self._points, self._report, self._newest = points, report, newest
         self._index, self._at = points.index, np.column_stack((points.x, points.y))
         self._cover()
-        self._update_cloud()
+        named = np.isin(points.index, list(points.names))
+        self._crowd = ~points.front & ~named & np.isfinite(self._at).all(axis=1)
         self._update_legend()
         across, up = self._names
         told = f"{counted(points.index.size, 'point')} of {across} and {up}, {int(points.front.sum()):,} on the front"
@@ -131,15 +129,6 @@ class FrontPlot(Plot):
                 growing.cover(float(finite.min()) - pad, float(finite.max()) + pad, _GRAIN)
         self.canvas.set_range((*self._across.cover(np.nan, np.nan), *self._up.cover(np.nan, np.nan)))
 
-    def _update_cloud(self) -> None:
-        points = self._points
-        named = np.isin(points.index, list(points.names))
-        others = ~points.front & ~named & np.isfinite(self._at).all(axis=1)
-        plain, doubtful = others & ~points.noise, others & points.noise
-        self._cloud.set(points.x[plain], points.y[plain], theme().colour("plot.dominated"))
-        paper, accent = theme().colour("plot.background"), theme().colour("accent")
-        self._doubtful.set(points.x[doubtful], points.y[doubtful], paper, 8.5, accent)
-
     def _update_legend(self) -> None:
         points = self._points
         finite = np.isfinite(self._at).all(axis=1)
@@ -157,16 +146,6 @@ class FrontPlot(Plot):
             x, y = (short(value) for value in self._reference)
             entries.append(Entry("area", f"Hypervolume {short(self._volume)} to ({x}, {y})", "accent-soft"))
         self.set_legend(entries)
-
-    def restyle(self) -> None:
-        """The cloud's colour."""
-        if hasattr(self, "_cloud"):
-            self._update_cloud()
-
-    def vectors(self, on: bool) -> None:
-        """Discs rather than pixmaps."""
-        self._cloud.as_vectors(on)
-        self._doubtful.as_vectors(on)
 
     def order(self) -> NDArray[np.int64]:
         """Along the front."""
@@ -191,9 +170,16 @@ class FrontPlot(Plot):
         return steps
 
     def paint_below(self, painter: QPainter) -> None:
-        """What the front dominates up to the reference point, and its staircase."""
+        """What the front dominates up to the reference point, its staircase, and all points that are only discs."""
+        if self._staircase:
+            self._paint_staircase(painter)
+        px, noise = self.where(), self._points.noise
+        marks.discs(painter, px[self._crowd & ~noise], theme().colour("plot.dominated"))
+        marks.rings(painter, px[self._crowd & noise], theme().colour("accent"))
+
+    def _paint_staircase(self, painter: QPainter) -> None:
         steps = self._steps()
-        if not steps.size or not self._staircase:
+        if not steps.size:
             return
         edge = self.canvas.to_px(steps[:, 0], steps[:, 1])
         if self._reference is not None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPen, QPolygonF
 
-from solera_app.plots._pg import dashed, path
+from solera_app.plots._pg import dashed, path, stamp
 from solera_app.theme import theme, tokens
 
 CAP = 3.0  # px, half the width of a whisker's cap
@@ -28,6 +28,16 @@ def ring(painter: QPainter, at: QPointF, colour: QColor, radius: float = 4.25) -
     painter.setPen(QPen(colour, 1.5))
     painter.setBrush(theme().colour("plot.background"))
     painter.drawEllipse(at, radius, radius)
+
+
+def discs(painter: QPainter, at: NDArray[np.float64], colour: QColor) -> None:
+    """Plain discs, as of what is dominated, at px of shape (n, 2)."""
+    stamp(painter, at, lambda once, middle: disc(once, middle, colour, 3.0, QColor(0, 0, 0, 0)), 3.0)
+
+
+def rings(painter: QPainter, at: NDArray[np.float64], colour: QColor) -> None:
+    """Hollow discs at px of shape (n, 2)."""
+    stamp(painter, at, lambda once, middle: ring(once, middle, colour), 5.0)
 
 
 def square(painter: QPainter, at: QPointF, rim: QColor, ground: QColor, size: float = 10.0, width: float = 2.0) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -12,7 +13,9 @@ from PySide6.QtGui import QColor, QFontMetricsF, QKeyEvent, QPainter, QPen
 from PySide6.QtWidgets import QWidget
 
 from solera_app.plots import marks
+from solera_app.plots._pg import path
 from solera_app.plots.header import Entry
+from solera_app.plots.kept import Kept
 from solera_app.plots.numerals import counted, measured
 from solera_app.plots.plot import Plot
 from solera_app.plots.ticks import tick_labels, ticks
@@ -21,6 +24,7 @@ from solera_app.theme import font, theme
 Floats = NDArray[np.float64]
 _NEAR = 14.0  # px beside an axis that brush it
 _FAINT = 0.45
+_NOTHING = (math.inf, -math.inf)
 _SMOOTH = 400  # so many lines are drawn smoothly; more are a texture, and dear
 
 
@@ -61,6 +65,7 @@ class ParallelPlot(Plot):
         self._spans: list[tuple[float, float]] = []
         self._brushes: dict[int, tuple[float, float]] = {}
         self._axis = -1
+        self._outside, self._inside = Kept(), Kept()
         canvas = self.canvas
         canvas.axes, canvas.takes_drags = False, True
         canvas.x.grid = canvas.y.grid = False
@@ -89,14 +94,19 @@ class ParallelPlot(Plot):
         """
         if [rail.title for rail in rails] != [rail.title for rail in self._rails]:
             self._brushes.clear()
+            self._spans = [_NOTHING] * len(rails)
         self._rails, self._values, self._errors = tuple(rails), values, errors
         self._index, self._front, self._names = index, front, names or {}
-        self._spans = [_span(values[:, place]) for place in range(len(rails))]
+        self._spans = [_span(values[:, place], span) for place, span in enumerate(self._spans)]
         last = max(len(rails) - 1, 1)
         self.canvas.set_range((0.0, float(last), 0.0, 1.0))
         self._at = np.column_stack((np.zeros(len(index)), self._level(0))) if len(rails) else np.empty((0, 2))
         self._say()
         self.refresh()
+
+    def reset(self) -> None:
+        """Forget the axes' extents."""
+        self._spans = [_NOTHING] * len(self._rails)
 
     def _level(self, place: int) -> Floats:
         """How high each point stands on an axis, 0 to 1."""
@@ -209,39 +219,51 @@ class ParallelPlot(Plot):
         """Lines, the brushed and the front above the rest, axes, brushes, the chosen line."""
         if not self._rails:
             return
-        inside = self.inside()
-        levels = np.column_stack([self._level(place) for place in range(len(self._rails))])
-        across = np.arange(len(self._rails), dtype=np.float64)
-        every = self.canvas.to_px(np.broadcast_to(across, levels.shape).ravel(), levels.ravel())
-        where = every.reshape(len(levels), len(self._rails), 2)
+        inside, none = self.inside(), np.empty(0, dtype=np.intp)
         accent, grey = theme().colour("accent"), theme().colour("plot.dominated")
         painter.setBrush(Qt.BrushStyle.NoBrush)
-        for rows, colour, width in (
-            (~inside & ~self._front, _thin(grey, 0.18), 1.0),
-            (~inside & self._front, _thin(accent, 0.18), 1.0),
-            (inside & ~self._front, _thin(grey, _FAINT), 1.0),
-            (inside & self._front, accent, 1.6),
-        ):
-            self._paint_lines(painter, where[rows], colour, width)
-        for row in np.nonzero(~np.isfinite(levels).all(axis=1))[0].tolist():
-            self._paint_breaks(painter, row, where[row])
+        self._paint_many(painter, self._outside, ~inside & ~self._front, _thin(grey, 0.18))
+        self._paint_lines(painter, np.nonzero(~inside & self._front)[0], _thin(accent, 0.18), 1.0)
+        self._paint_many(painter, self._inside, inside & ~self._front, _thin(grey, _FAINT))
+        self._paint_lines(painter, np.nonzero(inside & self._front)[0], accent, 1.6)
+        for row in np.nonzero(~np.isfinite(self._values).all(axis=1))[0].tolist():
+            self._paint_breaks(painter, row)
         for index, colour in ((self.hovered, theme().colour("text-2")), (self.selected, theme().colour("text"))):
-            chosen = np.nonzero(self._index == index)[0] if index >= 0 else np.empty(0, dtype=np.int64)
-            self._paint_lines(painter, where[chosen], colour, 2.5)
+            self._paint_lines(painter, np.nonzero(self._index == index)[0] if index >= 0 else none, colour, 2.5)
         for place in range(len(self._rails)):
             self._paint_rail(painter, place)
 
-    def _paint_lines(self, painter: QPainter, where: Floats, colour: QColor, width: float) -> None:
-        if not len(where):
+    def _paint_many(self, painter: QPainter, kept: Kept, rows: NDArray[np.bool_], colour: QColor) -> None:
+        """Hairlines: a few smoothly, more of them as a texture, which is dear and so is kept."""
+        if int(rows.sum()) <= _SMOOTH:
+            self._paint_lines(painter, np.nonzero(rows)[0], colour, 1.0)
             return
-        many = len(where) > _SMOOTH
-        painter.setPen(QPen(_upon_paper(colour) if many else colour, width))
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing, not many)
-        pieces = np.concatenate((where[:, :-1], where[:, 1:]), axis=2).reshape(-1, 4)
-        painter.drawLines([QLineF(*ends) for ends in pieces[np.isfinite(pieces).all(axis=1)].tolist()])
+        opaque = _upon_paper(colour)
+
+        def draw(onto: QPainter, some: NDArray[np.intp]) -> None:
+            px = self._segments(some).reshape(-1, 2)
+            onto.setPen(QPen(opaque, 1))
+            onto.drawPath(path(px[:, 0], px[:, 1], "pairs"))
+
+        rect = self.canvas.window_rect
+        look = (self._rails, tuple(self._spans), rect.getRect(), self.canvas.shown, opaque.rgba())
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+        kept.paint(painter, self.canvas.size(), rows, look, draw)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
 
-    def _paint_breaks(self, painter: QPainter, row: int, where: Floats) -> None:
+    def _paint_lines(self, painter: QPainter, rows: NDArray[np.intp], colour: QColor, width: float) -> None:
+        painter.setPen(QPen(colour, width))  # one by one: strokes that cross in one path are several times as dear
+        painter.drawLines([QLineF(*ends) for ends in self._segments(rows).reshape(-1, 4).tolist()])
+
+    def _segments(self, rows: NDArray[np.intp]) -> Floats:
+        """The pieces of lines from axis to axis, px, shape (pieces, 2 ends, 2); none where a value is not finite."""
+        levels = np.column_stack([self._up(place, self._values[rows, place]) for place in range(len(self._rails))])
+        across = np.broadcast_to(np.arange(len(self._rails), dtype=np.float64), levels.shape)
+        px = self.canvas.to_px(across, levels)
+        pieces = np.stack((px[:, :-1], px[:, 1:]), axis=2).reshape(-1, 2, 2)
+        return pieces[np.isfinite(pieces).all(axis=(1, 2))]
+
+    def _paint_breaks(self, painter: QPainter, row: int) -> None:
         """A cross below each axis on which a point has no number."""
         for place in np.nonzero(~np.isfinite(self._values[row]))[0].tolist():
             foot = self.canvas.point(place, 0)
@@ -351,11 +373,14 @@ class ParallelPlot(Plot):
         return names, rows()
 
 
-def _span(values: Floats) -> tuple[float, float]:
+def _span(values: Floats, before: tuple[float, float]) -> tuple[float, float]:
+    """An axis' extent: as it was while all values lie in it, so that a line stays where it was drawn."""
     finite = values[np.isfinite(values)]
     if not finite.size:
         return 0.0, 1.0
     low, high = float(finite.min()), float(finite.max())
+    if before[0] <= low and high <= before[1]:
+        return before
     pad = 0.03 * (high - low) or abs(low) * 0.05 or 0.5
     return low - pad, high + pad
 

@@ -120,9 +120,6 @@ class Plot(QWidget):
         """Indices in the order that N and P walk; by position from left to right unless overridden."""
         return self._index[np.argsort(self._at[:, 0], kind="stable")] if self._index.size else self._index
 
-    def vectors(self, on: bool) -> None:
-        """Paint shapes rather than cached pixels while ``on`` (for export)."""
-
     def where(self, rows: NDArray[np.int64] | slice = _ALL) -> NDArray[np.float64]:
         """Where points are, px, shape (n, 2); NaN where a point cannot be shown.
 
@@ -315,17 +312,15 @@ class Plot(QWidget):
 
 
 class Bare:
-    """A plot without pointer traces, controls and cached pixels, for the time of an export."""
+    """A plot without pointer traces and controls, for the time of an export."""
 
     def __init__(self, plot: Plot) -> None:
         self._plot, self._hovered = plot, plot.hovered
 
     def __enter__(self) -> None:
         self._plot.hovered = -1
-        self._plot.vectors(True)
         self._plot.header.show_controls(False)
 
     def __exit__(self, *_: object) -> None:
         self._plot.hovered = self._hovered
-        self._plot.vectors(False)
         self._plot.header.show_controls(True)

@@ -51,6 +51,7 @@ class ParallelView(View):
         """Offer objectives, all scores, and coordinates too."""
         assert self.snapshot is not None
         header = self.snapshot.header
+        self.plot.reset()
         entries = [("objectives", "Objectives")] if len(objectives(header)) >= 2 else []
         if len(header.columns) > len(objectives(header)) or not entries:
             entries.append(("scores", "All scores"))
