@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from solera.errors import CapacityError, InputError, NumericError, TaskError
-from solera.landscapes.ways import Way
+from solera.landscapes.products import seconds_of_products
+from solera.landscapes.ways import Way, is_compiled
 
 if TYPE_CHECKING:
     from solera.context import Context
@@ -18,14 +19,20 @@ if TYPE_CHECKING:
 
 #: Below this many seconds of evaluation nothing is tried.
 WORTH = 5.0
-#: At most this share of the evaluation is spent on trying; a compiler is tried where it can win back its time.
-SHARE, COMPILING = 0.05, 60.0
+#: At most this share of the evaluation is spent on trying.
+SHARE = 0.05
+#: Seconds that a compiler takes at first, and the share it may save of what is not products of matrices.
+COMPILING, SAVES = 16.0, 0.5
 #: A way must be this much faster than the plain one to be taken.
 GAIN = 0.97
 #: Ways agree to this, relative to the score.
 AGREES = 2e-5
 #: Chunks that are tried beside the task's own, in this order: fewer calls, then what caches of common cores hold.
 CHUNKS = (1024, 64, 512, 128)
+#: Points that are tried to share a call, on a CPU and on an accelerator, with the samples of each; 0 is the task's own.
+TOGETHER = {"cpu": ((8, 256),), "": ((16, 0), (64, 0))}
+#: A way is tried no further whose first call takes this many times what the fastest takes.
+HOPELESS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +74,9 @@ def calibrate(landscape: Landscape, planned: int, context: Context) -> Calibrati
         for chunk in CHUNKS:
             if own != {min(chunk, most)}:
                 trial.attempt(Way(path, chunk, plain.threads))
-        if trial.whole * 0.4 > COMPILING:
-            trial.attempt(Way("compiled", 512, plain.threads), weighed=True)
+        for points, chunk in TOGETHER.get(context.device, TOGETHER[""]):
+            trial.attempt(Way("vmap", chunk, plain.threads, points))
+        trial.compile(Way("compiled", 512, plain.threads))
         landscape.use(trial.chosen)
     return Calibration(trial.chosen, tuple(trial.said))
 
@@ -113,23 +121,45 @@ class _Trial:
             self.said.append(str(error))
             return
         gap = _gap(scores, self._reference)
-        name = way.path if not way.chunk else f"{way.path} by {way.chunk}"
+        name = way.path if way.points == 1 else f"{way.path} of {way.points}"
+        name += f" by {way.chunk}" if way.chunk else ""
         self.said.append(f"{name} {found:.3g} s")
         if gap > AGREES:
             self.said[-1] += f" (left out: it differs by {gap:.1g})"
         elif found < min(self._seconds, GAIN * self._plain):
             self.chosen, self._seconds = way, found
 
+    def compile(self, way: Way) -> None:
+        """Try a compiler where it can win back its time, which is none if this process has done its work before."""
+        landscape = self._landscape
+        if not is_compiled(way, landscape.network):
+            if self.whole * SAVES < COMPILING:
+                return
+            landscape.use(Way(threads=way.threads))
+            products = 0.0
+            if self._context.device == "cpu":
+                products = seconds_of_products(lambda: landscape.score_anew(self._coords, self._context), self._clock)
+            if (self.whole - self._planned * products) * SAVES < COMPILING:
+                self.said.append(f"not compiled: of {self._plain:.3g} s products take {products:.3g} s")
+                return
+        self.attempt(way, weighed=True)
+
     def _timed(self, way: Way) -> tuple[tuple[Score, ...], float]:
         """Scores of the point, and the least seconds of two calls after a first."""
         self._landscape.use(way)
-        scores = self._landscape.score_anew(self._coords, self._context)
-        best = math.inf
-        for _ in range(2):
-            began = self._clock()
-            self._landscape.score_anew(self._coords, self._context)
-            best = min(best, self._clock() - began)
-        return scores, best
+        scores, found = self._call(way)
+        if way.points > 1 and found > HOPELESS * self._seconds:
+            return scores, found
+        return scores, min(self._call(way)[1] for _ in range(2))
+
+    def _call(self, way: Way) -> tuple[tuple[Score, ...], float]:
+        """Scores of the point and the seconds they took; where points share a call, one's share of them."""
+        began = self._clock()
+        if way.points > 1:
+            scores = self._landscape.score_together([self._coords] * way.points, self._context)[-1]
+        else:
+            scores = self._landscape.score_anew(self._coords, self._context)
+        return scores, (self._clock() - began) / way.points
 
 
 def _gap(scores: Sequence[Score], reference: Sequence[Score]) -> float:

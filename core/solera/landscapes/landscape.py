@@ -21,6 +21,7 @@ from solera.landscapes.explorer import Slope, Space
 from solera.landscapes.first_layers import Axes
 from solera.landscapes.portions import Portions
 from solera.landscapes.slopes import obstacle, slope_at
+from solera.landscapes.together import Together
 from solera.landscapes.traces import TaskTraces
 from solera.landscapes.ways import Engine, Way, make_engine
 from solera.models.spread import SpreadNetwork
@@ -224,6 +225,35 @@ class Landscape:
             self.remember(key, scores)
         return scores
 
+    def ahead(self, points: Sequence[Sequence[float]], context: Context) -> None:
+        """Score points that are about to be asked for, in one call where the way is for that; else do nothing.
+
+        A point whose weights cannot be stored is left to :meth:`evaluate`, which says so.
+
+        Args:
+            points: At most as many as share a call; on all samples.
+            context: Asked whether to stop.
+        """
+        keys = dict.fromkeys(tuple(map(float, at)) for at in points)
+        keys = dict.fromkeys(key for key in keys if not self._known(key))
+        if not isinstance(self._engine, Together) or len(keys) < 2:
+            return
+        written: list[tuple[float, ...]] = []
+        with torch.inference_mode():
+            for key in keys:
+                try:
+                    self._materialiser.at(self.family.numbers(key), self.network.flat)
+                except NumericError:
+                    continue
+                self._engine.take(len(written))
+                written.append(key)
+            for key, scores in zip(written, self._measured_together(len(written), context), strict=True):
+                self.remember(key, scores)
+
+    def _known(self, key: tuple[float, ...]) -> bool:
+        """Whether a point need not be scored in full, or cannot be in the way of the others."""
+        return (key in self._memo and self._serves(self._memo[key])) or self.portions.knows(key)
+
     def describe(self) -> list[dict[str, Any]]:
         """What its scores depend on beside coordinates and weights, JSON-ready, for a run's provenance."""
         return [
@@ -263,6 +293,18 @@ class Landscape:
                 found += scorer.score(forward, chunk, context, traced=self.traced)
         return tuple(found)
 
+    def _measured_together(self, count: int, context: Context) -> list[tuple[Score, ...]]:
+        """The scores of the first places of the calls that several points share."""
+        assert isinstance(self._engine, Together)
+        found: list[tuple[Score, ...]] = [() for _ in range(count)]
+        for measure, scorer in zip(self.measures, self._scorers_of_logits, strict=True):
+            if scorer is None:
+                raise InputError(f"Task '{measure.task.name}' scores one network, so points cannot share a call.")
+            forwards, chunk = self._engine.forwards(scorer.examples(), measure.task.name, count)
+            for place, forward in enumerate(forwards):
+                found[place] += scorer.score(forward, chunk, context, traced=self.traced)
+        return found
+
     def use(self, way: Way, *, again: bool = False) -> None:
         """Evaluate points in another way from now on; what was remembered of the way before is forgotten.
 
@@ -290,6 +332,21 @@ class Landscape:
             self._materialiser.at(numbers, self.network.flat)
             self._engine.refresh(numbers)
             return self._measured(context)
+
+    def score_together(self, points: Sequence[Sequence[float]], context: Context) -> list[tuple[Score, ...]]:
+        """The scores of points that share a call, neither remembered nor looked up.
+
+        Raises:
+            NumericError: The weights of one cannot be stored.
+            InputError: The way in use is not for that, or a task cannot be scored so.
+        """
+        if not isinstance(self._engine, Together):
+            raise InputError(f"Points do not share a call in the way '{self.way.path}'.")
+        with torch.inference_mode():
+            for place, at in enumerate(points):
+                self._materialiser.at(self.family.numbers(at), self.network.flat)
+                self._engine.take(place)
+            return self._measured_together(len(points), context)
 
     def _serves(self, scores: tuple[Score, ...]) -> bool:
         return not self.traced or self.traces.carried(scores)

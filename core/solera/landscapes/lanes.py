@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -71,38 +71,35 @@ class Lanes:
             Cancelled: The context says stop; no lane is at work any more when it is raised.
             SoleraError: A point could not be scored.
         """
-        if len(self.landscapes) == 1 or len(asks) < 2:
-            for ask in asks:
-                context.check()
-                began = time.perf_counter()
-                scores = self.first.evaluate(ask.coords, context, ask.samples)
-                yield Scored(scores, time.perf_counter() - began)
+        size = self.first.way.points
+        blocks = [asks[start : start + size] for start in range(0, len(asks), size)]
+        if len(self.landscapes) == 1 or len(blocks) < 2:
+            for block in blocks:
+                yield from _scored(self.first, block, context)
             return
-        yield from self._side_by_side(asks, context)
+        yield from self._side_by_side(blocks, context)
 
-    def _side_by_side(self, asks: Sequence[Ask], context: Context) -> Iterator[Scored]:
+    def _side_by_side(self, blocks: Sequence[Sequence[Ask]], context: Context) -> Iterator[Scored]:
         free: SimpleQueue[Landscape] = SimpleQueue()
         for landscape in self.landscapes:
             free.put(landscape)
         stop = threading.Event()
 
-        def work(ask: Ask) -> Scored:
+        def work(block: Sequence[Ask]) -> list[Scored]:
             landscape, held = free.get(), _Held(context, stop)
             try:
-                began = time.perf_counter()
-                scores = landscape.evaluate(ask.coords, held, ask.samples)
-                return Scored(scores, time.perf_counter() - began, tuple(held.said))
+                return [replace(scored, said=held.taken()) for scored in _scored(landscape, block, held)]
             finally:
                 free.put(landscape)
 
         pool = ThreadPoolExecutor(len(self.landscapes), "solera-lane")
-        futures: list[Future[Scored]] = []
+        futures: list[Future[list[Scored]]] = []
         try:
-            futures += [pool.submit(work, ask) for ask in asks]
-            for ask, future in zip(asks, futures, strict=True):
-                scored = _waited(future, context)
-                self._share(ask, scored)
-                yield scored
+            futures += [pool.submit(work, block) for block in blocks]
+            for block, future in zip(blocks, futures, strict=True):
+                for ask, scored in zip(block, _waited(future, context), strict=True):
+                    self._share(ask, scored)
+                    yield scored
         finally:
             stop.set()
             pool.shutdown(wait=True, cancel_futures=True)
@@ -116,7 +113,21 @@ class Lanes:
                 landscape.portions.remember(ask.coords, scored.scores)
 
 
-def _waited(future: Future[Scored], context: Context) -> Scored:
+def _scored(landscape: Landscape, block: Sequence[Ask], context: Context) -> Iterator[Scored]:
+    """The scores of points that may share a call of the network."""
+    began = time.perf_counter()
+    if len(block) > 1:
+        context.check()
+        landscape.ahead([ask.coords for ask in block if not ask.samples], context)
+    shared = (time.perf_counter() - began) / len(block)
+    for ask in block:
+        context.check()
+        began = time.perf_counter()
+        scores = landscape.evaluate(ask.coords, context, ask.samples)
+        yield Scored(scores, shared + time.perf_counter() - began)
+
+
+def _waited(future: Future[list[Scored]], context: Context) -> list[Scored]:
     while True:
         context.check()
         try:
@@ -148,6 +159,11 @@ class _Held:
     def emit(self, event: Event) -> None:
         """Kept until the point's turn."""
         self.said.append(event)
+
+    def taken(self) -> tuple[Event, ...]:
+        """What was said since the last time."""
+        said, self.said = tuple(self.said), []
+        return said
 
     def reserve(self, nbytes: int, what: str) -> AbstractContextManager[None]:
         """The job's."""

@@ -1,4 +1,4 @@
-"""Ways to compute a network's logits: as it is, with all folded away that can be, or compiled."""
+"""Ways to compute a network's logits: as it is, with all folded away that can be, compiled, or for several points."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from solera.errors import InputError
 from solera.landscapes.first_layers import Axes, FirstAnswers
+from solera.landscapes.together import Together
 from solera.models.lean import LeanModule
 from solera.tasks.forward import Forward
 from solera.tasks.inference import network_forward
@@ -23,7 +24,10 @@ if TYPE_CHECKING:
     from solera.tasks.examples import Examples
 
 #: In the order in which calibration tries them.
-PATHS = ("plain", "folded", "compiled")
+PATHS = ("plain", "folded", "compiled", "vmap")
+
+#: Networks (as torch writes them) and chunks that this process has compiled: there the compiler has nothing to do.
+_COMPILED: set[tuple[str, int]] = set()
 
 #: What torch's compiler and tracer may raise for a network they cannot take.
 _REFUSALS = (RuntimeError, OSError, ImportError, AttributeError, TypeError, ValueError, AssertionError)
@@ -36,14 +40,17 @@ class Way:
     Attributes:
         path: ``"plain"`` calls the network as it is; ``"folded"`` with frozen BatchNorm folded into the layer before,
             the first layers of an affine family answered from what they answer at its corners, ReLU done in place;
-            ``"compiled"`` by torch.compile, BatchNorm folded where it can be.
+            ``"compiled"`` by torch.compile, BatchNorm folded where it can be; ``"vmap"`` calls it for several points at
+            once, their weights stacked.
         chunk: Samples per call at most; 0 is the task's own. Folded and compiled networks get calls of equal size.
         threads: CPU threads it was chosen with; 0 if nobody chose.
+        points: How many points share a call; 1 unless the path is ``"vmap"``.
     """
 
     path: str = "plain"
     chunk: int = 0
     threads: int = 0
+    points: int = 1
 
     def to_plain(self) -> dict[str, Any]:
         """JSON-ready, as runs keep it."""
@@ -59,7 +66,8 @@ class Way:
         path = str(plain.get("path", "plain"))
         if path not in PATHS:
             raise InputError(f"Points are evaluated by one of {', '.join(PATHS)}, not '{path}'.", path=path)
-        return Way(path, int(plain.get("chunk", 0)), int(plain.get("threads", 0)))
+        points = max(1, int(plain.get("points", 1))) if path == "vmap" else 1
+        return Way(path, int(plain.get("chunk", 0)), int(plain.get("threads", 0)), points)
 
 
 class Engine(Protocol):
@@ -93,6 +101,8 @@ def make_engine(way: Way, network: Network, axes: Axes | None = None) -> Engine:
         return _Plain(network, way.chunk)
     if way.path == "folded":
         return _Folded(network, way.chunk, axes)
+    if way.path == "vmap":
+        return Together(network, way.points, way.chunk)
     missing = "" if network.device != "cpu" else _no_compiler()
     if missing:
         raise InputError(f"The network cannot be compiled: {missing}.")
@@ -160,6 +170,7 @@ class _Compiled:
         self._module, self._chunk = module, chunk
         # One compiler process: workers that are kept waiting would hold memory and cores that other jobs count on.
         self._call: Any = torch.compile(module, dynamic=False, options={"compile_threads": 1})
+        self._key = repr(module), chunk
         self._filled: dict[int, tuple[Tensor, int]] = {}
 
     def refresh(self, numbers: Mapping[str, float]) -> None:
@@ -177,9 +188,16 @@ class _Compiled:
         whole = network_forward(self._call, filled, chunk, task)
 
         def forward(where: slice) -> Tensor:
-            return whole(slice(where.start, where.start + chunk))[: where.stop - where.start]
+            logits = whole(slice(where.start, where.start + chunk))[: where.stop - where.start]
+            _COMPILED.add(self._key)
+            return logits
 
         return forward, chunk
+
+
+def is_compiled(way: Way, network: Network) -> bool:
+    """Whether this process has compiled such a network in such a way before, so that it need not be done again."""
+    return (repr(_without_norms(network.module)), way.chunk) in _COMPILED
 
 
 def _equal_chunk(count: int, most: int) -> int:

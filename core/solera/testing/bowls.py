@@ -18,6 +18,7 @@ from solera.landscapes.explorer import Ask, Slope, Space
 from solera.landscapes.landscape import Landscape
 from solera.landscapes.portions import Portions
 from solera.landscapes.traces import TaskTraces, ValueTraces
+from solera.landscapes.ways import Way
 from solera.models.network import Network
 from solera.params import Var
 from solera.recipes.nodes import CheckpointNode, MethodNode, Recipe
@@ -99,7 +100,7 @@ class BowlLandscape(Landscape):
         recipe = Recipe((CheckpointNode("a", "memory:a"), MethodNode("bowl", "linear", ("a",), "", free)), "bowl")
         kind = cast("FamilyKind", space.kind or "recipe")
         self.family = Family(recipe, space.coords, kind, space.labels, region=space.region)
-        self.columns, self.traced = space.columns, False
+        self.columns, self.traced, self.way = space.columns, False, Way()
         self.network = cast("Network", object())
         self.portions = Portions(())
         self.traces = cast("TaskTraces", _BowlTraces(space.columns))

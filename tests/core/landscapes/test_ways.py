@@ -1,19 +1,28 @@
 """Ways to evaluate points: they agree, keep their bytes, and say why they are not to be had."""
 
+import copy
+import dataclasses
 import shutil
 import types
 
+import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
+from torch.func import functional_call
 
 from solera.context import QuietContext
 from solera.errors import InputError, NumericError
+from solera.extend.registry import Registry
 from solera.landscapes import calibration
 from solera.landscapes.calibration import calibrate
+from solera.landscapes.explore import explore
+from solera.landscapes.products import seconds_of_products
 from solera.landscapes.ways import Way, make_engine
 from solera.models.lean import LeanModule
 from solera.models.network import Network
+from solera.seeds import Seed
 from solera.tasks.examples import Examples
 
 
@@ -136,7 +145,7 @@ def test_a_way_that_gives_other_scores_is_left_out(build, context, monkeypatch):
 
 
 def test_an_unknown_way_is_a_sentence():
-    with pytest.raises(InputError, match="one of plain, folded, compiled, not 'magic'"):
+    with pytest.raises(InputError, match="one of plain, folded, compiled, vmap, not 'magic'"):
         Way.from_plain({"path": "magic"})
 
 
@@ -145,7 +154,7 @@ def test_the_same_ways_on_a_gpu(pictures):
     torch.manual_seed(0)
     network = Network(Normed(), "cuda")
     examples = Examples(pictures.inputs.cuda(), pictures.targets.cuda(), pictures.chunk)
-    for path in ("plain", "folded", "compiled"):
+    for path in ("plain", "folded", "compiled", "vmap"):
         found = logits(make_engine(Way(path, 8), network), examples)
         torch.testing.assert_close(found, network(examples.inputs), rtol=1e-3, atol=1e-4)
 
@@ -173,3 +182,93 @@ def test_where_nothing_can_be_tried_points_are_evaluated_plainly(one_network):
     found = calibrate(landscape, 1000, QuietContext())  # type: ignore[arg-type]
     assert (found.way.path, landscape.way.path) == ("plain", "plain")
     assert found.said == (("The point has no layers.",) if one_network else ())
+
+
+def test_points_that_share_a_call_agree_and_keep_their_bytes_in_any_company(build, context):
+    plain, shared = build("ABC", tasks=2), build("ABC", tasks=2)
+    shared.use(Way("vmap", 100, 1, 4))
+    places = [(0.3, 0.4), (0.1, 0.9), (0.7, 0.2), (-0.1, 0.5)]
+    alone = [shared.score_anew(at, context) for at in places]
+    shared.ahead(places[::-1], context)
+    for at, one in zip(places, alone, strict=True):
+        found, want = shared.evaluate(at, context), plain.evaluate(at, context)
+        for score, other, same in zip(found, want, one, strict=True):
+            assert score.value == pytest.approx(other.value, rel=2e-5)
+            np.testing.assert_array_equal(score.samples, same.samples)
+
+
+def test_a_shared_call_agrees_with_float64(build, context, trained, arrays):
+    landscape = build("ABC")
+    landscape.use(Way("vmap", 0, 1, 3))
+    places = [(0.3, 0.4), (0.1, 0.9), (0.7, 0.2)]
+    network, x = copy.deepcopy(landscape.network), torch.as_tensor(arrays["x"]).double()
+    for at, scores in zip(places, landscape.score_together(places, context), strict=True):
+        landscape.score_anew(at, context)  # writes the point into the network
+        state = {name: view.double() for name, view in landscape.network.layout.views(landscape.network.flat)}
+        logits = functional_call(network.module.double(), state, (x,))
+        want = F.cross_entropy(logits, torch.as_tensor(arrays["y"]).long())
+        assert scores[0].value == pytest.approx(float(want), rel=2e-5)
+
+
+def test_a_run_whose_points_share_calls_is_the_same_over_lanes_and_after_a_stop(build):
+    way, told = Way("vmap", 0, 1, 4), []
+    for lanes in (1, 3):
+        over = [build("ABC") for _ in range(lanes)]
+        for each in over:
+            each.use(way)
+        context = QuietContext()
+        grid = Registry.discover().explorers["grid"](points=5)
+        told.append(explore(over, grid, run="r", seed=Seed(0), context=context).history)
+    np.testing.assert_array_equal(told[0].values, told[1].values)
+    again = build("ABC")
+    again.use(way)
+    known = dataclasses.replace(told[0].until(7), paired=None)
+    rest = explore(again, grid, run="r", seed=Seed(0), context=QuietContext(), history=known)
+    np.testing.assert_array_equal(rest.history.values, told[0].values)
+
+
+def test_a_task_that_scores_one_network_cannot_share_a_call(build, context):
+    landscape = build("ABC")
+    landscape.use(Way("vmap", 0, 1, 4))
+    landscape._scorers_of_logits = [None]
+    with pytest.raises(InputError, match="'as-is' scores one network, so points cannot share a call"):
+        landscape.score_together([(0.1, 0.1)], context)
+    landscape.use(Way())
+    with pytest.raises(InputError, match="do not share a call in the way 'plain'"):
+        landscape.score_together([(0.1, 0.1)], context)
+
+
+def test_a_way_by_shared_calls_is_kept_as_it_is():
+    way = Way("vmap", 64, 2, 8)
+    assert Way.from_plain(way.to_plain()) == way
+    assert Way.from_plain({"path": "plain", "points": 8}).points == 1
+
+
+def test_calibration_takes_shared_calls_where_they_win(build, monkeypatch):
+    monkeypatch.setattr(calibration, "WORTH", 0.0)
+    monkeypatch.setattr(calibration, "SHARE", 1e9)
+    clock = iter(range(1, 10**9))
+
+    def slow_alone(self, way):
+        self._landscape.use(way)
+        scores = self._landscape.score_together([self._coords] * 8, self._context)[-1] if way.points > 1 else None
+        return scores or self._landscape.score_anew(self._coords, self._context), float(next(clock) * (way.points < 2))
+
+    monkeypatch.setattr(calibration._Trial, "_timed", slow_alone)
+    found = calibrate(build("ABC"), 10, QuietContext(threads=1))
+    assert found.way == Way("vmap", 256, 1, 8)
+
+
+def test_a_compiler_is_not_tried_where_products_are_all_there_is(build, monkeypatch):
+    monkeypatch.setattr(calibration, "seconds_of_products", lambda call, clock: 1e9)
+    monkeypatch.setattr(calibration, "CHUNKS", ())
+    found = calibrate(build("ABC"), 10**7, QuietContext(threads=1))
+    assert found.way.path != "compiled"
+    assert any(said.startswith("not compiled: of ") for said in found.said)
+
+
+def test_products_take_as_long_as_there_are_of_them():
+    clock = iter(float(k) for k in range(100))
+    side = 256  # half of what speed is measured on: an eighth of the work
+    one = torch.rand(side, side)
+    assert seconds_of_products(lambda: torch.mm(one, one), lambda: next(clock)) == pytest.approx(1 / 8)
