@@ -61,7 +61,8 @@ class PermutedCheckpoint(Checkpoint):
             folder=model.folder, metadata=model.metadata, strip=model.strip, notes=model.notes,
         )  # fmt: skip
         self.config = dict(model.config)
-        self.whole, self.held, self.generated = model.whole, model.held, model.generated
+        self.whole, self.held, self.gathered = model.whole, model.held, model.gathered
+        self.generated = model.generated
 
     @property
     def permutations(self) -> Permutations:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import threading
+from collections import deque
 from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 import torch
 
 from solera.checkpoints.checkpoint import Checkpoint
 from solera.checkpoints.tensor_ref import TensorRef
 from solera.context import Context, QuietContext
-from solera.execution.plan import piece_bytes
-from solera.execution.prepare import prepare
+from solera.execution.plan import element_bytes, look_bytes
+from solera.execution.prepare import look, prepare
 from solera.execution.reading import Reader, store
 from solera.execution.targets import Target, find_ref, find_targets
 from solera.methods.spec import Piece
@@ -22,6 +25,9 @@ from solera.tensors.specs import TensorSpec
 
 if TYPE_CHECKING:
     from solera.execution.program import Program
+
+#: Tensors of which each thread keeps what methods found in them: one that is read may be merged with another.
+_LOOKS = 2
 
 
 class ComputedCheckpoint(Checkpoint):
@@ -44,11 +50,13 @@ class ComputedCheckpoint(Checkpoint):
         self._load = Reader(leaves, keep=program.whole)
         self._states: dict[str, Any] | None = None
         self._lock = threading.Lock()
-        self._local = threading.local()
+        self._looks: WeakValueDictionary[str, _Look] = WeakValueDictionary()
+        self._local = _Local()
         self.salt = hashlib.sha256("\0".join([key, *(leaf.salt for leaf in leaves.values())]).encode()).hexdigest()
         self.origins = tuple(leaves.values())
         self.whole = program.whole
-        self.held = piece_bytes(program, leaves, 1)
+        self.held = math.ceil(element_bytes(program, leaves))
+        self.gathered = 0 if self.whole else _LOOKS * self._most_gathered()
         exact = program.recipe.dtype != ""  # the result is rounded once, at the end
         made = {target.name: self._ref(target, reference, exact) for target in self._targets}
         tensors = {}
@@ -88,23 +96,59 @@ class ComputedCheckpoint(Checkpoint):
             if not self.program.whole:
                 piece = Piece(target.name, start)
                 return self._evaluated(target, piece, stop, None).reshape(-1)
-            kept = getattr(self._local, "kept", None)
+            kept = self._local.whole
             if kept is None or kept[0] != target.name:
                 whole = self._evaluated(target, Piece(target.name), target.numel, target.shape).reshape(-1)
-                self._local.kept = kept = (target.name, whole)
+                self._local.whole = kept = (target.name, whole)
             found: torch.Tensor = kept[1][start:stop]
             if stop == target.numel:
-                self._local.kept = None
+                self._local.whole = None
             return found
 
     def _evaluated(self, target: Target, piece: Piece, stop: int, shape: tuple[int, ...] | None) -> torch.Tensor:
-        return self.program.evaluate(self._load, piece, stop, shape, target.depth, self._prepared(QuietContext()))
+        return self.program.evaluate(self._load, piece, stop, shape, target.depth, self._found(target))
+
+    def _found(self, target: Target) -> Mapping[str, Any]:
+        """What first passes find: over the model, and over the tensor if it is read in parts."""
+        states = self._prepared(QuietContext())
+        if self.whole:
+            return states
+        with self._lock:
+            known = self._looks.get(target.name)
+            if known is None:
+                known = self._looks[target.name] = _Look()
+        if known not in self._local.looks:
+            self._local.looks.append(known)
+        with known.lock:
+            if known.states is None:
+                known.states = look(self.program, target, self._load, states, QuietContext())
+            return known.states
+
+    def _most_gathered(self) -> int:
+        looked_at = [t for t in self._targets if t.computed and self.program.looks(t.name, t.depth)]
+        return max((look_bytes(self.program, self.leaves, target) for target in looked_at), default=0)
 
     def _prepared(self, context: Context) -> dict[str, Any]:
         with self._lock:
             if self._states is None:
                 self._states = prepare(self.program, self._targets, self._load, context)
             return self._states
+
+
+class _Look:
+    """What methods found in one tensor; None before they looked. Let go when no thread reads it any more."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.states: Mapping[str, Any] | None = None
+
+
+class _Local(threading.local):
+    """What each thread keeps: the tensor that was computed whole, and what was found in those it read last."""
+
+    def __init__(self) -> None:
+        self.whole: tuple[str, torch.Tensor] | None = None
+        self.looks: deque[_Look] = deque(maxlen=_LOOKS)
 
 
 class _Computed:

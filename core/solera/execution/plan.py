@@ -102,7 +102,7 @@ class Plan:
 
     def look_bytes(self, target: Target) -> int:
         """Most bytes one worker holds while a method looks at a whole tensor in a first pass."""
-        return _look_bytes(self.program, self.leaves, target, staged=bool(self.devices))
+        return look_bytes(self.program, self.leaves, target, staged=bool(self.devices))
 
     def summary(self) -> dict[str, Any]:
         """JSON-ready, for ``check``, ``--dry-run`` and the window."""
@@ -226,6 +226,12 @@ def _reads(program: Program, used: Mapping[str, Checkpoint], targets: tuple[Targ
 
 def piece_bytes(program: Program, used: Mapping[str, Checkpoint], numel: int, *, staged: bool = False) -> int:
     """Most bytes one worker holds while it computes a piece of ``numel`` elements; staged: on its device."""
+    gathered = sum(checkpoint.gathered for checkpoint in used.values())
+    return int(numel * element_bytes(program, used, staged=staged)) + gathered
+
+
+def element_bytes(program: Program, used: Mapping[str, Checkpoint], *, staged: bool = False) -> float:
+    """What each element of a piece takes of :func:`piece_bytes`."""
     widest = max((ITEM_SIZES[dtype] for checkpoint in used.values() for dtype in checkpoint.dtypes), default=4)
     live = peak = 0
     for step in program.steps:
@@ -235,7 +241,7 @@ def piece_bytes(program: Program, used: Mapping[str, Checkpoint], numel: int, *,
     # A raw and a wide one per checkpoint, reused; on a device one more raw one, and a result on its way back.
     buffers = len(used) * (4 + widest) + ((len(used) * widest + 8) if staged else 0)
     below = sum(checkpoint.held for checkpoint in used.values())
-    return int(numel * ((buffers + 4 * peak + 8) * (_HOLES if program.whole else 1.0) + below))
+    return (buffers + 4 * peak + 8) * (_HOLES if program.whole else 1.0) + below
 
 
 def _own(step: Step) -> int:
@@ -248,7 +254,7 @@ def _own(step: Step) -> int:
     return (inputs + _SCRATCH + 2 * inputs) * (2 if step.spec.float64 else 1)
 
 
-def _look_bytes(
+def look_bytes(
     program: Program, used: Mapping[str, Checkpoint], target: Target, *, staged: bool = False
 ) -> int:  # fmt: skip
     """What a first pass over one tensor holds: its buffers, and what it gathers (in main memory, if staged)."""
@@ -276,7 +282,7 @@ class _Fit:
         self._pieces = {target.name: slice_of(target.shape, cuts[target.name]) for target in targets}
         self._largest = max((target.numel for target in targets), default=0)
         looked_at = [target for target in targets if program.looks(target.name, target.depth)]
-        self._look = max((_look_bytes(program, used, target, staged=staged) for target in looked_at), default=0)
+        self._look = max((look_bytes(program, used, target, staged=staged) for target in looked_at), default=0)
         self.gathered = max((_gathered(program, target) for target in looked_at), default=0)
         self._statistics = _whole_statistics(program) if program.whole else 0
         self._first = self.first_gathered = 0

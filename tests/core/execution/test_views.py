@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 import torch
@@ -111,6 +113,35 @@ def test_a_first_pass_below_a_stack(folder, methods):
     mix = materialise(parse_recipe(text.replace("output: out", "output: mix"), methods)[0], checkpoints, methods)
     name = "mlp.down_proj.weight"
     assert torch.equal(made[f"model.layers.2.{name}"], mix[f"model.layers.1.{name}"])
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        "{method: ties, base: a, inputs: [b], density: 0.5}",
+        "{method: sce, base: a, inputs: [b, half], density: 0.5}",
+        "{method: dare, base: a, inputs: [b], density: 0.5, rescale: l1}",
+        "{method: slerp, inputs: [a, b], colinear: 0.5}",
+        "{method: ties, base: a, inputs: [inner], density: 0.5}",
+    ],
+)
+def test_what_a_whole_tensor_decides_is_known_to_its_parts(folder, methods, node):
+    text = (
+        "solera: 1\nnodes:\n  a: {checkpoint: a}\n  b: {checkpoint: b}\n  half: {checkpoint: half}\n"
+        f"  inner: {{stack: [{{node: two, layers: [0, 3]}}]}}\n  two: {{method: slerp, inputs: [a, b]}}\n"
+        f"  mix: {node}\n  out: {{stack: [{{node: mix, layers: [1, 3]}}]}}\noutput: out\n"
+    )
+    recipe, checkpoints = opened(text, folder, methods)
+    mix = materialise(replace(recipe, output="mix"), checkpoints, methods)
+    leaf = plan(recipe, checkpoints, methods).leaves["out"]
+    ref = leaf["model.layers.0.mlp.up_proj.weight"]
+    whole = mix["model.layers.1.mlp.up_proj.weight"].reshape(-1)
+    step = ref.numel // 3 + 1
+    with ThreadPoolExecutor(3) as pool:
+        parts = list(pool.map(lambda start: ref.read(start, min(start + step, ref.numel)), range(0, ref.numel, step)))
+    assert torch.equal(torch.cat(parts), whole)
+    assert leaf.gathered > 0
+    assert plan(recipe, checkpoints, methods, threads=1).holds > leaf.gathered
 
 
 def test_repeated_layers_of_a_tied_model_are_written_each(folder, methods, tmp_path):
