@@ -2,7 +2,8 @@
 
 Python collects cycles in whichever thread happens to allocate. A closed tab is such a cycle: if a job's thread frees
 its wrappers while Qt destroys the widgets themselves, the process dies in shiboken's ``releaseWrapper``. So while there
-is a window, the automatic collector is off and a timer of the window's thread collects by the same thresholds.
+is a window, the automatic collector is off and a timer of the window's thread collects by the same thresholds, and all
+there is when a job that ended asks for it.
 
 To walk everything that torch and its like bring along takes 0.2 s, in which no event is answered. What modules make
 stays for good, so after an import it is set aside, unwalked. Whatever else is there just then is set aside with it:
@@ -13,9 +14,12 @@ from __future__ import annotations
 
 import gc
 import sys
+import threading
 from typing import ClassVar
 
 from PySide6.QtCore import QObject, QTimer
+
+from solera.jobs.garbage import collect_by
 
 #: Milliseconds between two looks at the counts.
 INTERVAL = 100
@@ -30,6 +34,7 @@ class Collector(QObject):
 
     _alive: ClassVar[int] = 0
     _automatic: ClassVar[bool] = True
+    _asked: ClassVar[threading.Event] = threading.Event()
 
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
@@ -37,6 +42,7 @@ class Collector(QObject):
         if not cls._alive:
             cls._automatic = gc.isenabled()
             gc.disable()
+            collect_by(cls._asked.set)
         cls._alive += 1
         parent.destroyed.connect(_released)
         self._modules = len(sys.modules)
@@ -47,7 +53,10 @@ class Collector(QObject):
 
     def _look(self) -> None:
         modules = len(sys.modules)
-        if modules == self._modules:
+        if self._asked.is_set():
+            self._asked.clear()
+            gc.collect()
+        elif modules == self._modules:
             collect()
         else:
             self._modules = modules
@@ -58,6 +67,7 @@ class Collector(QObject):
         """One window less; with the last one the automatic collector works as before."""
         cls._alive -= 1
         if not cls._alive:
+            collect_by(gc.collect)
             gc.unfreeze()
             if cls._automatic:
                 gc.enable()

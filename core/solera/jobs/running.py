@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
 import json
-import sys
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +11,7 @@ from typing import Any
 from solera.errors import Cancelled, CapacityError, Interrupted, SoleraError
 from solera.events import JobState
 from solera.jobs.context import JobContext
+from solera.jobs.garbage import release_memory
 
 Handler = Callable[[dict[str, Any], JobContext], dict[str, Any] | None]
 """Does a kind of job: its arguments and context in, a JSON-ready result out. Raises to fail."""
@@ -67,11 +66,3 @@ def describe(error: BaseException) -> dict[str, Any]:
     else:
         plain = {"code": "internal", "message": f"{type(error).__name__}: {error}", "fields": {}}
     return {**plain, "traceback": "".join(traceback.format_exception(error))}
-
-
-def release_memory() -> None:
-    """Collect cycles, and give an accelerator's cached blocks back."""
-    gc.collect()
-    cuda = getattr(sys.modules.get("torch"), "cuda", None)
-    if cuda is not None and cuda.is_initialized():
-        cuda.empty_cache()

@@ -10,6 +10,9 @@ from typing import Any
 import pytest
 from PySide6.QtCore import QCoreApplication, QEvent, QObject
 
+from solera.errors import InputError
+from solera.jobs.queue import JobQueue
+from solera.jobs.spec import JobSpec
 from solera_app.bridge.collector import Collector, collect
 
 
@@ -46,6 +49,28 @@ def test_a_busy_thread_frees_no_cycle_of_ours(qtbot: Any, qapp: Any, automatic: 
     qtbot.waitUntil(lambda: len(freed) > 4000)
     assert set(freed) == {threading.main_thread()}
     destroy(owner)
+
+
+def test_neither_does_a_job_that_ends_and_its_memory_comes_back_all_the_same(
+    qtbot: Any, qapp: Any, automatic: None
+) -> None:
+    """A job's thread that frees a closed tab's wrappers waits for the window's thread, which waits for it."""
+    owner = QObject()
+    Collector(owner)
+    freed: list[threading.Thread] = []
+
+    def fail(args: Any, context: Any) -> None:
+        Knot(freed)
+        raise InputError("It does not fit.")
+
+    queue = JobQueue({"fail": fail})
+    queue.wait(queue.submit(JobSpec("fail", "fail")).id)
+    qtbot.waitUntil(lambda: bool(freed))
+    assert freed == [threading.main_thread()]
+    destroy(owner)
+    queue.wait(queue.submit(JobSpec("fail", "fail")).id)
+    assert len(freed) == 2, "at once, without a window"
+    queue.shutdown()
 
 
 def test_the_automatic_collector_comes_back_with_the_last_window(qapp: Any, automatic: None) -> None:
