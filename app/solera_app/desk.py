@@ -207,6 +207,10 @@ class Desk(QObject):
         if not self.recipes.may_close_all():
             return False
         self.keeper.pause()
+        if self.bridge is not None:  # first: what it still had to tell is of this project
+            self.bridge.stop()
+            self.bridge.deleteLater()
+            self.bridge = None
         self.runs.closing_project()
         self.recipes.closing_project()
         self.library.closing_project()
@@ -217,10 +221,6 @@ class Desk(QObject):
             self.window.tabs.removeTab(0)
             if widget is not None:
                 widget.deleteLater()
-        if self.bridge is not None:
-            self.bridge.stop()
-            self.bridge.deleteLater()
-            self.bridge = None
         self._examples.clear()
         self.workbench.close()
         if self.workbench.project is not None:

@@ -234,7 +234,7 @@ class RecipeDesk(QObject):
         """Open a recipe file, or bring its tab to the front; one of mergekit's is translated into a new document."""
         for opened in self.documents:
             if opened.path is not None and opened.path.resolve() == path.resolve():
-                self._raise(opened)
+                self.show_document(opened)
                 return
         project = self._bench.project
         if is_picture(path):
@@ -262,7 +262,9 @@ class RecipeDesk(QObject):
                 self._window.tabs.setCurrentIndex(place)
 
     def _show(self, opened: OpenDocument) -> None:
-        self.documents.append(opened)
+        if opened not in self.documents:  # else another canvas is open over it
+            self.documents.append(opened)
+            opened.changed.connect(guarded(self._changed))
         project = self._bench.project
         if project is not None and opened.path is not None:  # so that a crash finds its journal, wherever it lies
             self._desk.session.keep_tabs(project.folder, self.open_paths())
@@ -277,7 +279,6 @@ class RecipeDesk(QObject):
         canvas.saveFrameRequested.connect(guarded(lambda frame: self.groups.save(tab, frame)))
         canvas.insertRequested.connect(guarded(lambda at: self.groups.insert(tab, at)))
         canvas.selectionChanged.connect(guarded(lambda _: self.inspect()))
-        opened.changed.connect(guarded(self._changed))
         self._window.add_tab(tab)
         canvas.set_faults(opened.faults)
         if opened.document.nodes:
@@ -286,12 +287,14 @@ class RecipeDesk(QObject):
 
     def may_close(self, tab: DocumentTab) -> bool:
         """Whether a tab may close: the last one over an unsaved document asks."""
-        others = [
-            other for place in range(self._window.tabs.count())
-            if isinstance(other := self._window.tabs.widget(place), DocumentTab)
-            and other is not tab and other.opened is tab.opened
-        ]  # fmt: skip
-        return bool(others) or self.files.ask(tab.opened)
+        return not self._last_over(tab) or self.files.ask(tab.opened)
+
+    def _last_over(self, tab: DocumentTab) -> bool:
+        """Whether no other tab is open over its document."""
+        tabs = (self._window.tabs.widget(place) for place in range(self._window.tabs.count()))
+        return not any(
+            isinstance(other, DocumentTab) and other is not tab and other.opened is tab.opened for other in tabs
+        )
 
     def may_close_all(self) -> bool:
         """Ask about every unsaved document."""
@@ -301,7 +304,7 @@ class RecipeDesk(QObject):
         """A tab closes; a document without a tab is done with."""
         if isinstance(tab, BlendTab):
             tab.close_tab()
-        elif isinstance(tab, RecipeTab) and tab.opened in self.documents:
+        if isinstance(tab, DocumentTab) and tab.opened in self.documents and self._last_over(tab):
             tab.opened.discard()
             self.documents.remove(tab.opened)
 

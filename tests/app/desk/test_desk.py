@@ -104,6 +104,34 @@ def test_closing_with_unsaved_edits_asks_and_cancel_stays(
     assert len(asked) == 2
 
 
+@pytest.mark.parametrize("blend", ["interpolate_entries", "soup_entries"])
+def test_a_document_is_open_until_its_last_canvas_closes(
+    start: Any, folder: Path, qtbot: Any, monkeypatch: pytest.MonkeyPatch, blend: str
+) -> None:
+    """Nothing is lost without a question, and a crash still finds the journal."""
+    application = start(folder)
+    desk = application.desk
+    getattr(desk.recipes.blends, blend)(["a", "b"])
+    (opened,) = [opened for opened in desk.recipes.documents if opened.document.nodes]
+    (recipe,) = desk.recipes.tabs_of(opened)
+    opened.autosave()
+    desk.close_tab(recipe)
+    assert opened in desk.recipes.documents
+    assert opened.journal.exists()
+    asked: list[str] = []
+    monkeypatch.setattr("PySide6.QtWidgets.QMessageBox.exec", lambda box: asked.append(box.text()) or 0)
+    assert not desk.close_project()
+    assert len(asked) == 1
+    desk.recipes.show_document(opened)
+    assert desk.recipes.documents.count(opened) == 1
+    opened.history.mark_saved()
+    for tab in [application.window.tabs.widget(place) for place in range(application.window.tabs.count())]:
+        if getattr(tab, "opened", None) is opened:
+            desk.close_tab(tab)
+    assert opened not in desk.recipes.documents
+    assert not opened.journal.exists()
+
+
 def test_the_theme_is_switched_and_remembered(start: Any, folder: Path) -> None:
     application = start(folder)
     before = theme().name

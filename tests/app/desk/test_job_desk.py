@@ -109,6 +109,15 @@ def test_a_log_per_job_grows_and_ends_with_the_traceback(app: Application, hold:
     dialog.close()
 
 
+def test_no_job_of_a_project_that_was_closed_is_listed(app: Application, hold: threading.Event, tmp_path: Path) -> None:
+    """What the queue still had to tell when the project closed is told before the list is cleared."""
+    submit(app, "first", "second")  # the bridge has not told of them yet
+    Project.create(tmp_path / "other", "q").close()
+    app.desk.open_project(tmp_path / "other")
+    assert titles(app) == []
+    assert not app.window.jobs.running
+
+
 def test_word_of_the_end_of_a_long_job_alone(
     app: Application, hold: threading.Event, qtbot: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
