@@ -81,33 +81,38 @@ class Plugin:
         }
 
 
+class UnknownContribution(PluginError, KeyError):
+    """Nothing of this kind has this name, or the plugin that brings it is switched off."""
+
+
 class Contributions(Mapping[str, Any]):
     """The contributions of one kind, by name: a mapping that imports an object when it is first asked for.
 
     ``name in contributions``, iteration and :meth:`describe` never import anything. Safe to use from any thread.
 
     Raises (on access):
-        KeyError: No contribution has this name.
+        UnknownContribution: No contribution has this name; it is a ``KeyError``, too.
         PluginError: Its plugin cannot be loaded.
     """
 
     def __init__(self, kind: Kind) -> None:
         self.kind = kind
         self._known: dict[str, tuple[Plugin, Contribution]] = {}
+        self._withheld: dict[str, Plugin] = {}
         self._loaded: dict[str, Any] = {}
         self._provided: set[str] = set()
         self._lock = threading.RLock()
 
-    def add(self, plugin: Plugin, item: Contribution) -> str:
-        """Offer a contribution; the first of a name wins. Returns the name of the plugin that already has it, or ''."""
-        holder = self._known.setdefault(item.name, (plugin, item))[0]
-        return "" if holder is plugin else holder.name
+    def refill(self, known: Mapping[str, tuple[Plugin, Contribution]], withheld: Mapping[str, Plugin]) -> None:
+        """Offer these and no others, at once: no job sees the shelf empty. What was provided directly stays.
 
-    def clear(self) -> None:
-        """Forget what manifests offer and what was loaded of it; what was provided directly stays."""
+        Args:
+            known: Plugin and manifest entry by name.
+            withheld: Plugins that would bring more and are not in use, by the name of what they would bring.
+        """
         with self._lock:
             self._loaded = {name: value for name, value in self._loaded.items() if name in self._provided}
-            self._known.clear()
+            self._known, self._withheld = dict(known), dict(withheld)
 
     def provide(self, name: str, value: Any) -> None:
         """Put an object in directly, under a name: for scripts, notebooks and tests. It replaces what is there."""
@@ -121,9 +126,23 @@ class Contributions(Mapping[str, Any]):
         """What the manifest says of a contribution.
 
         Raises:
-            KeyError: No manifest names it.
+            UnknownContribution: No manifest names it.
         """
-        return self._known[name][1]
+        return self._entry(name)[1]
+
+    def _entry(self, name: str) -> tuple[Plugin, Contribution]:
+        entry = self._known.get(name)
+        if entry is not None:
+            return entry
+        plugin = self._withheld.get(name)
+        if plugin is None:
+            raise UnknownContribution(f"No {self.kind} is called '{name}'.", contribution=name, kind=self.kind)
+        raise UnknownContribution(
+            f"The {self.kind} '{name}' is from the plugin '{plugin.name}', which is not in use. {plugin.reason}",
+            plugin=plugin.name,
+            contribution=name,
+            kind=self.kind,
+        )
 
     def plugin(self, name: str) -> Plugin | None:
         """The plugin a contribution is from; None if it was provided directly."""
@@ -134,7 +153,7 @@ class Contributions(Mapping[str, Any]):
         with self._lock:
             if name in self._loaded:
                 return self._loaded[name]
-            plugin, item = self._known[name]
+            plugin, item = self._entry(name)
             _ = plugin.source  # what it was made of when it was imported, for whoever asks later
             value = load_object(item.object, plugin.found.import_root)
             if self.kind in _INSTANCES and inspect.isclass(value):
@@ -192,9 +211,18 @@ class Registry:
     def _fill(self, found: Iterable[Found], disabled: Iterable[str], safe_mode: bool) -> None:
         off = frozenset(disabled)
         self.plugins = [_judge(item, off, safe_mode) for item in found]
+        known: dict[Kind, dict[str, tuple[Plugin, Contribution]]] = {shelf.kind: {} for shelf in self._shelves()}
+        withheld: dict[Kind, dict[str, Plugin]] = {shelf.kind: {} for shelf in self._shelves()}
         for plugin in self.plugins:
-            if plugin.usable:
-                self._offer(plugin)
+            for item in plugin.contributions:
+                if not plugin.usable:
+                    withheld[item.kind][item.name] = plugin
+                    continue
+                holder = known[item.kind].setdefault(item.name, (plugin, item))[0]
+                if holder is not plugin:
+                    self.faults.append(_hidden(item, plugin, holder))
+        for shelf in self._shelves():
+            shelf.refill(known[shelf.kind], withheld[shelf.kind])
 
     @staticmethod
     def discover(folders: Iterable[Path] = (), *, disabled: Iterable[str] = (), safe_mode: bool = False) -> Registry:
@@ -222,8 +250,6 @@ class Registry:
         for plugin in self.plugins:
             if plugin.found.origin not in _TRUSTED and plugin.found.folder is not None:
                 forget_modules(plugin.found.folder)
-        for shelf in self._shelves():
-            shelf.clear()
         self.faults.clear()
         builtin = Found(BUILTIN.name, "builtin", None, BUILTIN)
         self._fill((builtin, *discover(folders)), disabled, safe_mode)
@@ -252,15 +278,13 @@ class Registry:
             self.examples, self.commands,
         )  # fmt: skip
 
-    def _offer(self, plugin: Plugin) -> None:
-        for item in plugin.contributions:
-            holder = self.contributions(item.kind).add(plugin, item)
-            if holder:
-                message = (
-                    f"The {item.kind} '{item.name}' of the plugin '{plugin.name}' is hidden: "
-                    f"'{holder}' has one of that name."
-                )
-                self.faults.append(Fault("plugin.name-taken", plugin.name, message))
+
+def _hidden(item: Contribution, plugin: Plugin, holder: Plugin) -> Fault:
+    """A name that two plugins have: the first one wins."""
+    message = (
+        f"The {item.kind} '{item.name}' of the plugin '{plugin.name}' is hidden: '{holder.name}' has one of that name."
+    )
+    return Fault("plugin.name-taken", plugin.name, message)
 
 
 def _fact(plugin: Plugin) -> tuple[Any, ...]:

@@ -401,10 +401,9 @@ class JobQueue:
                 job.enter("running")  # it came to its end before it came to its next check
             job.enter(outcome.state)
             if job.error is not None:
-                _LOG.log(
-                    logging.ERROR if job.state == "failed" else logging.INFO,
-                    "Job '%s' %s: %s", job.spec.title, job.state, job.error.get("traceback") or job.error["message"],
-                )  # fmt: skip
+                said = job.error.get("traceback") if job.error["code"] == "internal" else job.error["message"]
+                level = logging.ERROR if job.state == "failed" else logging.INFO
+                _LOG.log(level, "Job '%s' %s: %s", job.spec.title, job.state, said)
             self._note(job)
             self._schedule()
 

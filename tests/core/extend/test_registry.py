@@ -1,12 +1,13 @@
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from solera.errors import PluginError
 from solera.extend.discovery import discover, read_plugin
-from solera.extend.registry import Registry
+from solera.extend.registry import Registry, UnknownContribution
 
 MANIFEST = """
 name = "{name}"
@@ -177,3 +178,32 @@ def test_reload_reads_the_code_anew_in_place(tmp_path: Path) -> None:
     assert "plug_again" in registry.reload([tmp_path], safe_mode=True)
     assert "plug_again" not in shelf
     assert "mine" in shelf
+
+
+def test_what_a_plugin_brings_that_is_switched_off_is_missed_in_a_sentence(tmp_path: Path) -> None:
+    write_plugin(tmp_path, "plug_off", "thing = 1")
+    registry = Registry(discover([tmp_path]), disabled=("plug_off",))
+    for look in (registry.tasks.__getitem__, registry.tasks.describe):
+        with pytest.raises(UnknownContribution, match="plugin 'plug_off', which is not in use"):
+            look("plug_off")
+        with pytest.raises(KeyError, match=r"No task is called 'nothing'\."):
+            look("nothing")
+    assert registry.tasks.get("plug_off") is None
+
+
+def test_nobody_sees_an_empty_shelf_while_plugins_are_read_again() -> None:
+    """A job that runs meanwhile looks its methods up as before."""
+    registry, missed, over = Registry.discover(), [], threading.Event()
+
+    def look() -> None:
+        while not over.is_set():
+            if "linear" not in registry.methods or not len(registry.methods):
+                missed.append(True)
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    for _ in range(5):
+        registry.reload()
+    over.set()
+    looking.join()
+    assert missed == []

@@ -1,4 +1,5 @@
 import gc
+import logging
 import os
 import signal
 import subprocess
@@ -216,6 +217,19 @@ def test_a_failure_keeps_its_traceback_and_no_objects(make):
     assert "ZeroDivisionError" in foreign.error["traceback"]
     assert leaving.error["code"] == "internal"
     assert [ref() for ref in kept] == [None] * 3
+
+
+def test_a_failure_of_ours_is_logged_as_its_sentence_another_with_its_traceback(make, caplog):
+    def fail(args, context):
+        raise NumericError("Tensor 'w' holds NaN.") if args["ours"] else ZeroDivisionError("by zero")
+
+    queue = make({"fail": fail})
+    with caplog.at_level(logging.ERROR, "solera"):
+        for ours in (True, False):
+            queue.wait(queue.submit(JobSpec("fail", "blend", {"ours": ours})).id, 5)
+    ours, foreign = (record.getMessage() for record in caplog.records)
+    assert ours == "Job 'blend' failed: Tensor 'w' holds NaN."
+    assert foreign.startswith("Job 'blend' failed: Traceback")
 
 
 def test_a_result_that_is_not_json_is_a_failure(make):
