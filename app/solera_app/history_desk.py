@@ -98,7 +98,7 @@ class HistoryDesk(QObject):
         def show(header: Any) -> None:
             if header is not None:
                 self._headers[run] = header
-                if self.page.run == run:
+                if self.page.run == run and run in self._runs:  # it may be in the trash by now
                     self.page.show_run(self._runs[run], header, self._stale.get(run, ""))
 
         self._desk.aside(lambda: read_header(path), show)
@@ -115,6 +115,7 @@ class HistoryDesk(QObject):
     # --- commands --------------------------------------------------------------------------------------------------
 
     def _command_all(self, runs: list[str], what: str) -> None:
+        runs = [run for run in runs if run in self._runs]  # a menu may outlive what it was opened for
         if what == "compare":
             self.compare(runs)
         elif what == "seeds":
@@ -145,7 +146,10 @@ class HistoryDesk(QObject):
     def _with_header(self, run: str, then: Any) -> None:
         from solera.workbench.standing import read_header
 
-        path = self._runs[run].path
+        info = self._runs.get(run)
+        if info is None:
+            raise InputError(f"The run {run} is not in this project's list any more; it may be in the trash.", run=run)
+        path = info.path
 
         def go(header: Any) -> None:
             if header is None:

@@ -19,7 +19,7 @@ from solera.documents.commands import (
     SetRecipe,
     SetSink,
 )
-from solera.documents.document import Document, Position, SaveNode, TaskNode
+from solera.documents.document import AnyNode, Document, Position, SaveNode, TaskNode
 from solera.errors import InputError
 from solera.params import Value, Var
 from solera.recipes.nodes import AlignedNode, CheckpointNode, MethodNode, StatisticNode
@@ -48,6 +48,10 @@ class Edits:
     @property
     def _document(self) -> Document:
         return self._stage.picture.document
+
+    def _node(self, id_: str) -> AnyNode | None:
+        """The node of this id; None where it was taken away while a person typed something of it."""
+        return next((node for node in self._document.nodes if node.id == id_), None)
 
     def delete(self) -> None:
         """Remove the chosen nodes, connection or comment."""
@@ -156,8 +160,8 @@ class Edits:
 
         A task node takes the task's name, a save node its folder, every other node its id.
         """
-        node, title = self._document.node(id_), title.strip()
-        if not title or title in {id_, self._stage.picture.items_by_id[id_].face.title}:
+        node, title = self._node(id_), title.strip()
+        if node is None or not title or title in {id_, self._stage.picture.items_by_id[id_].face.title}:
             return ""
         if not title.isidentifier() or (title != id_ and title in self._document.ids):
             title = self._document.fresh_id(title)
@@ -176,7 +180,7 @@ class Edits:
         if field.name.startswith("term:"):
             index = int(field.name.removeprefix("term:"))
             self._stage.do(SetCoefficient(id_, index, value, label=f"Set {field.label}"))
-        elif isinstance(self._document.node(id_), (MethodNode, StatisticNode, AlignedNode)):
+        elif isinstance(self._node(id_), (MethodNode, StatisticNode, AlignedNode)):
             self._stage.do(SetParam(id_, field.name, value, label=f"Set {field.label.lower()}"))
         self._stage.settle()
         return ""
@@ -201,7 +205,7 @@ class Edits:
 
     def set_folder(self, id_: str, text: str) -> str:
         """Set the folder a save node writes; returns the sentence of a refusal."""
-        node, folder = self._document.node(id_), text.strip()
+        node, folder = self._node(id_), text.strip()
         if isinstance(node, SaveNode) and folder and folder != node.folder:
             saved = SaveNode(node.id, node.source, folder, node.dtype)
             self._stage.do(SetSink(saved, label="Change folder"))
@@ -209,7 +213,8 @@ class Edits:
 
     def set_note(self, id_: str, text: str) -> str:
         """Set the person's note on a node; returns the sentence of a refusal."""
-        if not isinstance(self._document.node(id_), (SaveNode, TaskNode)):
+        node = self._node(id_)
+        if node is not None and not isinstance(node, (SaveNode, TaskNode)):
             self._stage.settle()
             self._stage.do(SetNote(id_, text.strip()))
             self._stage.settle()

@@ -211,6 +211,8 @@ class JobsDock(QWidget):
         )  # fmt: skip
 
     def _pressed(self, job: str, action: str) -> None:
+        if job not in self._jobs:
+            return  # a menu may outlive what it was opened for
         if action == "details":
             error = self._jobs[job].error or {}
             self.detailsRequested.emit(str(error.get("message", "")), str(error.get("traceback", "")))

@@ -112,18 +112,19 @@ class _LibraryView(RowView):
         self.paths: dict[str, tuple[str, str]] = {}
 
     def startDrag(self, actions: Qt.DropAction) -> None:
-        chosen = [id_ for id_ in self.selected_ids() if id_ in self.paths]
-        if not chosen:
+        chosen = self.mime(self.selected_ids())
+        if not chosen.urls():
             return
         drag = QDrag(self)
-        drag.setMimeData(self.mime(chosen))
+        drag.setMimeData(chosen)
         drag.setPixmap(pixmap("checkpoint", "accent", 20, self.devicePixelRatioF()))
         drag.exec(Qt.DropAction.CopyAction)
 
     def mime(self, ids: Sequence[str]) -> QMimeData:
-        """What a drag of these entries carries."""
+        """What a drag of these entries carries: those that are missing are left out."""
         data = QMimeData()
-        entries = [{"name": self.paths[id_][0], "path": self.paths[id_][1]} for id_ in ids]
+        found = [self.paths[id_] for id_ in ids if id_ in self.paths]
+        entries = [{"name": name, "path": path} for name, path in found]
         data.setData(LIBRARY_MIME, json.dumps(entries).encode())
         data.setUrls([QUrl.fromLocalFile(entry["path"]) for entry in entries])  # for a file manager, which copies them
         return data

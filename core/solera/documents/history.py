@@ -124,4 +124,6 @@ class History:
     def _set(self, document: Document) -> None:
         self._document = document
         for listener in list(self._listeners):
+            if self._document is not document:
+                return  # a listener went on editing, and everybody was told of that
             listener(document)

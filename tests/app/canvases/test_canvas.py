@@ -267,6 +267,27 @@ def test_titles_are_renamed_and_the_folder_of_a_save_node_is_set(canvas, history
     assert history.document.node("save").folder == "best of three"
 
 
+@pytest.mark.parametrize(("what", "id_"), [("edit_title", "ties"), ("edit_title", "save"), ("edit_note", "ties")])
+def test_what_is_typed_of_a_node_that_goes_meanwhile_is_dropped(canvas, history, what, id_):
+    """Undo from the toolbar leaves the focus in the editor."""
+    editor = getattr(canvas, what)(id_)
+    QTest.keyClicks(editor, "words")
+    history.do(RemoveNodes((id_,)))
+    left = history.document
+    QTest.keyClick(editor, Qt.Key.Key_Return)
+    assert history.document == left
+    assert not editor.isVisible()
+
+
+def test_a_value_typed_of_a_node_that_goes_meanwhile_is_dropped(canvas, history):
+    field = next(field for field in canvas.picture.items_by_id["ties"].face.fields if field.name == "density")
+    editor = canvas.edit_field("ties", field)
+    history.do(RemoveNodes(("ties",)))
+    left = history.document
+    retype(editor, "0.7")
+    assert history.document == left
+
+
 def test_a_note_is_shown_below_its_node(canvas, history):
     assert "ties" in canvas.picture._comments
     history.do(SetNote("ties", ""))

@@ -18,6 +18,7 @@ from solera.runs.header import RunHeader, run_path
 from solera.runs.reader import RunReader
 from solera.runs.writer import RunWriter
 from solera_app.beside_tab import BesideTab
+from solera_app.bridge.slots import notices
 from solera_app.docks.run_page import RunPage
 from solera_app.docks.runs import RunsDock
 from solera_app.linked_tab import LinkedTab
@@ -221,6 +222,19 @@ def test_delete_moves_to_the_trash_and_back(app: Application, qtbot: Any) -> Non
     assert all(app.window.tabs.widget(i).property("run") != ONE for i in range(app.window.tabs.count()))
     app.window.runs.commanded.emit([], "restore")
     qtbot.waitUntil(lambda: len(app.window.runs.view.rows_model.rows) == 3, timeout=5000)
+
+
+def test_what_is_asked_of_a_run_that_is_in_the_trash_is_a_sentence(app: Application, qtbot: Any) -> None:
+    press(app, ONE)
+    page = app.desk.history.page
+    app.desk.history.trash([ONE])
+    qtbot.waitUntil(lambda: len(app.window.runs.view.rows_model.rows) == 2, timeout=5000)
+    with qtbot.waitSignal(notices().raised) as told:
+        page.commanded.emit(ONE, "recipe")
+    assert "it may be in the trash" in told.args[1]
+    with qtbot.waitSignal(notices().raised) as told:
+        app.window.runs.commanded.emit([ONE, TWO], "compare")  # from a menu that was open meanwhile
+    assert "Select two runs or more" in told.args[1]
 
 
 def test_a_run_that_came_to_the_front_is_gone_when_it_is_closed(app: Application, qtbot: Any) -> None:

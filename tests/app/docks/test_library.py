@@ -71,8 +71,10 @@ def test_search_keeps_what_matches_and_says_so_when_nothing_does(library: Librar
 def test_a_drag_carries_names_and_paths_of_what_is_there(library: LibraryDock) -> None:
     assert LIBRARY_MIME == CANVAS_MIME
     library.view.selectAll()
-    ids = [id_ for id_ in library.view.selected_ids() if id_ in library.view.paths]
-    assert "gone" not in ids
+    everything = library.view.mime(library.view.selected_ids())
+    carried = json.loads(bytes(everything.data(LIBRARY_MIME).data()))
+    assert [entry["name"] for entry in carried] == ["base", "math", "cut", "tone", "outputs/blend"], "not what is gone"
+    assert library.view.mime(["gone"]).urls() == []
     carried = json.loads(bytes(library.view.mime(["base", "math"]).data(LIBRARY_MIME).data()))
     assert carried == [{"name": "base", "path": "/models/base"}, {"name": "math", "path": "/models/x"}]
     mime = library.view.mime(["base", "math"])

@@ -186,3 +186,17 @@ def test_a_method_with_two_inputs_takes_no_third() -> None:
     document = c.AddNodes((MethodNode("s", "slerp", ("base", "math")), CheckpointNode("code", "/code"))).apply(small())
     assert "takes 2 inputs" in (refusal(document, "code", "s", "input:+", METHODS) or "")
     assert "no base" in (refusal(document, "code", "s", "base", METHODS) or "")
+
+
+def test_who_edits_when_told_of_an_edit_leaves_nobody_with_an_old_document() -> None:
+    history = History()
+    seen: list[frozenset[str]] = []
+
+    def go_on(document: Document) -> None:
+        if document.ids == {"a"}:
+            history.do(c.AddNodes((CheckpointNode("b", "/b"),)))
+
+    history.subscribe(go_on)
+    history.subscribe(lambda document: seen.append(document.ids))
+    history.do(c.AddNodes((CheckpointNode("a", "/a"),)))
+    assert seen == [{"a", "b"}]
