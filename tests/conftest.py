@@ -5,7 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from tests.warm import Warm
+
+# By the clock Hypothesis would tell a busy machine from an idle one, and nothing of ours.
+settings.register_profile("solera", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("solera")
 
 _NEEDS_QT = re.compile(
     r"^\s*(from|import) (PySide6|pyqtgraph|solera_app|pytestqt|tests\.flows\.(monkey|person))|\bqtbot\b", re.MULTILINE
