@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gc
 import random
+import sys
+import threading
+import traceback
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,7 +30,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 from shiboken6 import isValid
-from tests.flows.person import LEFT, LONG, PLAIN, Person, drop, files
+from tests.flows.person import LEFT, PLAIN, Person, drop, files
 
 from solera_app.bridge.background import idle
 
@@ -40,6 +43,9 @@ KEYS = (
     Qt.Key.Key_Plus, Qt.Key.Key_Minus, Qt.Key.Key_1, Qt.Key.Key_0,
 )  # fmt: skip
 WORDS = ("ties", "linear", "0.5", "-1", "1e9", "base", "*", "nan", "", "a name", "dare", "curve", "99999999", "a_b")
+
+#: Milliseconds that anything may take that must end: on a busy machine, too.
+PATIENT = 300_000
 
 #: A dialog that was poked so often is sent away.
 _PATIENCE = 6
@@ -271,23 +277,46 @@ def _press(widget: QWidget, key: Qt.Key) -> None:
 
 def rest(person: Person) -> None:
     """Everything stopped and closed, without saving."""
-    for job in person.desk.workbench.jobs.jobs() if person.desk.workbench is not None else ():
-        if job.state in {"queued", "running", "paused"}:
-            person.desk.workbench.jobs.cancel(job.id)
-    person.until_idle()
-    person.until(idle, LONG)  # what is still read for a tab holds it
+    try:
+        person.until(lambda: _stopped(person), PATIENT)
+    except person.qtbot.TimeoutError:
+        raise AssertionError(f"These jobs were cancelled and do not stop:\n{_at_work(person)}") from None
+    person.until(idle, PATIENT)  # what is still read for a tab holds it
     for opened in person.desk.recipes.documents:
         opened.history.mark_saved()
         opened._recovered = False
     while person.window.tabs.count():
         before = person.window.tabs.count()
-        person.window.tabClosing.emit(person.window.tabs.widget(0))
-        assert person.window.tabs.count() < before
-    person.until(idle, LONG)
+        person.window.tabClosing.emit(tab := person.window.tabs.widget(0))
+        assert person.window.tabs.count() < before, f"The tab '{tab.title}' cannot be closed: {person.toasts}"
+    person.until(idle, PATIENT)
     QTest.qWait(50)
     QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
     gc.unfreeze()  # the window sets aside what was there when something was imported
     gc.collect()
+
+
+def _stopped(person: Person) -> bool:
+    """Whether no job runs or waits any more; those that do are cancelled, also those that began meanwhile."""
+    bench, dock = person.desk.workbench, person.window.jobs
+    jobs = [job for job in bench.jobs.jobs() if not job.final] if bench is not None else []
+    for job in jobs:
+        if not job.stopping:
+            bench.jobs.cancel(job.id)
+    return not jobs and not dock.running and not dock._busy
+
+
+def _at_work(person: Person) -> str:
+    """Jobs, as the queue and as the window has them, and where each thread is."""
+    bench, frames = person.desk.workbench, sys._current_frames()
+    jobs = [f"{job.spec.title}: {job.state}" for job in bench.jobs.jobs()] if bench is not None else []
+    shown = [f"{row.title}: {row.right or 'runs'} (as listed)" for row in person.window.jobs.view.rows_model.rows]
+    threads = [
+        f"{thread.name}\n{''.join(traceback.format_stack(frames[thread.ident]))}"
+        for thread in threading.enumerate()
+        if thread.ident in frames
+    ]
+    return "\n".join((*jobs, *shown, *threads))
 
 
 def holders(held: Any, depth: int = 5) -> list[str]:
