@@ -72,6 +72,7 @@ class InterpolationTab(BlendTab):
         self.panel = InterpolationPanel()
         self.scorer = PreviewScorer(self)
         self._corners: tuple[str, ...] = ()
+        self._shown: tuple[str, ...] = ()  # those the canvas shows: what is new is measured first
         self._scale: tuple[float, ...] = ()
         self._answers: dict[int, bool] = {}
         self._tasks: tuple[str, ...] = ()  # those of the project that these models can be scored on
@@ -131,7 +132,7 @@ class InterpolationTab(BlendTab):
             self._grid = None
             self._measure()
             self.retitled.emit()
-        elif state.weights and self.canvas.weights != state.weights:
+        elif self._shown == state.corners and state.weights and self.canvas.weights != state.weights:
             self.canvas.set_weights(state.weights)
             self.panel.set_weights(state.weights)
 
@@ -146,6 +147,10 @@ class InterpolationTab(BlendTab):
 
     def _measure(self) -> None:
         corners, form = self._corners, self._form
+        self._shown = ()
+        self._answers.clear()
+        self.canvas.clear_path()
+        self.panel.set_models(())  # nothing can be kept or set of corners that are not there yet
         if len(corners) < 2:
             self.canvas.set_models((), ())
             return
@@ -161,6 +166,7 @@ class InterpolationTab(BlendTab):
     def _measured(self, corners: tuple[str, ...], tasks: Sequence[str], family: Any, reasons: dict[str, str]) -> None:
         if corners != self._corners:
             return
+        self._shown = corners
         self._tasks = tuple(task for task in tasks if task not in reasons)
         self._say_unfit(reasons)
         positions: Sequence[tuple[float, float]] = polygon(len(corners))
@@ -194,13 +200,9 @@ class InterpolationTab(BlendTab):
 
     def _found_ground(self, corners: tuple[str, ...], path: Path | None) -> None:
         """A run has the surface (or the curve) between these corners already."""
-        if (
-            path is not None
-            and not self.closed
-            and corners == self._corners
-            and not self._ground_job
-            and self._grid is None
-        ):
+        if self.closed or corners != self._corners or self._ground_job or self._grid is not None:
+            return
+        if path is not None:
             self._load_ground(str(path))
 
     def _say_unfit(self, reasons: dict[str, str]) -> None:
@@ -257,6 +259,8 @@ class InterpolationTab(BlendTab):
     # --- scores ----------------------------------------------------------------------------------------------------
 
     def _move(self, weights: tuple[float, ...], *, exact: bool) -> None:
+        if self._shown != self._corners:
+            return  # a drag between corners of before
         total = sum(weights)
         normal = tuple(weight / total for weight in weights) if total else weights
         self.canvas.set_weights(normal)
@@ -292,7 +296,9 @@ class InterpolationTab(BlendTab):
         self.panel.set_busy(exact)
 
     def _scored(self, number: int, scores: Sequence[Score]) -> None:
-        exact = self._answers.pop(number, False)
+        if number not in self._answers:
+            return  # of corners of before
+        exact = self._answers.pop(number)
         for late in [old for old in self._answers if old < number]:
             del self._answers[late]
         shown = headline(scores)
@@ -302,7 +308,8 @@ class InterpolationTab(BlendTab):
         self._say_waiting()
 
     def _failed(self, number: int, error: Exception) -> None:
-        self._answers.pop(number, None)
+        if self._answers.pop(number, None) is None:
+            return  # of corners of before
         self._say_waiting()
         notices().say("error", str(error))
 
@@ -428,11 +435,15 @@ class InterpolationTab(BlendTab):
     def _load_ground(self, path: str) -> None:
         from solera.runs.reader import RunReader
 
+        corners = self._corners
+
         def read() -> tuple[dict[str, Any], Any]:
             reader = RunReader(path)
             return reader.header.to_plain(), reader.points(0)
 
         def show(result: tuple[dict[str, Any], Any]) -> None:
+            if corners != self._corners:
+                return
             header, points = result
             self._begin_ground(header)
             for cell, values, errors in zip(points.cells, points.values, points.stderrs, strict=True):

@@ -10,6 +10,7 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 from tests.flows.person import Person, drop, files
 
+from solera_app.bridge.background import idle
 from solera_app.interpolation_tab import InterpolationTab
 from solera_app.tabs import RecipeTab
 
@@ -94,3 +95,32 @@ def test_a_recipe_dropped_here_is_opened_and_no_corner(person: Person, incoming:
         assert name in person.tab.title
     assert tab.opened.document.interpolation.corners == ("rotated", "inverted")
     assert person.entries == NAMES
+
+
+def test_nothing_is_kept_or_moved_between_corners_that_are_still_measured(person: Person, incoming: Path) -> None:
+    person.drop_files([incoming / name for name in NAMES])
+    person.until(lambda: person.entries == NAMES)
+    for row, name in enumerate(NAMES[:2]):
+        person.drag_from_library([name], QPoint(60, 60 + 130 * row))
+    person.act("canvas.interpolate")
+    tab = interpolation(person)
+    person.until(lambda: len(tab.canvas.names) == 2, LONG)
+    quiet(person, tab)
+    assert drop(tab.canvas, person.window.library.view.mime(["inverted"]), tab.canvas.rect().center())
+    state = tab.opened.document.interpolation
+    assert len(state.corners) == 3
+    assert not tab.panel.keep.isEnabled()
+    assert tab.canvas.path == []
+    tab.canvas.moved.emit((0.5, 0.5))  # a drag on the line that is still shown
+    tab.canvas.released.emit((0.3, 0.7))
+    tab.scorer.scored.emit(99, ())
+    assert tab.opened.document.interpolation == state
+    person.until(lambda: len(tab.canvas.names) == 3, LONG)
+    assert tab.panel.keep.isEnabled()
+    assert tab.canvas.weights == state.weights
+    person.desk.recipes.tabs_of(tab.opened)[0].canvas.select(["base", "rotated"])
+    person.window.tabs.setCurrentWidget(person.desk.recipes.tabs_of(tab.opened)[0])
+    person.act("edit.delete")
+    assert tab.canvas.names == ()
+    assert not tab.panel.keep.isEnabled()
+    person.until(idle, LONG)
