@@ -67,7 +67,7 @@ def window(qtbot: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[...
         application.open(folder)
         application.window.resize(1400, 900)
         if folder is not None:
-            qtbot.waitUntil(lambda: application.desk.workbench is not None, timeout=10_000)
+            qtbot.waitUntil(lambda: application.desk.workbench is not None, timeout=60_000)
         return application
 
     yield start
@@ -78,7 +78,7 @@ def window(qtbot: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[...
             opened._recovered = False
         application.window.close()
         application.window.deleteLater()
-    qtbot.waitUntil(lambda: all(app.desk.workbench is None for app in started))
+    qtbot.waitUntil(lambda: all(app.desk.workbench is None for app in started), timeout=60_000)
     logger = logging.getLogger("solera")
     for handler in [handler for handler in logger.handlers if type(handler).__name__ == "LogHandler"]:
         logger.removeHandler(handler)

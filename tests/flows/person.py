@@ -16,7 +16,7 @@ from solera_app.run_desk import RunTab
 from solera_app.tabs import RecipeTab
 
 LEFT, PLAIN = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
-LONG = 40_000
+LONG = 120_000
 
 
 def drop(widget: QWidget, mime: QMimeData, at: QPoint) -> bool:
@@ -69,7 +69,7 @@ class Person:
     def document(self) -> Any:
         return self.tab.opened.document
 
-    def until(self, seen: Callable[[], Any], timeout: int = 10_000) -> None:
+    def until(self, seen: Callable[[], Any], timeout: int = LONG) -> None:
         self.qtbot.waitUntil(lambda: bool(seen()), timeout=timeout)
 
     def until_toast(self, *words: str) -> str:
