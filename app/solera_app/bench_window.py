@@ -109,14 +109,14 @@ def _drawn(environment: dict[str, str], folder: Path, say: Say) -> list[Row]:
 
 
 def drawing_rows(found: dict[str, dict[str, list[float]]]) -> list[Row]:
-    """Rows of what was drawn: the 95th percentile, in wall time and in CPU time of the window's thread.
+    """Rows of what was drawn: the 95th percentile, in wall time and in CPU time.
 
     Args:
         found: Case -> ``"wall"`` and ``"cpu"``, ms per paint; ``"floor"`` is a plain widget.
     """
     rows = []
     for name, (case, target) in _DRAWN.items():
-        for measure, metric in (("wall", "time, p95"), ("cpu", "CPU time of the window's thread, p95")):
+        for measure, metric in (("wall", "time, p95"), ("cpu", "CPU time, p95")):
             ours, floor = (float(np.percentile(found[each][measure], 95)) for each in (name, "floor"))
             judged = target if measure == "wall" else None
             met = None if judged is None else ours <= judged

@@ -32,7 +32,8 @@ def text(report: dict[str, Any]) -> str:
         "Written by `solera bench window --page`, on a display in memory (Xvfb) where there is no other. Lateness is "
         "that of a timer of 5 ms; its floor is an empty window beside a process that keeps one core busy. The floor of "
         "a paint is a plain widget that fills its rectangle, that of a start an empty window of Qt. CPU time is that "
-        "of the window's own thread: where it is far below the time above it, the rest went to other programs.",
+        "of the window's own thread, of what is drawn that of its process: where it is far below the time above it, "
+        "the rest went to other programs.",
         "",
         machine_line(report),
         "",

@@ -15,6 +15,7 @@ from solera.alignment.attention import attend, decode, encode, stack
 from solera.alignment.flow import Flow, Units, flattened
 from solera.alignment.symmetry import Symmetry
 from solera.errors import MismatchError
+from solera.models.graphs import graph_of
 
 #: Functions and methods that act on every number alone.
 _POINTWISE = frozenset({
@@ -61,7 +62,7 @@ def trace_symmetry(module: nn.Module, batch: Tensor) -> Symmetry:
         MismatchError: Its forward cannot be traced (it branches on values, say).
     """
     try:
-        graph = fx.symbolic_trace(module)
+        graph = graph_of(module)
     except Exception as error:  # tracing runs the module's own code
         reason = str(error).strip().partition("\n")[0]
         raise MismatchError(

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import fx, nn
 
 from solera.models.folding import LAYERS, FoldedNorms
+from solera.models.graphs import graph_of
 from solera.models.leading import ANSWER, FirstLayer, take_first_layers
 
 #: Layers and functions that give a tensor of their own, which nobody else reads.
@@ -40,7 +41,7 @@ class LeanModule(nn.Module):
 
     def __init__(self, module: nn.Module, *, lead: bool = False) -> None:
         super().__init__()
-        graph = fx.symbolic_trace(module)
+        graph = graph_of(module)
         self.first: tuple[FirstLayer, ...] = take_first_layers(graph) if lead else ()
         self._norms = FoldedNorms(graph)
         self.in_place = _relu_in_place(graph)
