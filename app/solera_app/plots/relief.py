@@ -1,4 +1,4 @@
-"""A value over a plane as a painted surface in space: cells sorted by depth, turned by hand; no OpenGL."""
+"""A value over a plane as a surface in space, turned by hand: drawn by OpenGL where there is one, else painted."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from PySide6.QtCore import QPointF, QRectF, QSizeF, Qt
 from PySide6.QtGui import QColor, QPainter, QPen, QPolygonF
 from PySide6.QtWidgets import QWidget
 
+from solera_app.bridge.background import in_background
 from solera_app.plots import marks
-from solera_app.plots._pg import colour_table
+from solera_app.plots._pg import colour_table, on_pixels
 from solera_app.plots.canvas import plate, text_size
 from solera_app.plots.colourbar import ColourBar
+from solera_app.plots.gl_surface import GlSurface, probe
 from solera_app.plots.numerals import counted, measured, number
 from solera_app.plots.plates import Wanted, place
 from solera_app.plots.raster import colour_range
@@ -22,7 +24,7 @@ from solera_app.theme import theme
 
 Floats = NDArray[np.float64]
 _WHITE, _RIM, _PLATE = QColor(255, 255, 255), QColor(20, 20, 20), QColor(24, 23, 21, 215)
-_MOST = 72  # cells along a side that are painted; a finer grid is thinned
+_MOST, _MOST_GL = 72, 512  # cells along a side that are painted, and drawn by OpenGL; a finer grid is thinned
 
 
 class ReliefPlot(SpacePlot):
@@ -40,6 +42,14 @@ class ReliefPlot(SpacePlot):
         self._limits, self._note = (0.0, 1.0), ""
         self._table, self._bar = colour_table("viridis"), ColourBar()
         self._bar.set_table(self._table)
+        self._gl: GlSurface | None = None
+        in_background(probe, self._use_gl, owner=self)
+
+    def _use_gl(self, there: bool) -> None:
+        """From now on draw by OpenGL, if it is there."""
+        if there:
+            self._gl = GlSurface(self)
+            self.refresh()
 
     def set_names(self, x: str, y: str, value: str, *, percent: bool = False) -> None:
         """Short names of coordinates and value; percent writes fractions so."""
@@ -106,18 +116,15 @@ class ReliefPlot(SpacePlot):
             notes.append(f"× not finite, {broken:,}: holes")
         if self._guessed.any():
             notes.append(f"{int(self._guessed.sum()):,} cells interpolated, without outline")
-        thinned = max(self._thinning())
-        if thinned > 1:
-            notes.append(f"every {thinned}th line painted")
         self._note = " · ".join(notes)
         self.set_summary(
             f"{self._names[2]} at {int(self._scored.sum()):,} of {self._scored.size:,} grid points, from "
             f"{self._written(low)} to {self._written(high)}. {'. '.join(notes)}"
         )
 
-    def _thinning(self) -> tuple[int, int]:
+    def _thinning(self, most: int) -> tuple[int, int]:
         rows, columns = self._values.shape
-        return max(1, -(-rows // _MOST)), max(1, -(-columns // _MOST))
+        return max(1, -(-rows // most)), max(1, -(-columns // most))
 
     def _written(self, value: float, stderr: float = np.nan) -> str:
         return measured(value, stderr, percent=self._percent)
@@ -128,7 +135,7 @@ class ReliefPlot(SpacePlot):
         """Box, cells from far to near, crosses, models, the chosen point, axes, bar."""
         self.paint_box(painter)
         self._paint_models_below(painter)
-        self._paint_cells(painter)
+        thinned = self._draw_cells(painter) or self._paint_cells(painter)
         self._paint_crosses(painter)
         self.paint_axes(painter)
         self._paint_models(painter)
@@ -138,19 +145,27 @@ class ReliefPlot(SpacePlot):
         found = self._values[self._numbers == self.selected] if self.selected >= 0 else self._values[:0]
         rect = self.canvas.window_rect.adjusted(0, 10, 0, -30)
         self._bar.paint(painter, rect, float(found.flat[0]) if found.size else np.nan)
-        _, height = text_size(self._note)
+        note = " · ".join(filter(None, [self._note, f"every {thinned}th line painted" if thinned > 1 else ""]))
+        _, height = text_size(note)
         painter.setPen(theme().colour("text-3"))
         foot = QRectF(
             self.canvas.window_rect.left(), self.canvas.height() - height - 4, self.canvas.window_rect.width(), height
         )
-        painter.drawText(foot, Qt.AlignmentFlag.AlignRight, self._note)
+        painter.drawText(foot, Qt.AlignmentFlag.AlignRight, note)
 
-    def _paint_cells(self, painter: QPainter) -> None:
-        down, across = self._thinning()
+    def _cells(self, most: int) -> tuple[Floats, NDArray[np.uint8], NDArray[np.bool_], int]:
+        """The cells whose corners all have numbers.
+
+        Args:
+            most: Lines along a side at most.
+
+        Returns:
+            Corners in turn, px and depth, shape (n, 4, 3); colours, shape (n, 3); which rest on interpolated numbers,
+            shape (n,); and that every so many lines are taken.
+        """
+        down, across = self._thinning(most)
         rows = np.unique(np.append(np.arange(0, len(self._ys), down), len(self._ys) - 1))
         columns = np.unique(np.append(np.arange(0, len(self._xs), across), len(self._xs) - 1))
-        if len(rows) < 2 or len(columns) < 2:
-            return
         grid = np.ix_(rows, columns)
         known = self._scored[grid] | self._guessed[grid]
         values = np.where(known, self._values[grid], np.nan)
@@ -162,18 +177,36 @@ class ReliefPlot(SpacePlot):
         mean = (values[:-1, :-1] + values[:-1, 1:] + values[1:, 1:] + values[1:, :-1]) / 4
         guess = self._guessed[grid]
         guess = guess[:-1, :-1] | guess[:-1, 1:] | guess[1:, 1:] | guess[1:, :-1]
-        order = np.argsort(corners[..., 2].mean(axis=2), axis=None)
-        shares = np.nan_to_num(np.clip((mean - low) / (high - low), 0, 1) * 255).astype(int).ravel()
-        flat, whole, guess = corners.reshape(-1, 4, 3), np.isfinite(mean).ravel(), guess.ravel()
+        whole = np.isfinite(mean)
+        shares = (np.clip((mean[whole] - low) / (high - low), 0, 1) * 255).astype(int)
+        return corners[whole], self._table[shares, :3], guess[whole], max(down, across)
+
+    def _draw_cells(self, painter: QPainter) -> int:
+        """Draw the cells by OpenGL; every how many lines, or 0 if that cannot be."""
+        if self._gl is None or not on_pixels(painter):
+            return 0
+        cells, colours, guess, thinned = self._cells(_MOST_GL)
+        scale = painter.deviceTransform().m11()
+        size = QSizeF(self.canvas.width(), self.canvas.height()) * scale
+        cells[..., :2] *= scale
+        outlined = ~guess if len(cells) <= _MOST**2 else np.zeros_like(guess)  # smaller cells would be all outline
+        image = self._gl.image(cells, colours, outlined, size.toSize())
+        if image.isNull():
+            return 0
+        image.setDevicePixelRatio(scale)
+        painter.drawImage(QPointF(0, 0), image)
+        return thinned
+
+    def _paint_cells(self, painter: QPainter) -> int:
+        """Paint the cells from far to near; every how many lines."""
+        cells, colours, guess, thinned = self._cells(_MOST)
         edge = QPen(QColor(255, 255, 255, 90), 0.75)
-        for cell in order.tolist():
-            if not whole[cell]:
-                continue
-            red, green, blue, _ = self._table[shares[cell]].tolist()
-            colour = QColor(red, green, blue)
+        for cell in np.argsort(cells[..., 2].mean(axis=1)).tolist():
+            colour = QColor(*colours[cell].tolist())
             painter.setPen(QPen(colour, 0.75) if guess[cell] else edge)
             painter.setBrush(colour)
-            painter.drawPolygon(QPolygonF([QPointF(float(p[0]), float(p[1])) for p in flat[cell]]))
+            painter.drawPolygon(QPolygonF([QPointF(float(p[0]), float(p[1])) for p in cells[cell]]))
+        return thinned
 
     def _paint_crosses(self, painter: QPainter) -> None:
         rows, columns = np.nonzero(self._scored & ~np.isfinite(self._values))
