@@ -217,13 +217,18 @@ def check_output(plan: Plan, out: Path, *, force: bool = False) -> None:
     """See whether a result may be written there, before work is spent on it.
 
     Raises:
-        OutputError: It exists and may not be replaced, or is one of the inputs.
+        OutputError: It exists and may not be replaced, or is or holds one of the inputs.
     """
     Output(out, force=force).check()
     place = out.expanduser().resolve()
     for checkpoint in plan.checkpoints.values():
-        if checkpoint.path is not None and place == Path(checkpoint.path).resolve():
-            raise OutputError(f"{out} is one of the inputs ({checkpoint.name}); choose another folder.", path=str(out))
+        opened = () if checkpoint.path is None else (checkpoint.path,)
+        for path in (found.resolve() for found in (*opened, *checkpoint.files)):
+            if place in {path, *path.parents}:
+                what = "is" if place == path else "holds"
+                raise OutputError(
+                    f"{out} {what} one of the inputs ({checkpoint.name}); choose another folder.", path=str(out)
+                )
 
 
 def _check_space(folder: Path, nbytes: int) -> None:

@@ -81,10 +81,10 @@ def find_targets(
 
 
 def find_ref(checkpoint: Checkpoint, name: str) -> TensorRef:
-    """The tensor of this name, or the one it is tied to in this checkpoint.
+    """The tensor of this name.
 
     Raises:
-        MismatchError: The checkpoint has neither.
+        MismatchError: The checkpoint has none.
     """
     if name in checkpoint:
         return checkpoint[name]

@@ -215,6 +215,21 @@ def test_results_are_not_overwritten_unasked_and_inputs_never(opened, leaves, me
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
+@pytest.mark.parametrize("way", ["a file in it", "a link to its file"])
+def test_a_folder_that_holds_an_input_is_not_replaced(way, methods, tmp_path, toy_state):
+    held = write_checkpoint(toy_state(1), tmp_path / "held") / "model.safetensors"
+    before = held.read_bytes()
+    source = held
+    if way == "a link to its file":
+        (tmp_path / "linked").mkdir()
+        source = tmp_path / "linked" / held.name
+        source.symlink_to(held)
+    cost = plan(Recipe((CheckpointNode("a", "a"),), "a"), {"a": open_checkpoint(source)}, methods)
+    with pytest.raises(OutputError, match="holds one of the inputs"):
+        execute(cost, held.parent, QuietContext(), force=True)
+    assert held.read_bytes() == before
+
+
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_bad_weights_are_named(bad, opened, leaves, methods, tmp_path, toy_state):
     sick = toy_state(5)
