@@ -38,6 +38,7 @@ class Journal:
         inputs: ``{node: {"name", "identity", "fingerprint"}}``, JSON-ready.
         files: How many files the result will have.
         agree: Asked whether the inputs an earlier attempt noted hold the same as now.
+        lenient: Whether NaN and infinity are let pass; files made so are not taken where they are not.
         finished: Name of each finished file -> ``{node: {tensor: digest}}`` of what was read for it.
     """
 
@@ -45,6 +46,7 @@ class Journal:
     inputs: Mapping[str, Any]
     files: int
     agree: Agree
+    lenient: bool = False
     finished: dict[str, dict[str, dict[str, str]]] = field(default_factory=dict)
     _path: Path | None = None
     _lock: Lock = field(default_factory=Lock)
@@ -73,7 +75,8 @@ class Journal:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
         self.clear(folder)
-        head = {"solera-journal": FORMAT, "key": self.key, "boot": boot(), "inputs": self.inputs}
+        said = {"solera-journal": FORMAT, "key": self.key, "boot": boot(), "lenient": self.lenient}
+        head = {**said, "inputs": self.inputs}
         lines = [head, *(_entry(folder / name, read) for name, read in self.finished.items())]
         fresh = path.with_name(path.name + ".new")
         fresh.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
@@ -111,6 +114,8 @@ class Journal:
         head, *entries = _read(path) or [{}]
         expected = (FORMAT, self.key, boot())
         if (head.get("solera-journal"), head.get("key"), head.get("boot")) != expected:
+            return {}
+        if head.get("lenient") and not self.lenient:
             return {}
         found = {str(entry["file"]): entry["read"] for entry in entries if _is_there(entry, folder)}
         return found if found and self.agree(head.get("inputs", {})) else {}

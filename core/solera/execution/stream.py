@@ -102,11 +102,18 @@ def execute(
     check_output(plan, out, force=force)
     hashes = InputHashes(plan, fingerprints or {}, context)
     shards = result_shards(plan, hashes.so_far, shard_bytes)
-    journal = Journal(plan_key(plan, shards, context.device), hashes.to_plain(), len(shards), hashes.agree)
+    key = plan_key(plan, shards, context.device)
+    journal = Journal(key, hashes.to_plain(), len(shards), hashes.agree, allow_nonfinite)
+
+    def finished(file: Path) -> None:
+        for checkpoint in plan.checkpoints.values():
+            checkpoint.verify()  # what was read last may have been written to meanwhile
+        journal.add(file, hashes.fresh())
+
     with Output(out, force=force, journal=journal, tell=partial(_tell, context)) as folder:
         _check_space(folder, plan.writes - sum((folder / name).stat().st_size for name in journal.finished))
         with context.reserve(plan.holds, f"merge {out.name}"):
-            writer = ShardWriter(folder, shards, journal.finished, lambda file: journal.add(file, hashes.fresh()))
+            writer = ShardWriter(folder, shards, journal.finished, finished)
             try:
                 digests = {id_: journal.digests(id_) for id_ in plan.checkpoints}
                 allow = Nonfinite(partial(_tell, context)) if allow_nonfinite else None

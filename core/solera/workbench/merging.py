@@ -130,7 +130,7 @@ def _make(bench: Bench, merge: _Merge, context: JobContext) -> tuple[dict[str, s
             return dict(merge.known), True
     found = _execute(bench, merge, context)
     bench.inputs.remember_fingerprints(merge.recipe, found)
-    if shelf is not None:
+    if shelf is not None and not merge.allow_nonfinite:
         shelf.record(artifact_key(merge.plan, found, context.device, merge.shard_bytes), merge.out)
     return found, False
 

@@ -12,10 +12,12 @@ from dataclasses import replace
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from solera.checkpoints.opening import open_checkpoint
+from solera.checkpoints.source import SourceFile
 from solera.context import QuietContext
-from solera.errors import Cancelled, ChangedError, Interrupted, OutputError
+from solera.errors import Cancelled, ChangedError, Interrupted, NumericError, OutputError
 from solera.events import Logged
 from solera.execution import journal as journal_module
 from solera.execution.plan import plan
@@ -200,6 +202,51 @@ def test_an_input_that_changes_ends_it_and_nothing_is_kept(methods, tmp_path, to
     with pytest.raises(ChangedError, match=r"b.model\.safetensors changed after it was opened"):
         execute(cost, tmp_path / "out", Meddling(), shard_bytes=SHARD)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
+
+
+def test_a_file_made_of_an_input_that_changed_while_it_was_read_is_not_kept(methods, tmp_path, monkeypatch, toy_state):
+    """Not even where the fingerprint could tell later that the input is again what it was."""
+    for i, name in enumerate("ab"):
+        write_checkpoint(toy_state(i), tmp_path / "in" / name)
+    opened = {name: open_checkpoint(tmp_path / "in" / name) for name in "ab"}
+    nodes = (CheckpointNode("a", "a"), CheckpointNode("b", "b"), MethodNode("o", "linear", ("a", "b")))
+    cost = plan(Recipe(nodes, "o"), opened, methods, threads=1)
+    real = SourceFile._read_some
+    noted: list[Path] = []
+
+    def written_to(self, descriptor, view, offset):
+        count = real(self, descriptor, view, offset)
+        if len(noted) == 0 and self.path.parent.name == "b":
+            noted.append(self.path)
+            os.utime(self.path, (1, 1))
+        return count
+
+    monkeypatch.setattr(SourceFile, "_read_some", written_to)
+    prints = dict.fromkeys("ab", "sha256-tree:" + "0" * 64)
+    with pytest.raises(ChangedError):
+        execute(cost, tmp_path / "out", QuietContext(), shard_bytes=1, fingerprints=prints)
+    assert not (tmp_path / ".out.solera").exists()
+
+
+def test_files_made_where_nan_may_pass_are_not_taken_where_it_may_not(methods, tmp_path, toy_state, monkeypatch):
+    state = toy_state(0)
+    first = min(name for name, tensor in state.items() if tensor.is_floating_point())
+    state[first].view(-1)[0] = float("nan")
+    (tmp_path / "in").mkdir()
+    save_file({name: tensor.contiguous().clone() for name, tensor in state.items()}, tmp_path / "in" / "a.safetensors")
+    opened = {"a": open_checkpoint(tmp_path / "in" / "a.safetensors")}
+    cost = plan(Recipe((CheckpointNode("a", "a"),), "a"), opened, methods, threads=1)
+
+    def run(**more):
+        return execute(cost, tmp_path / "out", QuietContext(), shard_bytes=1, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", Full(len(state) + 5))
+        with pytest.raises(OutputError, match="finished and kept"):
+            run(allow_nonfinite=True)
+    with pytest.raises(NumericError, match=first):
+        run()
+    assert run(allow_nonfinite=True).is_dir()
 
 
 KILLED = """

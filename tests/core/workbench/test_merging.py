@@ -88,6 +88,11 @@ def test_an_equal_merge_is_not_made_again(bench: Workbench, reads: list[str]) ->
     assert fresh == made(Path(third["out"]))
 
 
+def test_a_result_in_which_nan_might_pass_is_not_taken(bench: Workbench) -> None:
+    finish(bench, bench.submit_merge(blend(), "one", allow_nonfinite=True))
+    assert not finish(bench, bench.submit_merge(blend(), "two"))["reused"]
+
+
 def test_a_result_that_changed_is_made_again(bench: Workbench) -> None:
     first = Path(finish(bench, bench.submit_merge(blend(), "one"))["out"])
     weights = first / "model.safetensors"
