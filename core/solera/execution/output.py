@@ -40,6 +40,9 @@ class Output:
         journal: Notes finished files; without one nothing is kept.
         tell: Takes sentences for a person: what is gone on with, how a replacement is done.
 
+    Raises:
+        OutputError: It is the root of a disk.
+
     Raises (on entry):
         OutputError: The result exists and may not be replaced, or its parent cannot be written.
         LockedError: Another process is making the same result.
@@ -54,6 +57,8 @@ class Output:
         tell: Callable[[str], None] = lambda text: None,
     ) -> None:
         self.path = Path(os.path.abspath(path.expanduser()))
+        if not self.path.name:
+            raise OutputError(f"{self.path} cannot be a result; name a folder in it.", path=str(self.path))
         self.folder = self.path.with_name(f".{self.path.name}.solera")
         self._aside = self.path.with_name(f".{self.path.name}.solera-old")
         self._force = force

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -62,6 +63,11 @@ def test_force_does_not_take_a_strangers_folder(tmp_path):
     with pytest.raises(OutputError), Output(tmp_path / "file", force=True):
         pass
     assert (tmp_path / "thesis" / "main.tex").exists()
+
+
+def test_the_root_of_a_disk_is_no_result():
+    with pytest.raises(OutputError, match="name a folder in it"):
+        Output(Path("/"))
 
 
 def test_one_at_a_time(tmp_path):
