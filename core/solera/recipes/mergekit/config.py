@@ -190,10 +190,11 @@ class _Reader:
     def _slices(self, plain: Any, place: str) -> list[Slice]:
         found = []
         for here, entry in self._list(plain, place):
+            if isinstance(entry, Mapping):
+                self._known(entry, _SLICE, here)
             if not isinstance(entry, Mapping) or not entry.get("sources"):
                 self._fault(here, "A slice has 'sources': a list of {model, layer_range}.")
                 continue
-            self._known(entry, _SLICE, here)
             base = self._model(entry["base_model"], f"{here}.base_model") if entry.get("base_model") else ""
             sources = self._sources(entry["sources"], f"{here}.sources", _SOURCE)
             lengths = {source.layers[1] - source.layers[0] for source in sources if source.layers}
@@ -206,10 +207,11 @@ class _Reader:
     def _sources(self, plain: Any, place: str, keys: Sequence[str]) -> tuple[Source, ...]:
         found = []
         for here, entry in self._list(plain, place):
+            if isinstance(entry, Mapping):
+                self._known(entry, keys, here)
             if not isinstance(entry, Mapping) or entry.get("model") is None:
                 self._fault(here, "An entry has 'model': a path or a hub id.")
                 continue
-            self._known(entry, keys, here)
             layers = self._layers(entry.get("layer_range"), f"{here}.layer_range") if "layer_range" in keys else None
             model = self._model(entry["model"], f"{here}.model")
             found.append(Source(model, here, layers, self._settings(entry, here)))

@@ -284,9 +284,10 @@ def test_all_faults_are_told_at_once():
           - model: a
             parameter: {weight: 1}
           - {model: b, parameters: {densty: 1, weight: heavy}}
+          - {modle: c, parameters: {weight: 1}}
         dtyp: float16
     """)
-    assert [fault.fields.get("line", 0) for fault in faults if "Did you mean" in fault.message] == [3, 6, 7, 8]
+    assert [fault.fields.get("line", 0) for fault in faults if "Did you mean" in fault.message] == [3, 6, 7, 8, 9]
     assert any("'weight' must be a number" in fault.message for fault in faults)
 
 
