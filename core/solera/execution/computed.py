@@ -18,7 +18,7 @@ from solera.checkpoints.tensor_ref import TensorRef
 from solera.context import Context, QuietContext
 from solera.execution.plan import element_bytes, look_bytes
 from solera.execution.prepare import look, prepare
-from solera.execution.reading import Reader, store
+from solera.execution.reading import Allow, Reader, store
 from solera.execution.targets import Target, find_ref, find_targets
 from solera.methods.spec import Piece
 from solera.tensors.specs import TensorSpec
@@ -47,6 +47,7 @@ class ComputedCheckpoint(Checkpoint):
         self.leaves = leaves
         reference = leaves[program.reference]
         self._targets, ties = find_targets(reference, leaves)
+        self.allow: Allow | None = None
         self._load = Reader(leaves, keep=program.whole)
         self._states: dict[str, Any] | None = None
         self._lock = threading.Lock()
@@ -89,6 +90,11 @@ class ComputedCheckpoint(Checkpoint):
 
     def close(self) -> None:
         """Nothing: the inputs stay open."""
+
+    def let_pass(self, allow: Allow) -> None:
+        """Hand errors about NaN and infinity to ``allow`` from now on. Not while another thread reads."""
+        self.allow = allow
+        self._load = Reader(self.leaves, keep=self.whole, allow=allow)
 
     def compute(self, target: Target, start: int, stop: int) -> torch.Tensor:
         """Elements of a tensor, flat float32; not to be changed."""
@@ -172,4 +178,13 @@ class _Computed:
 
     def read_into(self, view: memoryview, start: int, stop: int) -> None:
         found = self.checkpoint.compute(self.target, start, stop)
-        view[:] = store(found, self.dtype, self.target.name).contiguous().view(torch.uint8).numpy().data
+        stored = store(found, self.dtype, self.target.name, self.checkpoint.allow)
+        view[:] = stored.contiguous().view(torch.uint8).numpy().data
+
+
+def let_pass(checkpoint: Checkpoint, allow: Allow) -> None:
+    """Hand errors about NaN and infinity in whatever a checkpoint is computed from to ``allow``."""
+    if isinstance(checkpoint, ComputedCheckpoint):
+        checkpoint.let_pass(allow)
+    for origin in checkpoint.origins:
+        let_pass(origin, allow)

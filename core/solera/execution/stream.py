@@ -20,6 +20,7 @@ from solera.context import Context
 from solera.errors import OutputError
 from solera.events import Logged
 from solera.execution.card import write_companions
+from solera.execution.computed import let_pass
 from solera.execution.cuts import Cut, pieces, slice_of
 from solera.execution.hands import Hand, Part, go_through, open_hands
 from solera.execution.heap import kept_heap, trim
@@ -104,19 +105,13 @@ def execute(
     shards = result_shards(plan, hashes.so_far, shard_bytes)
     key = plan_key(plan, shards, context.device)
     journal = Journal(key, hashes.to_plain(), len(shards), hashes.agree, allow_nonfinite)
-
-    def finished(file: Path) -> None:
-        for checkpoint in plan.checkpoints.values():
-            checkpoint.verify()  # what was read last may have been written to meanwhile
-        journal.add(file, hashes.fresh())
-
     with Output(out, force=force, journal=journal, tell=partial(_tell, context)) as folder:
         _check_space(folder, plan.writes - sum((folder / name).stat().st_size for name in journal.finished))
         with context.reserve(plan.holds, f"merge {out.name}"):
-            writer = ShardWriter(folder, shards, journal.finished, finished)
+            writer = ShardWriter(folder, shards, journal.finished, partial(_note, plan, hashes, journal))
             try:
                 digests = {id_: journal.digests(id_) for id_ in plan.checkpoints}
-                allow = Nonfinite(partial(_tell, context)) if allow_nonfinite else None
+                allow = _lenient(plan, context) if allow_nonfinite else None
                 _Executor(hashes.watched(digests), writer, context, allow).run()
             finally:
                 writer.close()
@@ -129,6 +124,21 @@ def execute(
     if learned is not None:
         learned.update(found)
     return out
+
+
+def _note(plan: Plan, hashes: InputHashes, journal: Journal, file: Path) -> None:
+    """Note a finished file, unless an input was written to while it was read for it."""
+    for checkpoint in plan.checkpoints.values():
+        checkpoint.verify()
+    journal.add(file, hashes.fresh())
+
+
+def _lenient(plan: Plan, context: Context) -> Nonfinite:
+    """What warns of NaN and infinity instead of their ending the merge, in what views are computed from too."""
+    allow = Nonfinite(partial(_tell, context))
+    for view in plan.program.views.values():
+        let_pass(view, allow)
+    return allow
 
 
 class _Executor:

@@ -9,9 +9,11 @@ from dataclasses import replace
 import pytest
 import torch
 
+from solera.checkpoints.memory import MemoryCheckpoint
 from solera.checkpoints.opening import open_checkpoint
 from solera.context import QuietContext
-from solera.errors import FaultsError
+from solera.errors import FaultsError, NumericError
+from solera.events import Logged
 from solera.execution.memory import Materialiser, materialise
 from solera.execution.plan import plan
 from solera.execution.stream import execute
@@ -142,6 +144,24 @@ def test_what_a_whole_tensor_decides_is_known_to_its_parts(folder, methods, node
     assert torch.equal(torch.cat(parts), whole)
     assert leaf.gathered > 0
     assert plan(recipe, checkpoints, methods, threads=1).holds > leaf.gathered
+
+
+def test_nan_below_a_stack_passes_where_it_may(folder, methods, tmp_path):
+    text = STACK.replace(
+        "ties, base: a, inputs: [b], density: 0.5, scale: {curve: [0.5, 1.5]}", "linear, inputs: [a, b]"
+    )
+    recipe, checkpoints = opened(text, folder, methods)
+    name = "model.layers.1.mlp.up_proj.weight"
+    state = {key: ref.read() for key, ref in checkpoints["b"].items()}
+    state[name][0, 0] = float("nan")
+    checkpoints["b"] = MemoryCheckpoint.from_state_dict(state, "b", checkpoints["b"].config)
+    with pytest.raises(NumericError, match=name):
+        execute(plan(recipe, checkpoints, methods), tmp_path / "out", QuietContext())
+    context = QuietContext()
+    execute(plan(recipe, checkpoints, methods), tmp_path / "out", context, allow_nonfinite=True)
+    assert any(f"'{name}'" in event.text for event in context.events if isinstance(event, Logged))
+    made = open_checkpoint(tmp_path / "out")["model.layers.2.mlp.up_proj.weight"].read()
+    assert torch.isnan(made).nonzero().tolist() == [[0, 0]]
 
 
 def test_repeated_layers_of_a_tied_model_are_written_each(folder, methods, tmp_path):
