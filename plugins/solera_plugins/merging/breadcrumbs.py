@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import torch
 from torch import Tensor
 
-from solera.api import HeldPasses, Param, Passes, Piece, Tape, TapeValue, method, selection
+from solera.api import HeldPasses, Param, Passes, Piece, Tape, TapeValue, bricks, method, selection
 from solera_plugins.merging.combining import COMBINE_HELP, ZERO_SIGN_HELP, Combine, ZeroSign
 from solera_plugins.merging.thinning import Thinned
 from solera_plugins.merging.trimming import Norm, cuts_at, trimmed
@@ -28,7 +28,7 @@ def survey(
             lines = delta.reshape(-1, delta.shape[-1] if delta.dim() else 1)
             first, last = middle(lines.shape[1], share, top, order, compat)
             mask = rank_mask(lines, last) & ~rank_mask(lines, first)
-            kept.append(torch.where(mask.view(delta.shape), delta, 0.0))
+            kept.append(bricks.masked(delta, mask.view(delta.shape)))
         return kept
 
     if scope == "row" and passes.numel:

@@ -8,7 +8,7 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
-from solera.api import InputError, Param, method
+from solera.api import InputError, Param, bricks, method
 from solera_plugins.merging.sums import weighted_sum
 
 _PAPER = "Wang et al. 2024, Localizing task information for improved model merging and compression"
@@ -56,7 +56,7 @@ def consensus(
     claims = torch.zeros_like(total)
     for mask in tall_masks(deltas, total, threshold):
         claims += mask
-    return torch.where(claims >= agree, total, 0.0) * scale
+    return bricks.masked(total, claims >= agree) * scale
 
 
 @method(
@@ -99,7 +99,7 @@ def tall_mask(
         raise InputError(f"Model {task} is to be brought back, but there are {len(deltas)}.", task=task)
     total = weighted_sum(deltas, [1.0] * len(deltas))
     (mask,) = tall_masks([deltas[task - 1]], total, [threshold])
-    return torch.where(mask, total, 0.0)
+    return bricks.masked(total, mask)
 
 
 def tall_masks(deltas: Sequence[Tensor], total: Tensor, threshold: Sequence[float]) -> list[Tensor]:

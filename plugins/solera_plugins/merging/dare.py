@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
-import torch
 from torch import Tensor
 
 from solera.api import HeldPasses, Param, Passes, Piece, Tape, TapeValue, bricks, method, selection
@@ -31,7 +30,7 @@ def survey(
 
     def thin(deltas: Sequence[Tensor], piece: Piece) -> list[Tensor]:
         if masks is not None:
-            kept = [torch.where(mask, delta, 0.0) for delta, mask in zip(deltas, masks, strict=True)]
+            kept = [bricks.masked(delta, mask) for delta, mask in zip(deltas, masks, strict=True)]
         elif cuts:
             kept = trimmed(deltas, cuts, piece)
         else:

@@ -129,6 +129,6 @@ def darex(
         if own and mean is not None:
             q = _divisor(_matrix(delta, mean), mean.reshape(-1), share, eta, compat)
         mask = bricks.random_mask(delta.shape, share, seed, piece, i)
-        kept = torch.where(mask, delta, 0.0)
+        kept = bricks.masked(delta, mask)
         sparse.append(kept / q if q > 0 else kept)
     return combine(sparse, weight, combine_by, zero_sign) * scale

@@ -33,7 +33,7 @@ def survey(
     def thin(deltas: Sequence[Tensor], piece: Piece) -> list[Tensor]:
         if rescale != "inverse":
             return [
-                torch.where(masks[i], delta, 0.0) if masks is not None else drawn.keep(i, delta, piece)
+                bricks.masked(delta, masks[i]) if masks is not None else drawn.keep(i, delta, piece)
                 for i, delta in enumerate(deltas)
             ]
         kept = []

@@ -7,7 +7,7 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
-from solera.api import InputError, Param, Passes, method, reductions
+from solera.api import InputError, Param, Passes, bricks, method, reductions
 from solera_plugins.merging.sums import weighted_sum
 
 
@@ -88,4 +88,4 @@ def elected(deltas: list[Tensor]) -> Tensor:
 
 def agreeing(unified: Tensor, delta: Tensor) -> Tensor:
     """The unified vector where the task vector has its sign."""
-    return torch.where(unified * delta > 0, unified, 0.0)
+    return bricks.masked(unified, unified * delta > 0)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from solera.api import Piece, Tape, TapeValue
+from solera.api import Piece, Tape, TapeValue, bricks
 
 #: Elements whose masks are remembered; those of larger tensors are drawn again.
 _REMEMBERED = 2**26
@@ -39,7 +39,7 @@ class Masks:
 
     def keep(self, model: int, delta: Tensor, piece: Piece) -> Tensor:
         """What is kept of a piece of a task vector: a new tensor, 0 where it is dropped."""
-        return torch.where(self._mask(model, delta, piece).to(delta.device), delta, 0.0)
+        return bricks.masked(delta, self._mask(model, delta, piece).to(delta.device))
 
     def tape(self, tape: Tape, model: int, value: TapeValue) -> TapeValue | None:
         """:meth:`keep` on a tape, when the mask of the whole tensor is remembered."""
@@ -49,10 +49,10 @@ class Masks:
     def _mask(self, model: int, delta: Tensor, piece: Piece) -> Tensor:
         first, last = piece.start // 8, (piece.start + delta.numel() + 7) // 8
         if self._numel and self._drawn[model] == self._numel and piece.start % 8 == 0:
-            bits = np.unpackbits(self._bits[model][first:last], count=delta.numel())
+            bits = np.unpackbits(self._bits[model][first:last], count=delta.numel(), bitorder="little")
             return torch.from_numpy(bits).view(torch.bool).view(delta.shape)
         mask = self._draw(model, delta, piece)
         if self._drawn[model] == piece.start and piece.start % 8 == 0:
-            self._bits[model][first:last] = np.packbits(mask.reshape(-1).cpu().numpy())
+            self._bits[model][first:last] = np.packbits(mask.reshape(-1).cpu().numpy(), bitorder="little")
             self._drawn[model] += delta.numel()
         return mask

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import torch
 from torch import Tensor
 
-from solera.api import Param, Passes, method
+from solera.api import Param, Passes, bricks, method
 from solera_plugins.merging.sums import weighted_sum
 
 _PAPER = "Yuan et al. 2026, Behavior knowledge merge in reinforced agentic models"
@@ -114,7 +114,7 @@ def changed(deltas: Sequence[Tensor], epsilon: float) -> tuple[list[Tensor], Ten
     count = torch.zeros_like(deltas[0])
     for mask in masks:
         count += mask
-    return [torch.where(mask, delta, 0.0) for mask, delta in zip(masks, deltas, strict=True)], count
+    return [bricks.masked(delta, mask) for mask, delta in zip(masks, deltas, strict=True)], count
 
 
 def counts(kept: Sequence[Tensor], count: Tensor) -> list[tuple[int, int]]:

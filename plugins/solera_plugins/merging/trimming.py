@@ -49,7 +49,7 @@ class Cut:
     def trim(self, delta: Tensor, piece: Piece) -> Tensor:
         """A piece of the task vector with 0 where it is trimmed."""
         if self.centre is not None:
-            return torch.where((delta - self.centre).abs() > self.threshold, delta, 0.0)
+            return bricks.masked(delta, (delta - self.centre).abs() > self.threshold)
         if self.threshold < 0:
             return delta
         ties = self._ties(piece, delta.numel())

@@ -108,7 +108,7 @@ def test_thinning_is_the_hashed_mask_wherever_a_piece_begins(share):
 def test_bits_keep_what_they_say():
     x = numbers(2999, 0)
     mask = hashing.chosen(1, "m", 0, 0, 4000, 0.4).numpy()
-    bits = np.packbits(mask)
+    bits = np.packbits(mask, bitorder="little")
     wanted = torch.where(torch.from_numpy(mask[1000:3999]), x, 0.0)
     assert same(played(lambda t, v: t.keep_bits(v[0], bits), [x], origin=1000), wanted)
 
@@ -219,6 +219,16 @@ def test_sifting_is_a_pass_of_the_selection(count, low, high, k):
         selects[1].threshold, selects[1].above, selects[1].ties,
     )  # fmt: skip
     assert selects[0].tie_at(1) == selects[1].tie_at(1)
+
+
+@pytest.mark.parametrize("columns", [700, 5000])
+def test_ranks_of_numbers_alike_in_their_upper_bits(columns):
+    sizes = (1 + torch.arange(columns).flip(0).float() * 2**-23).expand(3, columns).contiguous()
+    sizes[1] = torch.rand(columns) * 2**-12 + 1
+    table = torch.arange(columns).float()
+    ranked = torch.empty_like(sizes)
+    assert tape.rank(sizes.data_ptr(), 3, columns, table.data_ptr(), ranked.data_ptr())
+    assert torch.equal(ranked, sizes.argsort(dim=1, stable=True).argsort(dim=1).float())
 
 
 @pytest.mark.parametrize("columns", [1, 2, 100, 3000])
