@@ -84,20 +84,20 @@ def memory(application: Application, folder: Path) -> list[int]:
 
     Runs the application until it is through.
     """
-    found: list[int] = []
-    _Series(application, folder, found)
+    series = _Series(application, folder)
     application.open(folder)
     application.run()
-    return found
+    return series.found
 
 
 class _Series:
     """Submits a job, waits until it is done and shown, closes its tab, looks at the memory; and again."""
 
-    def __init__(self, application: Application, folder: Path, found: list[int]) -> None:
+    def __init__(self, application: Application, folder: Path) -> None:
         from PySide6.QtCore import QTimer
 
-        self._application, self._desk, self._found = application, application.desk, found
+        self._application, self._desk = application, application.desk
+        self.found: list[int] = []
         self._checkpoints = [str(folder / "checkpoints" / name) for name in "abc"]
         self._job: Job | None = None
         self._timer = QTimer(interval=50)
@@ -116,8 +116,8 @@ class _Series:
                 return
             for tab in self._desk.runs._run_tabs():
                 self._desk.close_tab(tab)
-            self._found.append(anonymous_bytes())
-        if len(self._found) == JOBS:
+            self.found.append(anonymous_bytes())
+        if len(self.found) == JOBS:
             self._timer.stop()
             self._application.window.close()
             return
@@ -125,7 +125,7 @@ class _Series:
 
     @property
     def _explores(self) -> bool:
-        return len(self._found) % 2 == 0
+        return len(self.found) % 2 == 0
 
     def _shown(self) -> bool:
         tabs = self._desk.runs._run_tabs()
@@ -135,7 +135,7 @@ class _Series:
         plain = {
             "solera": 1, "kind": "explore", "title": "Line", "family": {"line": self._checkpoints[:2]},
             "tasks": ["rotated"], "split": "selection", "limit": 64,
-            "explorer": {"name": "grid", "params": {"points": 21}}, "seed": len(self._found),
+            "explorer": {"name": "grid", "params": {"points": 21}}, "seed": len(self.found),
         }  # fmt: skip
         job = bench.submit_explore(plain, fresh=True)
         self._desk.runs.await_run(job.id)
