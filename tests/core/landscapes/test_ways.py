@@ -3,6 +3,8 @@
 import copy
 import dataclasses
 import shutil
+import subprocess
+import sys
 import types
 
 import numpy as np
@@ -272,3 +274,22 @@ def test_products_take_as_long_as_there_are_of_them():
     side = 256  # half of what speed is measured on: an eighth of the work
     one = torch.rand(side, side)
     assert seconds_of_products(lambda: torch.mm(one, one), lambda: next(clock)) == pytest.approx(1 / 8)
+
+
+COUNTING = """
+import sys
+import torch
+from solera.landscapes.products import _Products
+net = torch.nn.Sequential(torch.nn.Conv2d(1, 3, 3), torch.nn.Flatten(), torch.nn.Linear(108, 4))
+with torch.inference_mode(), _Products() as counted:
+    net(torch.rand(5, 1, 8, 8))
+assert "torch._dynamo" not in sys.modules
+from torch.utils.flop_counter import FlopCounterMode
+with torch.inference_mode(), FlopCounterMode(display=False) as whole:
+    net(torch.rand(5, 1, 8, 8))
+assert counted.flops == whole.get_total_flops() > 0
+"""
+
+
+def test_products_are_counted_as_torch_does_without_its_compiler():
+    subprocess.run([sys.executable, "-c", COUNTING], check=True, timeout=120)
