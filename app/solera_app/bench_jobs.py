@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 #: Jobs whose memory is looked at.
 JOBS = 50
-#: How often each sort of job is cancelled.
-TIMES = 3
+#: Seconds after their start at which jobs are cancelled.
+MOMENTS = (0.02, 0.1, 0.3, 1.0)
 #: Seconds a job may take to begin.
 _BEGIN = 60.0
 
@@ -150,7 +150,7 @@ class _Series:
 
 
 def cancelled(folder: Path, large: Path) -> dict[str, list[float]]:
-    """Sort of job -> seconds from the cancel to the end, each :data:`TIMES` times, half a second after its start."""
+    """Sort of job -> seconds from the cancel to the end, for each of :data:`MOMENTS` at which it was not done yet."""
     with ExitStack() as stack:
         bench = _workbench(folder, stack)
         recipe, experiments = _ties(bench, large), folder / "experiments"
@@ -159,16 +159,21 @@ def cancelled(folder: Path, large: Path) -> dict[str, list[float]]:
             "a surface": lambda: bench.submit_explore(experiments / "bench-surface.yaml", fresh=True),
             "a Pareto search": lambda: bench.submit_explore(experiments / "bench-front.yaml", fresh=True),
         }
-        return {sort: [_until_ended(bench, submit()) for _ in range(TIMES)] for sort, submit in sorts.items()}
+        found: dict[str, list[float]] = {sort: [] for sort in sorts}
+        for sort, submit in sorts.items():
+            for moment in MOMENTS:
+                found[sort] += _until_ended(bench, submit(), moment)
+        return found
 
 
-def _until_ended(bench: Workbench, job: Job) -> float:
+def _until_ended(bench: Workbench, job: Job, moment: float) -> list[float]:
     began = time.monotonic()
     while bench.jobs.get(job.id).state == "queued" and time.monotonic() - began < _BEGIN:
         time.sleep(0.005)
-    time.sleep(0.5)
+    time.sleep(moment)
     cancelled = time.monotonic()
     bench.jobs.cancel(job.id)
-    bench.jobs.wait(job.id, 30.0)
-    sys.stderr.write(f"{job.spec.title} ended as {bench.jobs.get(job.id).state}\n")
-    return time.monotonic() - cancelled
+    state = bench.jobs.wait(job.id, 30.0).state
+    ended = time.monotonic()
+    sys.stderr.write(f"{job.spec.title} ended as {state}\n")
+    return [] if state == "done" else [ended - cancelled]

@@ -27,6 +27,7 @@ from solera.jobs.records import JobRecords
 from solera.jobs.running import Handler, Outcome, attempt
 from solera.jobs.spec import JobSpec
 from solera.jobs.threads import ThreadOwner
+from solera.kernels.library import asking
 from solera.logs import in_job
 from solera.seeds import Seed
 
@@ -381,7 +382,8 @@ class JobQueue:
                     if job.stopping or sitting.pause:
                         context.attention.set()
                 context.check()
-                return self.handlers[job.spec.kind](job.spec.args, context)
+                with asking(context.check):
+                    return self.handlers[job.spec.kind](job.spec.args, context)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
 

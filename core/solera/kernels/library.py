@@ -12,14 +12,20 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
+from solera.errors import Cancelled
 from solera.settings import cache_folder
 
 _LOG = logging.getLogger(__name__)
 
 _LOCK = threading.Lock()
+_HERE = threading.local()
+#: Seconds between two questions whether to stop.
+_PAUSE = 0.1
 
 #: Whether loops may be used at all; tests compare with the plain formulas.
 ENABLED = os.environ.get("SOLERA_LOOPS", "1") != "0"
@@ -49,14 +55,34 @@ def loop(name: str) -> Loop | None:
     """The loop of this name of :mod:`solera.kernels.loops`; None where it cannot be had: the log says so, once."""
     if not ENABLED:
         return None
-    with _LOCK:
+    while not _LOCK.acquire(timeout=_PAUSE):
+        _check()
+    try:
         try:
             machine = _machine()
             symbol, count, code = _kept(machine.key, name) or _compiled(machine.key, name)
             return Loop(machine.load(symbol, code), count)
+        except Cancelled:
+            raise
         except Exception as error:  # noqa: BLE001 - numba and LLVM raise of many kinds, and there is another way
             _LOG.warning("The loop '%s' cannot be compiled (%s): merges go on without it, more slowly.", name, error)
             return None
+    finally:
+        _LOCK.release()
+
+
+@contextmanager
+def asking(check: Callable[[], None]) -> Iterator[None]:
+    """While this thread waits for a compiler in here, ``check`` is called now and then; Cancelled ends the wait."""
+    _HERE.check = check
+    try:
+        yield
+    finally:
+        del _HERE.check
+
+
+def _check() -> None:
+    getattr(_HERE, "check", lambda: None)()
 
 
 class _Machine:
@@ -115,6 +141,19 @@ def _kept(key: str, name: str) -> tuple[str, int, bytes] | None:
     return None
 
 
+def _waited(made: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
+    """What a process wrote when it is done; it is ended if we are to stop."""
+    while True:
+        try:
+            return made.communicate(timeout=_PAUSE)
+        except subprocess.TimeoutExpired:
+            try:
+                _check()
+            except Cancelled:
+                made.kill()
+                raise
+
+
 def _compiled(key: str, name: str) -> tuple[str, int, bytes]:
     """The same from the compiler, which takes some seconds; kept for the next time.
 
@@ -122,10 +161,12 @@ def _compiled(key: str, name: str) -> tuple[str, int, bytes]:
     """
     command = [sys.executable, "-m", "solera.kernels.loops", name]
     paths = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    made = subprocess.run(command, capture_output=True, env=paths, check=False, stdin=subprocess.DEVNULL)
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, env=paths) as made:
+        output, said = _waited(made)
     if made.returncode:
-        raise RuntimeError(made.stderr.decode(errors="replace").strip().rpartition("\n")[2])
-    head, _, code = made.stdout.partition(b"\n")
+        raise RuntimeError(said.decode(errors="replace").strip().rpartition("\n")[2])
+    head, _, code = output.partition(b"\n")
     symbol, count = head.decode().split()
     whole = f"{symbol} {count} {hashlib.sha256(code).hexdigest()}\n".encode() + code
     for file in _files(key, name):

@@ -1,10 +1,12 @@
 """Where compiled loops are kept, and what happens when they cannot be had."""
 
 import logging
+import subprocess
 import sys
 
 import pytest
 
+from solera.errors import Cancelled
 from solera.kernels import library
 
 
@@ -43,3 +45,31 @@ def test_without_a_compiler_merges_go_on(fresh, monkeypatch, caplog):
         assert library.loop("dot") is None
         assert library.loop("dot") is None
     assert len([record for record in caplog.records if "more slowly" in record.message]) == 1
+
+
+def test_whoever_waits_for_the_compiler_can_be_stopped(fresh, monkeypatch):
+    begun: list[subprocess.Popen[bytes]] = []
+
+    class Watched(subprocess.Popen):
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **options)
+            begun.append(self)
+
+    def stop() -> None:
+        raise Cancelled("Stopped.")
+
+    monkeypatch.setattr(subprocess, "Popen", Watched)
+    with library.asking(stop), pytest.raises(Cancelled):
+        library.loop("dot")
+    (compiler,) = begun
+    assert compiler.returncode not in (0, None)
+    assert not list(fresh.glob("*.o"))
+    assert library.loop("dot") is not None  # nobody asks any more, and nothing is held
+
+
+def test_whoever_waits_for_another_ones_compiler_can_be_stopped(fresh):
+    def stop() -> None:
+        raise Cancelled("Stopped.")
+
+    with library._LOCK, library.asking(stop), pytest.raises(Cancelled):
+        library.loop("dot")
