@@ -62,7 +62,7 @@ class PermutedCheckpoint(Checkpoint):
         )  # fmt: skip
         self.config = dict(model.config)
         self.whole, self.held, self.gathered = model.whole, model.held, model.gathered
-        self.generated = model.generated
+        self.kept, self.generated = model.kept, model.generated
 
     @property
     def permutations(self) -> Permutations:

@@ -48,6 +48,7 @@ class Checkpoint(Mapping[str, TensorRef]):
         whole: Whether reading a part of a tensor costs as much as reading all of it.
         held: Bytes of memory that reading takes for each element of the tensor being read.
         gathered: Bytes that reading takes besides: what must be known of a tensor before any element of it is.
+        kept: Bytes that stay in memory from one read to another, whoever reads.
         generated: Files beside the weights that go before those in the folder: text, a file to copy, or None for one
             that is left out.
 
@@ -62,6 +63,7 @@ class Checkpoint(Mapping[str, TensorRef]):
     whole: bool = False
     held: int = 0
     gathered: int = 0
+    kept: int = 0
     generated: Mapping[str, str | Path | None] = MappingProxyType({})
 
     def __init__(

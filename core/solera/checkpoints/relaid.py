@@ -112,6 +112,7 @@ class RelaidCheckpoint(Checkpoint):
         self.whole = any(one.whole for one in self._lenders)
         self.held = sum(one.held for one in self._lenders)
         self.gathered = sum(one.gathered for one in self._lenders)
+        self.kept = sum(one.kept for one in self._lenders)
         self.generated = {**base.generated, **tokenizer_files(tokens, found)}
 
     @property

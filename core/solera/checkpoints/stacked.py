@@ -91,6 +91,7 @@ class StackedCheckpoint(Checkpoint):
         self.whole = any(part.whole for part in self._parts)
         self.held = max(part.held for part in self._parts)
         self.gathered = max(part.gathered for part in self._parts)
+        self.kept = sum(part.kept for part in self._parts)
         self.generated = first.generated
 
     @cached_property

@@ -16,7 +16,7 @@ import torch
 from solera.checkpoints.checkpoint import Checkpoint
 from solera.checkpoints.tensor_ref import TensorRef
 from solera.context import Context, QuietContext
-from solera.execution.plan import element_bytes, look_bytes
+from solera.execution.plan import element_bytes, look_bytes, model_gathered
 from solera.execution.prepare import look, prepare
 from solera.execution.reading import Allow, Reader, store
 from solera.execution.targets import Target, find_ref, find_targets
@@ -57,7 +57,9 @@ class ComputedCheckpoint(Checkpoint):
         self.origins = tuple(leaves.values())
         self.whole = program.whole
         self.held = math.ceil(element_bytes(program, leaves))
-        self.gathered = 0 if self.whole else _LOOKS * self._most_gathered()
+        below = sum(leaf.gathered for leaf in leaves.values())
+        self.gathered = below if self.whole else max(_LOOKS * self._most_gathered(), below)
+        self.kept = sum(leaf.kept for leaf in leaves.values()) + model_gathered(program, self._targets)
         exact = program.recipe.dtype != ""  # the result is rounded once, at the end
         made = {target.name: self._ref(target, reference, exact) for target in self._targets}
         tensors = {}

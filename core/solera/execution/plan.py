@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -66,7 +66,7 @@ class Plan:
         device_holds: Most bytes held on each of them at once.
         device_budget: What that was kept under: of what is free, a share.
         window: Bytes of one window through which they are copied to.
-        kept: Bytes of main memory that first passes over the model gather, to be held to the end.
+        kept: Bytes of main memory that first passes over the model gather, and that reads keep, to be held to the end.
     """
 
     program: Program
@@ -269,6 +269,12 @@ def _gathered(program: Program, target: Target) -> int:
     return sum(step.gathered(site, sizes, numbers) for step, site in sites if step.needs_look(site, numbers))
 
 
+def model_gathered(program: Program, targets: Iterable[Target]) -> int:
+    """What the first passes over the model gather."""
+    sizes = {target.name: target.numel for target in targets if target.computed}
+    return sum(step.gathered(step.model_site, sizes, program.numbers) for step in program.prepared)
+
+
 class _Fit:
     """How a merge fits a budget: of main memory, or (staged) of a device's."""
 
@@ -285,17 +291,12 @@ class _Fit:
         self._look = max((look_bytes(program, used, target, staged=staged) for target in looked_at), default=0)
         self.gathered = max((_gathered(program, target) for target in looked_at), default=0)
         self._statistics = _whole_statistics(program) if program.whole else 0
-        self._first = self.first_gathered = 0
-        if program.prepared:
-            sizes = {target.name: target.numel for target in targets if target.computed}
-            self.first_gathered = sum(
-                step.gathered(step.model_site, sizes, program.numbers) for step in program.prepared
-            )
-            self._first = self._bytes(min(PIECE, self._largest))
+        self.first_gathered = model_gathered(program, targets) + sum(checkpoint.kept for checkpoint in used.values())
+        self._first = self._bytes(min(PIECE, self._largest)) if program.prepared else 0
 
     @property
     def kept(self) -> int:
-        """What first passes over the model gather, held to the end beside the pieces; on a device nothing."""
+        """What first passes over the model gather and reads keep, beside the pieces; on a device nothing."""
         return 0 if self._staged else self.first_gathered
 
     @property
@@ -339,7 +340,7 @@ class _Fit:
 
     def _why(self) -> str:
         if self.kept > self.least // 2:
-            return f"first passes over the model gather {_mebibytes(self.kept)}"
+            return f"first passes over the model and adapters keep {_mebibytes(self.kept)}"
         name = max(self._pieces, key=self._pieces.__getitem__, default="")
         if name and self._pieces[name] > _LEAST_CHUNK // 2:
             return f"'{name}' needs {self._pieces[name]:,} elements held together"

@@ -112,9 +112,11 @@ def test_a_first_pass_below_a_stack(folder, methods):
     text = STACK.replace("scale: {curve: [0.5, 1.5]}", "scope: model")
     recipe, checkpoints = opened(text, folder, methods)
     made = materialise(recipe, checkpoints, methods)
-    mix = materialise(parse_recipe(text.replace("output: out", "output: mix"), methods)[0], checkpoints, methods)
+    apart = parse_recipe(text.replace("output: out", "output: mix"), methods)[0]
+    mix = materialise(apart, checkpoints, methods)
     name = "mlp.down_proj.weight"
     assert torch.equal(made[f"model.layers.2.{name}"], mix[f"model.layers.1.{name}"])
+    assert plan(recipe, checkpoints, methods).kept == plan(apart, checkpoints, methods).kept > 0
 
 
 @pytest.mark.parametrize(

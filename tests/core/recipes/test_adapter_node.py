@@ -173,6 +173,15 @@ def test_a_plan_counts_what_is_read_of_files(folder):
     assert plan(load_recipe(TEXT, {}), checkpoints, {}).reads == base + factors
 
 
+def test_a_plan_counts_the_factors_that_are_kept(folder):
+    factors = 4 * 4 * (200 + 300)
+    recipe, checkpoints = load_recipe(TEXT, {}), opened(folder)
+    assert checkpoints["lora"].kept == factors
+    cost = plan(recipe, checkpoints, {}, threads=1)
+    assert cost.kept == factors
+    assert cost.holds == factors + cost.piece_bytes(60_000)
+
+
 def test_an_adapter_that_is_not_finite_is_named(folder):
     factors = {"a.lora_A.weight": torch.full((4, 200), torch.nan), "a.lora_B.weight": torch.ones(300, 4)}
     save_file({f"base_model.model.{n}": t for n, t in factors.items()}, folder / "lora/adapter_model.safetensors")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from solera.checkpoints.adapters.adapter import Adapter, open_adapter
 from solera.checkpoints.adapters.fitting import Fit, fit
-from solera.checkpoints.adapters.source import Adapted, Formulas, Mode, Nothing
+from solera.checkpoints.adapters.source import KEPT_BYTES, Adapted, Formulas, Mode, Nothing
 from solera.checkpoints.checkpoint import Checkpoint
 from solera.checkpoints.formats.format import Format
 from solera.checkpoints.tensor_ref import TensorRef
@@ -71,7 +71,10 @@ def _on(
     ).hexdigest()
     formulas = Formulas()
     tensors = {name: _tensor(base, name, fits, mode, dtype, formulas, identity) for name in base}
-    return AdaptedCheckpoint(base, adapter, tensors, mode, identity, notes)
+    made = AdaptedCheckpoint(base, adapter, tensors, mode, identity, notes)
+    sizes = [found.change.nbytes for found in fits.values() if found.change is not None]
+    made.kept = max(min(KEPT_BYTES, sum(sizes)), *sizes, 0)
+    return made
 
 
 class AdaptedCheckpoint(Checkpoint):
