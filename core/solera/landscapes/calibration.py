@@ -30,7 +30,7 @@ AGREES = 2e-5
 #: Chunks that are tried beside the task's own, in this order: fewer calls, then what caches of common cores hold.
 CHUNKS = (1024, 64, 512, 128)
 #: Points that are tried to share a call, on a CPU and on an accelerator, with the samples of each; 0 is the task's own.
-TOGETHER = {"cpu": ((8, 256),), "": ((16, 0), (64, 0))}
+TOGETHER = {"cpu": ((4, 256),), "": ((16, 0), (64, 0))}
 #: A way is tried no further whose first call takes this many times what the fastest takes.
 HOPELESS = 2.0
 

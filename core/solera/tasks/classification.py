@@ -8,14 +8,13 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from solera.context import Context
 from solera.errors import InputError, TaskError
 from solera.tasks.examples import Examples
-from solera.tasks.forward import Forward, in_blocks, in_chunks, log_odds, mean_loss
+from solera.tasks.forward import Forward, cross_entropies, in_blocks, in_chunks, log_odds, mean_loss
 from solera.tasks.inference import network_forward, sample_buffer, warn_not_finite
 from solera.tasks.scores import Better, Column, Score, Split, aggregate, metric
 from solera.tasks.subset import stratified
@@ -153,7 +152,7 @@ class ClassificationEvaluator:
         with torch.inference_mode():
             for where, logits in in_blocks(self._checked(in_chunks(forward, self.count, chunk, context))):
                 labels, logits = self._y[where], logits.float()
-                values[0, where] = F.cross_entropy(logits, labels, reduction="none")
+                values[0, where] = cross_entropies(logits, labels)
                 values[1, where] = (logits.argmax(dim=1) == labels).float()
                 if traced:
                     values[2, where], values[3, where] = log_odds(logits.clone(), labels)

@@ -17,6 +17,9 @@ from solera.tasks.scores import Score
 #: Numbers that are scored at once where samples have few each; a chunk with more is scored alone.
 BLOCK = 2**18
 
+#: So many classes are few: fewer than a processor's vectors have numbers, or not many more.
+FEW_CLASSES = 32
+
 #: The logits of a slice of an evaluator's inputs, in the order of the slice; on the inputs' device.
 Forward = Callable[[slice], Tensor]
 
@@ -111,6 +114,24 @@ def log_odds(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     own = logits.gather(1, at)[:, 0]
     logits.scatter_(1, at, -torch.inf)
     return own - logits.logsumexp(1), own - logits.amax(1)
+
+
+def cross_entropies(logits: Tensor, labels: Tensor) -> Tensor:
+    """The cross-entropy of each sample, in nats.
+
+    Of few classes a processor computes side by side only what lies side by side: there samples do, not classes.
+
+    Args:
+        logits: Shape (n, classes), float32; not changed.
+        labels: Shape (n,) int64.
+
+    Returns:
+        Shape (n,), NaN where a logit is not a number.
+    """
+    if logits.device.type != "cpu" or logits.shape[1] > FEW_CLASSES:
+        return torch.nn.functional.cross_entropy(logits, labels, reduction="none")
+    shares = torch.log_softmax(logits.t().contiguous(), dim=0)
+    return shares.gather(0, labels[None])[0].neg_()
 
 
 def mean_loss(odds: NDArray[np.float32]) -> NDArray[np.float64]:

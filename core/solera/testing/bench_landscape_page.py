@@ -27,8 +27,9 @@ def text(report: dict[str, Any], chart_name: str) -> str:
         "Written by `solera bench landscape --page`. Networks trained on scikit-learn's digits, planes of one filter "
         "norm in two random directions, CPU seconds of one thread (compilers included), the best of several trials; a "
         "slice of the 51x51 grid is timed and scaled. The peer of an exact grid is loss-landscapes 3.0.6 in the same "
-        "run; that of a picture is our own exact grid. The floor is the network alone, called as it is. Errors of "
-        "pictures are the largest over the cells named.",
+        "run; that of a picture is our own exact grid, which it follows in one process: what was compiled for the one "
+        "is there for the other. The floor is the network alone, called as it is. Errors of pictures are the largest "
+        "over the cells named.",
         "",
         machine_line(report),
         "",

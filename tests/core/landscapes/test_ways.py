@@ -253,12 +253,12 @@ def test_calibration_takes_shared_calls_where_they_win(build, monkeypatch):
 
     def slow_alone(self, way):
         self._landscape.use(way)
-        scores = self._landscape.score_together([self._coords] * 8, self._context)[-1] if way.points > 1 else None
+        scores = self._landscape.score_together([self._coords] * 4, self._context)[-1] if way.points > 1 else None
         return scores or self._landscape.score_anew(self._coords, self._context), float(next(clock) * (way.points < 2))
 
     monkeypatch.setattr(calibration._Trial, "_timed", slow_alone)
     found = calibrate(build("ABC"), 10, QuietContext(threads=1))
-    assert found.way == Way("vmap", 256, 1, 8)
+    assert found.way == Way("vmap", 256, 1, 4)
 
 
 def test_a_compiler_is_not_tried_where_products_are_all_there_is(build, monkeypatch):

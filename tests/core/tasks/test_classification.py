@@ -10,6 +10,7 @@ from solera.context import QuietContext
 from solera.errors import Cancelled, InputError, TaskError
 from solera.events import Logged
 from solera.tasks.classification import ClassificationTask
+from solera.tasks.forward import FEW_CLASSES, cross_entropies
 from solera.tasks.task import Evaluator, Task
 
 GENERATOR = torch.Generator().manual_seed(0)
@@ -160,3 +161,17 @@ def test_a_cancel_takes_effect_between_chunks():
     evaluator = ClassificationTask("toy", data, chunk=10).prepare("report", device="cpu")
     with pytest.raises(Cancelled):
         evaluator(linear(), Stopping())
+
+
+@pytest.mark.parametrize("classes", [1, 2, 10, FEW_CLASSES, FEW_CLASSES + 1])
+def test_cross_entropies_are_those_of_float64(classes):
+    generator = torch.Generator().manual_seed(0)
+    logits = 20 * torch.randn(57, classes, generator=generator)
+    labels = torch.randint(0, classes, (57,), generator=generator)
+    before = logits.clone()
+    want = torch.nn.functional.cross_entropy(logits.double(), labels, reduction="none")
+    found = cross_entropies(logits, labels)
+    torch.testing.assert_close(found.double(), want, rtol=2e-6, atol=2e-6)
+    assert torch.equal(logits, before)
+    logits[3, 0] = torch.nan
+    assert cross_entropies(logits, labels).isnan().nonzero().flatten().tolist() == [3]
