@@ -268,7 +268,10 @@ class _Reader:
             self._fault(place, f"A token is a mapping with 'source' and 'force', not {plain!r}.")
             return Token()
         self._known(plain, _TOKEN, place)
-        force, source = bool(plain.get("force", False)), plain.get("source")
+        force, source = flag(plain.get("force", False)), plain.get("source")
+        if force is None:
+            self._fault(f"{place}.force", f"'force' must be true or false, not {plain['force']!r}.")
+            return Token()
         if isinstance(source, Mapping) and source.get("kind") == "zero":
             return Token(zero=True, force=force)
         if isinstance(source, Mapping) and source.get("kind") == "model_token":
@@ -316,6 +319,17 @@ class _Reader:
 
     def _fault(self, place: str, message: str) -> None:
         self._faults.append(Fault("mergekit.form", place, message))
+
+
+#: What YAML 1.1, which mergekit reads, takes for true and false, and YAML 1.2 for text.
+_FLAGS = {"yes": True, "on": True, "true": True, "no": False, "off": False, "false": False}
+
+
+def flag(plain: Any) -> bool | None:
+    """True or false as people write it in mergekit's files; None where it is neither."""
+    if isinstance(plain, str):
+        return _FLAGS.get(plain.lower())
+    return bool(plain) if isinstance(plain, (bool, int, float)) and plain in {0, 1} else None
 
 
 def _at(place: str, key: str) -> str:

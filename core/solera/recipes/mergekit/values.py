@@ -10,7 +10,7 @@ from typing import Any
 from solera.checkpoints.layers import after_layers
 from solera.errors import Fault
 from solera.params import Curve, PerModel, Rules, Scalar, Value
-from solera.recipes.mergekit.config import Settings
+from solera.recipes.mergekit.config import Settings, flag
 from solera.recipes.mergekit.methods import Declared
 
 
@@ -138,7 +138,7 @@ class Reading:
         if isinstance(plain, str):  # YAML 1.1 reads 1e-5 as text, and mergekit takes it for a number
             plain = _number(plain)
         if declared.kind == "bool":
-            value = plain if isinstance(plain, bool) else bool(plain) if plain in {0, 1} else None
+            value = flag(plain)
         elif isinstance(plain, (int, float)) and not isinstance(plain, bool):
             value = int(plain) if declared.kind == "int" and plain == int(plain) else float(plain)
         if value is None or (declared.kind == "int" and not isinstance(value, int)):

@@ -7,7 +7,9 @@ from textwrap import dedent
 import pytest
 
 from solera.checkpoints.references import Reference, read_foreign
+from solera.errors import Fault
 from solera.params import Curve, PerModel, Rules
+from solera.recipes.mergekit.config import read_config
 from solera.recipes.mergekit.methods import METHODS
 from solera.recipes.mergekit.reading import looks_like_mergekit, read_mergekit
 from solera.recipes.nodes import CheckpointNode, MethodNode, StackNode, SumNode, TokensNode
@@ -289,6 +291,27 @@ def test_all_faults_are_told_at_once():
     """)
     assert [fault.fields.get("line", 0) for fault in faults if "Did you mean" in fault.message] == [3, 6, 7, 8, 9]
     assert any("'weight' must be a number" in fault.message for fault in faults)
+
+
+@pytest.mark.parametrize(("written", "meant"), [("yes", "mean"), ("No", "sum"), ("off", "sum"), ("1", "mean")])
+def test_true_and_false_are_read_as_in_yaml_1_1(written, meant):
+    node = merged(f"""
+        merge_method: ties
+        base_model: base
+        models: [{{model: a, parameters: {{weight: 1}}}}]
+        parameters: {{normalize: {written}}}
+    """)
+    assert node.params["merge"] == meant
+
+
+@pytest.mark.parametrize(("written", "meant"), [("yes", True), ("no", False), ("maybe", None)])
+def test_so_are_those_of_tokens(written, meant):
+    faults: list[Fault] = []
+    plain = {"source": "union", "tokens": {"<s>": {"source": "a", "force": written}}}
+    config = read_config({"merge_method": "linear", "models": [{"model": "a"}], "tokenizer": plain}, faults)
+    assert [fault.place for fault in faults] == ([] if meant is not None else ["tokenizer.tokens.<s>.force"])
+    assert config.tokenizer is not None
+    assert config.tokenizer.tokens["<s>"].force is bool(meant)
 
 
 def test_documents_have_places_of_their_own():
