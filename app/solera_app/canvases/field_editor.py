@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QLineEdit, QWidget
 from solera.errors import Fault
 from solera.params import Curve, Param, ParamSpec, PerModel, Value, Var, decode
 from solera_app.canvases.faces import FieldFace
+from solera_app.number_box import number_of
 from solera_app.theme import font, theme
 
 _BOOLS = {"yes": True, "true": True, "on": True, "1": True, "no": False, "false": False, "off": False, "0": False}
@@ -52,7 +53,7 @@ def _plain(text: str, spec: ParamSpec) -> object:
     text = text.strip()
     if spec.kind in {"float", "int"}:
         try:
-            return float(text)
+            return number_of(text)
         except ValueError:
             return text
     if spec.kind == "bool":

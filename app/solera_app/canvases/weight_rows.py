@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QLocale, QSize, Signal
+from PySide6.QtCore import QSize, Signal
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QDoubleSpinBox, QGridLayout, QSizePolicy, QWidget
 
 from solera_app.canvases.blend import Weights, rebalanced
 from solera_app.canvases.ink import draw_text
 from solera_app.docks.slider import Slider
+from solera_app.number_box import NumberBox
 from solera_app.theme import font, themes
 
 _STEPS = 1000
@@ -114,15 +115,13 @@ class WeightRows(QWidget):
         return slider
 
     def _field(self, name: str, row: int) -> QDoubleSpinBox:
-        field = QDoubleSpinBox()
-        field.setLocale(QLocale.c())
+        field = NumberBox()
         field.setRange(-2.0, 3.0)
         field.setDecimals(2)
         field.setSingleStep(0.01)
         field.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
         field.setFixedWidth(_FIELD)
         field.setFont(font("label"))
-        field.setKeyboardTracking(False)
         field.setAccessibleName(f"Weight of {name}, number")
         field.setToolTip(f"Weight of {name}; below 0 and above 1 extrapolates")
         field.valueChanged.connect(lambda value: self._set(row, value))

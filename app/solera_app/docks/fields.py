@@ -5,12 +5,10 @@ Each has ``value()``, ``setValue(value)`` and the signal ``sigChanged``, which i
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from PySide6.QtCore import QSignalBlocker, QSize, Signal
-from PySide6.QtGui import QValidator
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -24,6 +22,7 @@ from PySide6.QtWidgets import (
 
 from solera.params import ParamSpec, PerModel, Rules, Value, Var
 from solera_app.docks.slider import Slider
+from solera_app.number_box import NumberBox
 from solera_app.theme import icon
 
 _STEPS = 1000
@@ -51,8 +50,8 @@ class Field(QWidget):
         raise NotImplementedError
 
 
-class _Spin(QDoubleSpinBox):
-    """A spin box that shows two decimals, or as many more as the number has; a tiny number as ``1e-08``."""
+class _Spin(NumberBox):
+    """A number box that shows two decimals, or as many more as the number has; a tiny number as ``1e-08``."""
 
     def textFromValue(self, value: float) -> str:
         if self.decimals() == 0:
@@ -62,33 +61,15 @@ class _Spin(QDoubleSpinBox):
         text = f"{value:.6f}".rstrip("0")
         return text.ljust(text.index(".") + 3, "0")
 
-    def valueFromText(self, text: str) -> float:
-        return float(text)
-
-    def validate(self, text: str, place: int) -> tuple[QValidator.State, str, int]:
-        try:
-            inside = self.minimum() <= float(text) <= self.maximum()
-        except ValueError:
-            return (_BEGUN if _BEGINNING.fullmatch(text) else QValidator.State.Invalid), text, place
-        # What lies outside may be the beginning of what does not.
-        return (QValidator.State.Acceptable if inside else _BEGUN), text, place
-
-
-#: What a number begins with, as one types it.
-_BEGINNING = re.compile(r"[+-]?\d*\.?\d*(e[+-]?\d*)?", re.IGNORECASE)
-_BEGUN = QValidator.State.Intermediate
-
 
 def spin(spec: ParamSpec) -> QDoubleSpinBox:
     """A spin box for a declared number; wide bounds where none are declared."""
     box = _Spin()
-    box.setLocale(box.locale().c())
     low, high = spec.param.low, spec.param.high
     box.setRange(-1e9 if low is None else low, 1e9 if high is None else high)
     whole = spec.kind == "int"
     box.setDecimals(0 if whole else 12)
     box.setSingleStep(spec.param.step or (1 if whole else 0.05))
-    box.setKeyboardTracking(False)
     box.setAccessibleName(spec.title)
     box.setFixedWidth(60)
     return box
