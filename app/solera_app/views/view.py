@@ -58,7 +58,7 @@ class View(QWidget):
         self.selected = -1
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
-        self._timer.setInterval(_REDRAW_MS)
+        self._drew, self._pause = 0.0, _REDRAW_MS  # when, in seconds; ms from there to the next at least
         self._timer.timeout.connect(lambda: self.flush())
         self._stale = False
         self.setAutoFillBackground(True)
@@ -109,11 +109,12 @@ class View(QWidget):
         self.flush(hidden=True)
 
     def update_run(self, snapshot: Snapshot) -> None:
-        """The same run has grown or changed its state."""
+        """The same run has grown or changed its state: drawn at once, or a pause after the last drawing."""
         self.snapshot = snapshot
         self._stale = True
         if not self._timer.isActive():
-            self._timer.start()
+            since = int((time.perf_counter() - self._drew) * 1e3)
+            self._timer.start(max(self._pause - since, 0))
 
     def append(self, points: Points) -> None:
         """Points were added to the run."""
@@ -127,8 +128,9 @@ class View(QWidget):
             began = time.perf_counter()
             self.redraw()
             self.drawn.emit()
+            self._drew = time.perf_counter()
             # A picture that is dear is drawn less often, so that live views leave the window free for the hand.
-            self._timer.setInterval(min(max(int(8e3 * (time.perf_counter() - began)), _REDRAW_MS), _SLOWEST_MS))
+            self._pause = min(max(int(6e3 * (self._drew - began)), _REDRAW_MS), _SLOWEST_MS)
 
     def select(self, index: int) -> None:
         """Mark a point, without telling."""

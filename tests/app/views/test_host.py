@@ -1,4 +1,5 @@
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,22 @@ def test_a_run_is_read_in_another_thread_and_gets_its_tabs(
     assert host.names == ("curve", "table")
     with pytest.raises(InputError, match="curve"):
         host.show_view("surface")
+
+
+def test_a_view_draws_at_once_after_a_rest_and_waits_while_it_is_dear(
+    qtbot: QtBot, host: RunView, run_file: Callable[[str], Path]
+) -> None:
+    opened(qtbot, host, run_file("search"))
+    view, timer = front(host), front(host)._timer
+    view._drew, view._pause = time.perf_counter(), 30_000
+    view.update_run(snapshot(host))
+    view.update_run(snapshot(host))
+    assert timer.remainingTime() > 10_000
+    timer.stop()
+    view._drew -= 60
+    with qtbot.waitSignal(view.drawn):
+        view.update_run(snapshot(host))
+    assert not timer.isActive()
 
 
 def test_a_live_run_grows_on_the_screen_until_it_ends(
