@@ -55,7 +55,8 @@ class Plan:
         checkpoints: The opened checkpoints it needs, by node id.
         targets: The tensors of the result, in the reference's order.
         ties: Alias -> the name it is stored under.
-        reads: Bytes read from checkpoints; a method with a first pass reads its inputs again each time.
+        reads: Bytes read from checkpoints; a method with a first pass over the model reads its inputs twice. What is
+            read again of the tensor at hand is not counted: the system has just read it.
         holds: Most bytes held in main memory at once.
         writes: Bytes of tensors written.
         chunk: Elements computed at a time, but where a method needs whole slices or tensors.

@@ -91,7 +91,7 @@ def execute(
         The folder.
 
     Raises:
-        OutputError: It exists, cannot be written, is one of the inputs, or the disk is full.
+        OutputError: It exists, cannot be written, is or holds one of the inputs, or the disk is full.
         NumericError: A weight is NaN or infinite, or a result does not fit its dtype; the tensor is named.
         ChangedError: An input changed while it was read.
         Cancelled: The context said so. Nothing is left behind, unless the program is ending (Interrupted).
