@@ -132,4 +132,5 @@ def draw_port(
 def draw_icon(painter: QPainter, name: str, token: str, at: QPointF, size: int, zoom: float = 1.0) -> None:
     """Draw an icon with its top left at ``at``, sharp at the device's scale times ``zoom``."""
     ratio = min(math.ceil(painter.device().devicePixelRatioF() * max(zoom, 1.0)), 4)
+    painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)  # below 100 % it would lose lines
     painter.drawPixmap(at, pixmap(name, token, size, float(ratio)))
