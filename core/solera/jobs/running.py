@@ -33,7 +33,7 @@ class Outcome:
 
 
 def attempt(work: Callable[[], dict[str, Any] | None]) -> Outcome:
-    """Do the work; never raises. After anything but success memory is handed back before it returns."""
+    """Do the work; never raises. After anything but success memory is handed back (:mod:`solera.jobs.garbage`)."""
     outcome = _attempt(work)
     if outcome.state != "done":
         release_memory()
