@@ -15,6 +15,7 @@ from solera.settings import load_settings
 from solera_app.bridge.background import in_background
 from solera_app.bridge.bridge import Bridge
 from solera_app.bridge.slots import guarded, notices, report
+from solera_app.dialogs import answered
 from solera_app.help_desk import HelpDesk
 from solera_app.history_desk import HistoryDesk
 from solera_app.job_desk import JobDesk
@@ -392,7 +393,7 @@ class Desk(QObject):
         box.setInformativeText(detail)
         yes = box.addButton("Continue", QMessageBox.ButtonRole.AcceptRole)
         box.addButton("Cancel", QMessageBox.ButtonRole.RejectRole)
-        box.exec()
+        answered(box)
         return box.clickedButton() is yes
 
 

@@ -1,4 +1,4 @@
-"""Small dialogs: about."""
+"""Dialogs: one that is answered, about."""
 
 from __future__ import annotations
 
@@ -24,6 +24,17 @@ def _close_button(dialog: QDialog, column: QVBoxLayout) -> None:
     buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
     buttons.rejected.connect(dialog.close)
     column.addWidget(buttons)
+
+
+def answered(dialog: QDialog) -> bool:
+    """Show a dialog until it is answered; whether it was accepted.
+
+    It can be read until control returns to the event loop; then it goes, though its parent stays.
+    """
+    try:
+        return bool(dialog.exec())
+    finally:
+        dialog.deleteLater()
 
 
 def show_about(parent: QWidget, version: str) -> QDialog:

@@ -91,6 +91,9 @@ class HelpDesk(QObject):
             params = tuple((spec.title, spec.param.help) for spec in item.params)
             place = str(made) if (made / "solera.toml").exists() else ""
             examples.append(Example(name, item.title, item.summary, plugin.name if plugin else "", params, place))
+        if self.gallery is not None:
+            self.gallery.close()
+            self.gallery.deleteLater()
         self.gallery = Gallery(examples, self._desk.workbench is not None, self._window)
         self.gallery.opened.connect(guarded(self._desk.make_example))
         self.gallery.made.connect(guarded(self._make_here))

@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject
 
 from solera.errors import InputError
 from solera_app.bridge.slots import guarded, notices
+from solera_app.dialogs import answered
 from solera_app.docks.inspector import scrolled
 from solera_app.docks.run_page import RunPage, recipes_of
 
@@ -179,7 +180,7 @@ class HistoryDesk(QObject):
         from solera_app.run_again import RunAgain
 
         dialog = RunAgain(header.title, header.kind, header.experiment, self._window)
-        if dialog.exec():
+        if answered(dialog):
             job = self._bench.again(header.id, dialog.changes())
             self._desk.runs.await_run(job.id)
             self._window.bottom.setCurrentWidget(self._window.jobs)

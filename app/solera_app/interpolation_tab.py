@@ -164,7 +164,7 @@ class InterpolationTab(BlendTab):
         )
 
     def _measured(self, corners: tuple[str, ...], tasks: Sequence[str], family: Any, reasons: dict[str, str]) -> None:
-        if corners != self._corners:
+        if self.closed or corners != self._corners:
             return
         self._shown = corners
         self._tasks = tuple(task for task in tasks if task not in reasons)
@@ -336,7 +336,7 @@ class InterpolationTab(BlendTab):
             return [headline(bench.score_point(recipe, tasks, None)) for recipe in recipes]
 
         def show(found: list[list[Score]]) -> None:
-            if corners == self._corners:
+            if not self.closed and corners == self._corners:
                 self._take_corners(found)
                 self._score(self.canvas.weights, exact=True)
 
@@ -442,7 +442,7 @@ class InterpolationTab(BlendTab):
             return reader.header.to_plain(), reader.points(0)
 
         def show(result: tuple[dict[str, Any], Any]) -> None:
-            if corners != self._corners:
+            if self.closed or corners != self._corners:
                 return
             header, points = result
             self._begin_ground(header)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtWidgets import QApplication, QFileDialog, QMessageBox
 
+from solera_app.dialogs import answered
 from solera_app.open_document import OpenDocument
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class RecipeFiles:
         save = box.addButton("Save", QMessageBox.ButtonRole.AcceptRole)
         discard = box.addButton("Discard", QMessageBox.ButtonRole.DestructiveRole)
         box.addButton("Cancel", QMessageBox.ButtonRole.RejectRole)
-        box.exec()
+        answered(box)
         if box.clickedButton() is save:
             self.save(opened)
             return not opened.modified

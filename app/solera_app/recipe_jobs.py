@@ -14,6 +14,7 @@ from solera.recipes.nodes import Recipe
 from solera_app.bridge.background import in_background
 from solera_app.bridge.bridge import Bridge
 from solera_app.bridge.slots import guarded, notices
+from solera_app.dialogs import answered
 from solera_app.fitting import unfit
 from solera_app.open_document import OpenDocument
 from solera_app.recipe_checks import with_unread
@@ -150,7 +151,7 @@ class RecipeJobs(QObject):
         dialog = ExploreDialog(document, bench.tasks(), explorers, form, self._window, look)
         dialog.taskWanted.connect(lambda: self._new_task(dialog))
         self._leave_out(dialog, document.recipe)
-        if dialog.exec():
+        if answered(dialog):
             self._desk.runs.await_run(bench.submit_explore(dialog.experiment()).id)
             self._window.bottom.setCurrentWidget(self._window.jobs)
 
@@ -164,7 +165,7 @@ class RecipeJobs(QObject):
             return
         shelf, project = bench.registry.tasks, bench.project
         kinds = {name: shelf.describe(name) for name in shelf if shelf.plugin(name) is not None}
-        if TaskDialog(kinds, bench.tasks(), project.set_task, dialog).exec():
+        if answered(TaskDialog(kinds, bench.tasks(), project.set_task, dialog)):
             dialog.show_tasks(bench.tasks())
             self._recipes.refresh_tasks()
 

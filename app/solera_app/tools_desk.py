@@ -11,7 +11,7 @@ from PySide6.QtCore import QObject, Qt
 from solera.settings import load_settings, save_settings, settings_file
 from solera_app.actions.shortcuts_dialog import ShortcutsDialog
 from solera_app.bridge.slots import notices
-from solera_app.dialogs import show_about
+from solera_app.dialogs import answered, show_about
 from solera_app.theme import theme, themes
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class ToolsDesk(QObject):
         bench = self._desk.workbench
         lanes = bench.jobs.lanes if bench is not None else detect_lanes()
         dialog = SettingsDialog(self._desk.settings, lanes, str(settings_file()), self._window)
-        if dialog.exec():
+        if answered(dialog):
             self.keep(dialog.settings())
 
     # --- plugins ---------------------------------------------------------------------------------------------------
@@ -134,7 +134,12 @@ class ToolsDesk(QObject):
     # --- the rest --------------------------------------------------------------------------------------------------
 
     def edit_shortcuts(self) -> None:
-        """Open the dialog of shortcuts."""
+        """Open the dialog of shortcuts, or bring it to the front."""
+        for opened in self._window.findChildren(ShortcutsDialog):
+            if opened.isVisible():
+                opened.raise_()
+                opened.activateWindow()
+                return
         dialog = ShortcutsDialog(self._window.shortcuts, self._window)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.changed.connect(self._window.show_shortcuts)

@@ -285,6 +285,8 @@ def rest(person: Person) -> None:
     for opened in person.desk.recipes.documents:
         opened.history.mark_saved()
         opened._recovered = False
+    for dialog in person.window.findChildren(QDialog):
+        dialog.close()
     while person.window.tabs.count():
         before = person.window.tabs.count()
         person.window.tabClosing.emit(tab := person.window.tabs.widget(0))

@@ -124,3 +124,20 @@ def test_nothing_is_kept_or_moved_between_corners_that_are_still_measured(person
     assert tab.canvas.names == ()
     assert not tab.panel.keep.isEnabled()
     person.until(idle, LONG)
+
+
+def test_a_tab_that_was_closed_begins_nothing_when_its_measures_come(
+    person: Person, incoming: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person.drop_files([incoming / name for name in NAMES])
+    person.until(lambda: person.entries == NAMES)
+    for row, name in enumerate(NAMES[:2]):
+        person.drag_from_library([name], QPoint(60, 60 + 130 * row))
+    person.act("canvas.interpolate")
+    tab = interpolation(person)
+    corners, begun = tab.opened.document.interpolation.corners, []
+    tab.close_tab()
+    monkeypatch.setattr("solera_app.interpolation_tab.in_background", lambda *work, **_: begun.append(work))
+    tab._measured(corners, ("rotated",), None, {})
+    assert begun == []
+    person.until(idle, LONG)

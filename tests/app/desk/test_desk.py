@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 import torch
-from PySide6.QtCore import QPointF
+from PySide6.QtCore import QEvent, QPointF, QTimer
+from PySide6.QtWidgets import QApplication, QDialog
 
 from solera.documents.commands import AddNodes
 from solera.events import JobChanged, RunStarted
@@ -365,3 +366,29 @@ def test_a_picture_of_a_recipe_brings_it_back(start: Any, folder: Path, tmp_path
     assert opened.path is None
     assert opened.document.recipe.name == "two"
     assert opened.document.node("a").source == "one"
+
+
+@pytest.mark.parametrize("action", ["tools.settings", "run.explore", "help.examples", "help.shortcuts", "file.close"])
+def test_a_dialog_is_gone_once_it_is_answered(start: Any, folder: Path, qtbot: Any, action: str) -> None:
+    """Its parent, the window, stays: what hangs there unseen is never freed."""
+    application = start(folder)
+    window = application.window
+    application.desk.recipes.documents[0].history.do(AddNodes((CheckpointNode("a", "library:a"),)))
+    before = len(window.findChildren(QDialog))
+
+    def reject() -> None:
+        dialog = QApplication.activeModalWidget()
+        if isinstance(dialog, QDialog):
+            dialog.reject()
+
+    timer = QTimer(interval=20)
+    timer.timeout.connect(reject)
+    timer.start()
+    for _ in range(3):
+        window.actions_by_id.by_id[action].trigger()
+    timer.stop()
+    for dialog in window.findChildren(QDialog):
+        dialog.close()
+    QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
+    kept = 1 if action == "help.examples" else 0  # the one that was opened last
+    assert len(window.findChildren(QDialog)) == before + kept
