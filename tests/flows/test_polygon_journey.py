@@ -136,8 +136,9 @@ def test_a_tab_that_was_closed_begins_nothing_when_its_measures_come(
     person.act("canvas.interpolate")
     tab = interpolation(person)
     corners, begun = tab.opened.document.interpolation.corners, []
-    tab.close_tab()
+    tab.closed = True
     monkeypatch.setattr("solera_app.interpolation_tab.in_background", lambda *work, **_: begun.append(work))
     tab._measured(corners, ("rotated",), None, {})
     assert begun == []
+    tab.closed = False
     person.until(idle, LONG)
