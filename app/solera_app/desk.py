@@ -253,9 +253,7 @@ class Desk(QObject):
         """Put the registered examples on the welcome page."""
         registry = self.tools.registry
         shelf = registry.examples
-        cards = [
-            (name, shelf.describe(name).title, shelf.describe(name).summary, "Made on this machine") for name in shelf
-        ]
+        cards = [(name, shelf.describe(name).title, shelf.describe(name).summary, "Made here") for name in shelf]
         self.window.welcome.show_examples(cards)
         self.window.status.plugins.show_words(_plugin_words(registry.plugins))
 

@@ -404,6 +404,16 @@ def test_fit_shows_everything_and_the_minimap_moves_the_view(canvas):
     assert canvas.camera.zoom == 1.0
 
 
+def test_what_is_in_the_middle_stays_there_when_the_window_changes_its_size(canvas):
+    canvas.fit()
+    canvas.camera.zoom_to(0.5)
+    middle = canvas.camera.seen().center()
+    for size in ((1900, 1100), (500, 400), (501, 401), (900, 600)):
+        canvas.resize(*size)
+        away = canvas.camera.seen().center() - middle
+        assert abs(away.x()) + abs(away.y()) < 8
+
+
 def test_controls_have_tips_and_names(canvas):
     from PySide6.QtWidgets import QToolButton
 
