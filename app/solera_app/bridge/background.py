@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import weakref
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache
@@ -52,9 +54,17 @@ def _pool() -> ThreadPoolExecutor:
 
 
 def _for(owner: QObject | None, call: Callable[[Any], None]) -> Callable[[Any], None]:
+    """The call, while its owner is there; the work under way does not keep the owner alive."""
+    if owner is None:
+        return call
+    held = weakref.ref(owner)
+    own = inspect.ismethod(call) and call.__self__ is owner
+    called: Callable[[], Callable[[Any], None] | None] = weakref.WeakMethod(call) if own else lambda: call
+
     def answer(value: Any) -> None:
-        if owner is None or isValid(owner):
-            call(value)
+        whose, function = held(), called()
+        if whose is not None and isValid(whose) and function is not None:
+            function(value)
 
     return answer
 

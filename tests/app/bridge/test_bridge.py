@@ -256,3 +256,26 @@ def test_a_receiver_that_qt_destroyed_is_not_called(qapp: Any) -> None:
     shiboken6.delete(parent)
     call()
     assert said == []
+
+
+class Asker(QObject):
+    """Asks, and hears."""
+
+    def __init__(self, heard: list[object]) -> None:
+        super().__init__()
+        self._heard = heard
+
+    def hear(self, value: object) -> None:
+        self._heard.append(value)
+
+
+def test_work_under_way_keeps_nobody_alive(qtbot: Any) -> None:
+    go_on, heard = threading.Event(), list[object]()
+    gone, here = Asker(heard), Asker(heard)
+    for name, asker in (("lost", gone), ("found", here)):
+        in_background(lambda name=name: go_on.wait(30) and name, asker.hear, owner=asker)  # type: ignore[misc]
+    held = weakref.ref(gone)
+    del gone, asker
+    assert held() is None
+    go_on.set()
+    qtbot.waitUntil(lambda: heard == ["found"])
