@@ -23,6 +23,8 @@ WORTH = 5.0
 SHARE = 0.05
 #: Seconds that a compiler takes at first, and the share it may save of what is not products of matrices.
 COMPILING, SAVES = 16.0, 0.5
+#: Products never count as more of a point's time: convolutions are counted with their padding, and take less.
+PRODUCTS = 0.7
 #: A way must be this much faster than the plain one to be taken.
 GAIN = 0.97
 #: Ways agree to this, relative to the score.
@@ -139,6 +141,7 @@ class _Trial:
             products = 0.0
             if self._context.device == "cpu":
                 products = seconds_of_products(lambda: landscape.score_anew(self._coords, self._context), self._clock)
+                products = min(products, PRODUCTS * self._plain)
             if (self.whole - self._planned * products) * SAVES < COMPILING:
                 self.said.append(f"not compiled: of {self._plain:.3g} s products take {products:.3g} s")
                 return
