@@ -91,6 +91,9 @@ class FamilyFields(QWidget):
         self.variables.setProperty("tone", "2")
         self.members = _Members(titles)
         self.members.changed.connect(self.changed)
+        for widget in (*self.corners, self.variables, self.members, self.members.note):
+            widget.setParent(self)  # what is not shown goes with the rest, too
+            widget.hide()
         self.params = ParameterForm(label_width=100)
         self.params.changed.connect(self._param)
         column.addWidget(self.params)
@@ -152,10 +155,11 @@ class FamilyFields(QWidget):
         form = self.form
         for row in range(self._rows.rowCount() - 1, 1, -1):
             taken = self._rows.takeRow(row)
-            for item in (taken.labelItem, taken.fieldItem):
-                widget = item.widget() if item is not None else None
-                if widget is not None:
-                    widget.setParent(None)
+            label, field = taken.labelItem.widget(), taken.fieldItem.widget()
+            if label is not None and field is not None:
+                label.hide()
+                label.deleteLater()
+                field.hide()
         self.summary.setText(form.summary)
         if form.name == "recipe":
             found = self._document.recipe.variables

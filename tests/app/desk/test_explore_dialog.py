@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QEvent, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QApplication, QWidget
 
 from solera.documents.document import Document
 from solera.errors import InputError
@@ -66,6 +66,18 @@ def test_every_family_is_an_experiment_with_all_its_parameters(parent: QWidget, 
     assert set(made.family) == {form, *(spec.name for spec in specs)}
     count = len(made.family[form]) if isinstance(made.family[form], list) else 1
     assert FORMS[form].least <= count <= (FORMS[form].most or 3)
+
+
+def test_what_a_family_does_not_show_goes_with_the_dialog_all_the_same(parent: QWidget) -> None:
+    before = set(QApplication.topLevelWidgets())
+    dialog = ExploreDialog(document("a", "b", "c"), ["t"], EXPLORERS, "line", parent)
+    for form in FORMS:
+        dialog.choose(form)
+        QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
+        shown = [box for box in dialog.family.corners if not box.isHidden()]
+        assert shown == dialog.family.shown_corners()
+    alone = {type(each).__name__ for each in set(QApplication.topLevelWidgets()) - before - {dialog}}
+    assert alone <= {"QComboBoxPrivateContainer", "QFrame"}, "but what Qt shows the choices of a box in"
 
 
 def test_every_explorer_is_offered_with_all_its_parameters(parent: QWidget) -> None:
