@@ -176,7 +176,7 @@ class Alignment:
 
         plain = self.rule.to_plain()
         if self.rule.by == "activations":
-            plain["data"] = task_versions([make_task(self.rule.task, self.inputs)], self.inputs.project)
+            plain["data"] = task_versions([make_task(self.rule.task, self.inputs)], self.inputs)
         else:
             plain.pop("task", None)  # it only lends the batch on which the symmetry is seen
         return plain

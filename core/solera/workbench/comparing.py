@@ -46,7 +46,7 @@ def compare_job(bench: Bench, args: dict[str, Any], context: JobContext) -> dict
     }
     meaning = [[e.name, e.single, dict(e.tune), _standing(e.recipe), facts[e.name]["semantic_hash"]] for e in entries]
     meaning.append([config_of(entries[0].recipe, bench.inputs)])
-    key = experiment_key(experiment.to_plain(), meaning, task_versions(tasks, bench.project), device)
+    key = experiment_key(experiment.to_plain(), meaning, task_versions(tasks, bench.inputs), device)
     earlier = None if args.get("fresh") else earlier_run(bench, key)
     if earlier is not None and earlier.state == "done":
         kept = kept_table(bench, earlier.header.id)

@@ -137,7 +137,7 @@ def _partial(bench: Bench, args: dict[str, Any], ends: tuple[Recipe, Recipe], co
 
     inputs = bench.inputs
     hashes = [semantic_hash(end, inputs.registry.methods, inputs.fingerprints(end, context)) for end in ends]
-    versions = task_versions([make_task(args["task"], inputs)], bench.project)
+    versions = task_versions([make_task(args["task"], inputs)], inputs)
     told = [SEMANTICS, args["training"], args.get("samples", 0), hashes, config_of(ends[0], inputs), versions]
     key = hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
     return inputs.cache.parent / "curves" / f"{key}.safetensors"

@@ -55,7 +55,8 @@ def explore_job(bench: Bench, args: dict[str, Any], context: JobContext) -> dict
     experiment = load_experiment(args["experiment"])
     device = context.device  # the first of those that the experiment names
     setting = open_setting(experiment, bench.inputs, context, device)
-    key = experiment_key(experiment.to_plain(), setting.meaning(bench), setting.versions(bench), device)
+    read = [setting.versions(bench), setting.search(bench)]
+    key = experiment_key(experiment.to_plain(), setting.meaning(bench), read, device)
     named = args.get("run") or context.run
     earlier = RunReader(run_file(bench, named)) if named else None
     if earlier is None and not args.get("fresh"):

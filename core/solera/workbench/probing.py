@@ -141,7 +141,7 @@ def _key(bench: Bench, probing: _Probing, facts: Mapping[str, Any]) -> str:
     meaning += [[each.config for each in found.values()] for found in configs]
     source = [spec.name, spec.version, plugin.source if plugin else "", probing.params]
     plain = probing.experiment.to_plain()
-    return experiment_key(plain, meaning, [source, task_versions(tasks, bench.project)], probing.device)
+    return experiment_key(plain, meaning, [source, task_versions(tasks, bench.inputs)], probing.device)
 
 
 def _measure(

@@ -13,6 +13,7 @@ from solera.params import ParamSpec, PerModel, decode_all
 from solera.recipes.hashes import semantic_hash
 from solera.recipes.nodes import Recipe
 from solera.recipes.order import reference
+from solera.workbench.contents import contents
 from solera.workbench.experiment import Experiment
 from solera.workbench.inputs import Inputs
 
@@ -158,7 +159,12 @@ class Setting:
 
     def versions(self, bench: Bench) -> Any:
         """What decides the scores of given weights, JSON-ready."""
-        return task_versions(self.tasks, bench.project)
+        return task_versions(self.tasks, bench.inputs)
+
+    def search(self, bench: Bench) -> Any:
+        """What decides how it is searched beside the experiment: the files that the explorer reads, JSON-ready."""
+        specs = specs_of(bench.registry.explorers, self.experiment.explorer_name)
+        return contents(self.experiment.explorer_params, specs, bench.project)
 
     def devices(self, context: Context) -> tuple[str, ...]:
         """Where points are scored at once: all devices of the job, if this setting's is one of them.
@@ -291,12 +297,15 @@ def training_examples(
     return evaluator.examples()
 
 
-def task_versions(tasks: Sequence[Task], project: Project | None) -> list[list[Any]]:
-    """Name, kind, version and parameters of each task, JSON-ready."""
+def task_versions(tasks: Sequence[Task], inputs: Inputs) -> list[list[Any]]:
+    """Name, kind, version, parameters and data of each task, JSON-ready."""
+    project, kinds = inputs.project, inputs.registry.tasks
     found: list[list[Any]] = []
     for task in tasks:
         entry = project.tasks.get(task.name) if project else None
-        found.append([task.name, entry.task if entry else task.name, task.version, dict(entry.params) if entry else {}])
+        kind, given = (entry.task, dict(entry.params)) if entry else (task.name, {})
+        data = contents(given, specs_of(kinds, kind), project) if entry and kind in kinds else {}
+        found.append([task.name, kind, task.version, given, data])
     return found
 
 

@@ -237,7 +237,7 @@ def _key(node: StatisticNode, model: Recipe, inputs: Inputs, fingerprints: Mappi
     params = {param.name: node.params.get(param.name, param.default) for param in spec.params}
     told = [
         VERSION, spec.name, spec.version, params, semantic_hash(model, inputs.registry.methods, fingerprints),
-        config_of(model, inputs), task_versions([make_task(node.task, inputs)], inputs.project), node.split,
+        config_of(model, inputs), task_versions([make_task(node.task, inputs)], inputs), node.split,
         node.samples, node.seed,
     ]  # fmt: skip
     return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
@@ -346,7 +346,7 @@ def _provenance(
     return {
         "version": VERSION, "kind": node.statistic, "params": dict(node.params), "facts": dict(facts),
         "model": semantic_hash(model, inputs.registry.methods, fingerprints), "inputs": dict(fingerprints),
-        "task": task_versions([make_task(node.task, inputs)], inputs.project)[0], "split": node.split,
+        "task": task_versions([make_task(node.task, inputs)], inputs)[0], "split": node.split,
         "samples": node.samples, "seed": node.seed, "data": data, "torch": torch.__version__,
         "seconds": round(seconds, 3), "created": time.time(),
     }  # fmt: skip

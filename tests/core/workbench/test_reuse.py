@@ -1,5 +1,7 @@
 """Scores that an earlier run has are not computed again."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -145,3 +147,21 @@ def test_a_task_of_one_number_goes_on_where_a_run_was_stopped(bench: Workbench, 
     assert len(asked) == 8  # each candidate once, in all
     alone = ran(bench, plain, fresh=True)
     np.testing.assert_array_equal(alone.points().values, whole.points().values)
+
+
+def test_data_that_changed_are_scored_anew(bench: Workbench, folder: Path, scored) -> None:
+    plain = experiment(explorer={"name": "grid", "params": {"points": 2}}, keep_samples=True, limit=0, tasks=["own"])
+    rng = np.random.default_rng(0)
+    x, y = rng.random((40, 1, 8, 8), dtype=np.float32), rng.integers(0, 10, 40)
+    np.savez(folder / "own.npz", x=x, y=y, split=["selection"] * 40)
+    assert bench.project is not None
+    bench.project.set_task("own", "classification", {"data": "own.npz"})
+    first = ran(bench, plain)
+    again = ran(bench, plain)
+    assert again.header.id == first.header.id
+    scored.clear()
+    np.savez(folder / "own.npz", x=x, y=(y + 1) % 10, split=["selection"] * 40)
+    other = ran(bench, plain)
+    assert other.header.id != first.header.id
+    assert len(scored) == 4
+    assert (other.points().values != first.points().values).any()
