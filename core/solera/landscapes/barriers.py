@@ -23,7 +23,7 @@ class Barrier:
 
     Attributes:
         name: Which of the four.
-        height: The number, in the score's unit; NaN if any value between the ends is.
+        height: The number, in the score's unit; NaN if any value is, or an end is infinite.
         at: The t it is taken at; NaN with the height.
     """
 
@@ -55,7 +55,7 @@ def barriers(t: ArrayLike, values: ArrayLike) -> dict[BarrierName, Barrier]:
     where, curve = where[within], curve[within]
     first, last = float(curve[0]), float(curve[-1])
     mean = (first + last) / 2
-    if np.isnan(curve).any():
+    if np.isnan(curve).any() or not np.isfinite(curve[[0, -1]]).all():
         names: tuple[BarrierName, ...] = ("chord", "instability", "worst_end", "mode_connectivity")
         return {name: Barrier(name, float("nan"), float("nan")) for name in names}
     rise = curve - ((1 - where) * first + where * last)

@@ -6,6 +6,7 @@ NaN is on no front and covers nothing.
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -161,21 +162,26 @@ def membership(scores: Sequence[Sequence[Score]]) -> tuple[Membership, ...]:
 
     ``"dominated"``: some point is better in every objective beyond noise. ``"front"``: against each other point it is
     better in some objective beyond noise, so none can dominate it. ``"possible"``: neither can be said. Noise is two
-    standard errors of the paired difference; without per-sample values nothing is beyond it.
+    standard errors of the paired difference; without per-sample values nothing is beyond it. A point with a NaN is
+    dominated, and no other is held against it; what is infinite is so beyond noise.
 
     Args:
         scores: One row per point, one score per objective, the same columns in each row.
     """
-    n = len(scores)
-    better = np.zeros((n, n, len(scores[0]) if n else 0), dtype=bool)  # [i, j, k]: i beats j in k beyond noise
+    there = [row for row in scores if not any(math.isnan(score.value) for score in row)]
+    n = len(there)
+    better = np.zeros((n, n, len(there[0]) if n else 0), dtype=bool)  # [i, j, k]: i beats j in k beyond noise
     for i in range(n):
         for j in range(i):
-            for k, (a, b) in enumerate(zip(scores[i], scores[j], strict=True)):
+            for k, (a, b) in enumerate(zip(there[i], there[j], strict=True)):
                 gap = difference(a, b)
-                if not gap.within_noise:
+                if not gap.within_noise or math.isinf(gap.value):
                     a_wins = (gap.value < 0) == (metric(a.column.metric).better == "lower")
                     better[i, j, k], better[j, i, k] = a_wins, not a_wins
-    return tuple(_place(i, better) for i in range(n))
+    places = iter(range(n))
+    return tuple(
+        "dominated" if any(math.isnan(score.value) for score in row) else _place(next(places), better) for row in scores
+    )
 
 
 def _place(i: int, better: NDArray[np.bool_]) -> Membership:

@@ -179,7 +179,8 @@ def aggregate(column: Column, samples: NDArray[Any], groups: NDArray[np.int64] |
     if samples.size == 0:
         raise InputError(f"{column.name} on the {column.split} split has no samples.", column=column.to_plain())
     values = np.asarray(samples, dtype=np.float64)
-    mean, error = float(values.mean()), standard_error(values, groups)
+    with np.errstate(invalid="ignore"):  # infinity less infinity is the NaN that is promised
+        mean, error = float(values.mean()), standard_error(values, groups)
     if metric(column.metric).aggregate == "exp-mean":
         mean = math.inf if mean >= 700 else math.exp(mean)  # NaN passes through
         error = mean * error  # delta method
@@ -196,8 +197,8 @@ def difference(a: Score, b: Score) -> Difference:
         raise InputError(f"{a.column.title} and {b.column.title} are different things; they cannot be paired.")
     if a.samples is None or b.samples is None or a.samples.size != b.samples.size:
         return Difference(a.value - b.value, math.nan, min(a.count, b.count))
-    if metric(a.column.metric).aggregate == "exp-mean":
-        left, right = a.samples.astype(np.float64) * a.value, b.samples.astype(np.float64) * b.value
+    left, right = a.samples.astype(np.float64), b.samples.astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        if metric(a.column.metric).aggregate == "exp-mean":
+            left, right = left * a.value, right * b.value
         return Difference(a.value - b.value, standard_error(left - right, a.groups), a.count)
-    gap = a.samples.astype(np.float64) - b.samples.astype(np.float64)
-    return Difference(a.value - b.value, standard_error(gap, a.groups), a.count)

@@ -44,6 +44,8 @@ def test_a_dip_has_no_chord_barrier_and_a_positive_mode_connectivity():
 def test_nan_between_the_ends_is_no_number_and_infinity_an_infinite_barrier():
     assert math.isnan(barriers([0, 0.5, 1], [1, math.nan, 1])["chord"].height)
     assert barriers([0, 0.5, 1], [1, math.inf, 1])["chord"].height == math.inf
+    for curve in ([math.inf, 0.5, 1], [1, 0.5, math.inf]):  # how far above such an end a curve rises nobody can say
+        assert all(math.isnan(found.height) for found in barriers([0, 0.5, 1], curve).values())
 
 
 def test_both_ends_are_needed():

@@ -134,3 +134,14 @@ def test_membership_is_judged_by_paired_differences():
     assert membership(rows[:2]) == ("front", "front")
     assert membership(rows[:1]) == ("front",)
     assert membership([]) == ()
+
+
+def test_a_model_without_a_score_takes_nobody_from_the_front():
+    rows = [
+        (scored("cross_entropy", 0.00, 1), scored("accuracy", 0.50, 2)),
+        (scored("cross_entropy", 0.50, 3), scored("accuracy", 0.90, 4)),
+        (scored("cross_entropy", math.nan, 5), scored("accuracy", 0.95, 6)),
+        (scored("cross_entropy", math.inf, 7), scored("accuracy", 0.10, 8)),
+    ]
+    assert membership(rows) == ("front", "front", "dominated", "dominated")
+    assert membership([rows[2]]) == ("dominated",)

@@ -49,6 +49,14 @@ def test_nan_stays_nan():
     assert math.isnan(score.stderr)
 
 
+def test_infinity_stays_infinite_and_has_no_error():
+    score, other = aggregate(COLUMN, np.array([1.0, np.inf, 2.0])), aggregate(COLUMN, np.array([1.0, 1.0, 2.0]))
+    assert score.value == math.inf
+    assert math.isnan(score.stderr)
+    assert difference(score, other).value == math.inf
+    assert difference(score, other).within_noise
+
+
 def test_no_samples_is_refused():
     with pytest.raises(InputError, match="no samples"):
         aggregate(COLUMN, np.array([]))
