@@ -11,6 +11,7 @@ from pathlib import Path
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication
 
+from solera.execution.heap import few_arenas
 from solera.settings import load_settings
 from solera_app.bridge.background import in_background
 from solera_app.bridge.collector import Collector
@@ -37,6 +38,7 @@ class Application:
     ) -> None:
         # Threads that work in Python give the window its turn sooner; halves stutter under a CPU job.
         sys.setswitchinterval(0.0005)
+        few_arenas()
         present = QApplication.instance()
         self.qt = present if isinstance(present, QApplication) else QApplication(["solera", *arguments])
         self.qt.setApplicationName("Solera")
