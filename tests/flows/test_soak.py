@@ -23,18 +23,20 @@ _ROUND = 300
 _MORE = 512 << 20
 
 
+_SHORT, _LONG = (int(os.environ.get("SOLERA_SOAK_SECONDS", seconds)) for seconds in (90, 1800))
+
+
 @pytest.mark.parametrize(
     "seconds",
     [
-        pytest.param(90, id="short", marks=pytest.mark.timeout(900)),
-        pytest.param(1800, id="long", marks=[pytest.mark.heavy, pytest.mark.timeout(3600)]),
+        pytest.param(_SHORT, id="short", marks=pytest.mark.timeout(_SHORT + 900)),
+        pytest.param(_LONG, id="long", marks=[pytest.mark.heavy, pytest.mark.timeout(_LONG + 1800)]),
     ],
 )
 def test_random_hands(
     furnished: Person, incoming: Path, seconds: int, monkeypatch: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     seed = int(os.environ.get("SOLERA_SOAK_SEED", "0")) or (int(time.time()) if seconds > _ROUND else 1)
-    seconds = int(os.environ.get("SOLERA_SOAK_SECONDS", str(seconds)))
     person, monkey = furnished, Monkey(furnished, incoming, seed)
     rounds = max(1, seconds // _ROUND)
     held: list[int] = []
