@@ -35,13 +35,14 @@ class Along:
 def curve_summaries(family: Family, space: Space, history: History) -> dict[str, Along]:
     """Each objective along a curve, from the points that were scored: column's name -> summary, smaller is better.
 
-    Empty for families of another kind, and until two places of the curve are scored.
+    Empty for families of another kind, and until two places of the curve are scored, on all samples.
     """
-    places, rows = np.unique(history.coords[:, 0], return_index=True)
+    whole = history.whole(space)
+    places, rows = np.unique(history.coords[whole, 0], return_index=True)
     if family.kind != "curve" or len(places) < 2:
         return {}
     distances = steps(family, places.tolist())
-    points = space.minimised(history.values)[rows]
+    points = space.minimised(history.values[whole])[rows]
     names = [space.columns[column].name for column in space.objectives]
     return {name: along(values.tolist(), distances) for name, values in zip(names, points.T, strict=True)}
 

@@ -47,12 +47,13 @@ def chosen_points(space: Space, history: History) -> tuple[tuple[float, ...], ..
 def line_barriers(space: Space, history: History) -> dict[str, dict[str, Barrier]]:
     """The barriers along one coordinate from t = 0 to t = 1: objective's name -> barrier's name -> barrier.
 
-    Empty where there is more than one coordinate or an end was not scored.
+    Empty where there is more than one coordinate or an end was not scored. Points on part of the samples do not count.
     """
-    t = history.coords[:, 0]
+    whole = history.whole(space)
+    t = history.coords[whole, 0]
     if len(space.coords) != 1 or not ((t == 0).any() and (t == 1).any()):
         return {}
-    points = space.minimised(history.values)
+    points = space.minimised(history.values[whole])
     return {
         space.columns[column].name: {str(name): barrier for name, barrier in barriers(t, values).items()}
         for column, values in zip(space.objectives, points.T, strict=True)

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from solera.landscapes.barriers import barriers
+from solera.landscapes.explorer import History
+from solera.landscapes.summary import line_barriers
 from solera.seeds import Seed
 from solera_plugins.explorers.line import Line
 
@@ -20,3 +22,13 @@ def test_real_curves(build, context):
         for kind, barrier in truth.items():
             assert near[kind].height == pytest.approx(barrier.height, rel=0.01), (ends, kind)
             assert near[kind].at == pytest.approx(barrier.at, abs=0.01), (ends, kind)
+
+
+def test_points_on_part_of_the_samples_make_no_barrier(build):
+    t, losses = np.array([0.0, 0.5, 1.0, 0.0, 0.25, 1.0]), np.array([1.0, 9.0, 1.0, 2.0, 3.0, 2.0])
+    counts = np.repeat([[30, 30], [512, 512]], 3, axis=0)
+    space, values = build("AB").space(), np.stack([losses, losses], axis=1)
+    history = History(t[:, None], values, counts=counts)
+    found = line_barriers(space, history)["as-is.cross_entropy"]
+    assert (found["chord"].height, found["chord"].at) == (1.0, 0.25)
+    assert line_barriers(space, history.until(4)) == {}  # one end only is scored in full
