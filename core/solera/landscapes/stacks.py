@@ -9,6 +9,7 @@ from torch import Tensor
 
 from solera.context import Context
 from solera.landscapes.landscape import Landscape, Measure
+from solera.landscapes.ways import make_engine
 from solera.tasks.scores import Score
 
 if TYPE_CHECKING:
@@ -73,5 +74,7 @@ class StackLandscape(Landscape):
 
     def _score(self, coords: tuple[float, ...], context: Context, samples: int) -> tuple[Score, ...]:
         self.family.numbers(coords)  # a point without layers has no network
-        self.network = self._depths.network(coords)
+        network = self._depths.network(coords)
+        if network is not self.network:
+            self.network, self._engine = network, make_engine(self.way, network)
         return super()._score(coords, context, samples)

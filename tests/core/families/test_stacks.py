@@ -181,6 +181,16 @@ def test_a_point_scores_as_its_saved_checkpoint_does_at_any_depth(bench, folders
         assert found[1].value == wanted[1].value
 
 
+def test_traces_are_those_of_the_network_of_the_point(bench, folders):
+    (landscape, _), (other, _) = (settled(bench, folders, {}).landscapes(QuietContext()) for _ in range(2))
+    landscape.traced = True
+    for layers in ([0], [0, 1, 2], [4]):
+        at = point(landscape.family, layers)
+        found, wanted = landscape.evaluate(at, QuietContext()), other.evaluate(at, QuietContext())
+        assert [score.value for score in found] == [score.value for score in wanted]
+        assert found[0].trace is not None
+
+
 def test_layers_are_evolved_from_an_experiment_and_the_best_beats_both_models(bench, folders):
     plain = settled(bench, folders, {}).experiment.to_plain()
     job = bench.submit(plain)
