@@ -121,6 +121,14 @@ class _Plain:
         return network_forward(self._network, examples.inputs, chunk, task), chunk
 
 
+#: What tells inputs apart: two tasks may look at parts of one array.
+_Key = tuple[int, tuple[int, ...], tuple[int, ...]]
+
+
+def _key(inputs: Tensor) -> _Key:
+    return inputs.data_ptr(), tuple(inputs.shape), inputs.stride()
+
+
 class _Folded:
     """Two forms of the network: with its first layers, and without them for data they can be answered on."""
 
@@ -135,7 +143,7 @@ class _Folded:
         if not (self._whole.pairs or self._whole.in_place or self._led.first):
             raise InputError("Nothing can be folded: the network has no BatchNorm, no ReLU and no first layer for it.")
         self._shares: tuple[float, ...] = ()
-        self._answers: dict[int, tuple[Tensor, FirstAnswers | None]] = {}  # the inputs too, so that no key comes back
+        self._answers: dict[_Key, tuple[Tensor, FirstAnswers | None]] = {}  # the inputs too, so that no key comes back
 
     def refresh(self, numbers: Mapping[str, float]) -> None:
         self._whole.refresh()
@@ -153,7 +161,7 @@ class _Folded:
 
     def _answered(self, inputs: Tensor) -> FirstAnswers | None:
         """What the first layers answer on some inputs; None where they have to be computed."""
-        key = inputs.data_ptr()
+        key = _key(inputs)
         if key not in self._answers:
             found = None
             if self._axes is not None and self._led.first:
@@ -171,7 +179,7 @@ class _Compiled:
         # One compiler process: workers that are kept waiting would hold memory and cores that other jobs count on.
         self._call: Any = torch.compile(module, dynamic=False, options={"compile_threads": 1})
         self._key = repr(module), chunk
-        self._filled: dict[int, tuple[Tensor, int]] = {}
+        self._filled: dict[_Key, tuple[Tensor, int]] = {}
 
     def refresh(self, numbers: Mapping[str, float]) -> None:
         if isinstance(self._module, LeanModule):
@@ -179,7 +187,7 @@ class _Compiled:
 
     def forward(self, examples: Examples, task: str) -> tuple[Forward, int]:
         inputs = examples.inputs
-        key = inputs.data_ptr()
+        key = _key(inputs)
         if key not in self._filled:
             count = inputs.shape[0]
             chunk = _equal_chunk(count, self._chunk or examples.chunk)

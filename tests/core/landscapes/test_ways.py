@@ -20,11 +20,13 @@ from solera.extend.registry import Registry
 from solera.landscapes import calibration
 from solera.landscapes.calibration import calibrate
 from solera.landscapes.explore import explore
+from solera.landscapes.landscape import Landscape
 from solera.landscapes.products import seconds_of_products
 from solera.landscapes.ways import Way, make_engine
 from solera.models.lean import LeanModule
 from solera.models.network import Network
 from solera.seeds import Seed
+from solera.tasks.classification import ClassificationTask
 from solera.tasks.examples import Examples
 
 
@@ -296,3 +298,14 @@ assert counted.flops == whole.get_total_flops() > 0
 
 def test_products_are_counted_as_torch_does_without_its_compiler():
     subprocess.run([sys.executable, "-c", COUNTING], check=True, timeout=120)
+
+
+def test_tasks_on_parts_of_one_array_have_answers_of_their_own(build, arrays, context):
+    line, x, y = build("AB"), torch.from_numpy(arrays["x"]), arrays["y"]
+    tasks = [ClassificationTask(name, lambda split, n=n: (x[:n], y[:n])) for name, n in (("few", 100), ("all", 512))]
+    measures = [(task, "selection", task.prepare("selection", device="cpu")) for task in tasks]
+    both = Landscape(line.family, line.network, line._materialiser, measures)
+    plain = both.score_anew((0.3,), context)
+    both.use(Way("folded"))
+    for found, wanted in zip(both.score_anew((0.3,), context), plain, strict=True):
+        assert found.value == pytest.approx(wanted.value, rel=1e-5)
