@@ -20,7 +20,7 @@ from solera.extend.registry import Registry
 from solera.landscapes import calibration
 from solera.landscapes.calibration import calibrate
 from solera.landscapes.explore import explore
-from solera.landscapes.landscape import Landscape
+from solera.landscapes.landscape import Landscape, Measure
 from solera.landscapes.products import seconds_of_products
 from solera.landscapes.ways import Way, make_engine
 from solera.models.lean import LeanModule
@@ -302,8 +302,9 @@ def test_products_are_counted_as_torch_does_without_its_compiler():
 
 def test_tasks_on_parts_of_one_array_have_answers_of_their_own(build, arrays, context):
     line, x, y = build("AB"), torch.from_numpy(arrays["x"]), arrays["y"]
-    tasks = [ClassificationTask(name, lambda split, n=n: (x[:n], y[:n])) for name, n in (("few", 100), ("all", 512))]
-    measures = [(task, "selection", task.prepare("selection", device="cpu")) for task in tasks]
+    few = ClassificationTask("few", lambda split: (x[:100], y[:100]))
+    tasks = (few, ClassificationTask("all", lambda split: (x, y)))
+    measures = [Measure(task, "selection", task.prepare("selection", device="cpu")) for task in tasks]
     both = Landscape(line.family, line.network, line._materialiser, measures)
     plain = both.score_anew((0.3,), context)
     both.use(Way("folded"))
