@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import cast
 
 from torch import Tensor
@@ -38,12 +39,13 @@ class Thinned:
         self, passes: Passes, thin: Thin, weight: Sequence[float], rescale: str, build: Build | None = None
     ) -> None:  # fmt: skip
         self._build = build
-        self._thin = thin
         self._weight = weight
         self._factors = [1.0] * len(weight)
         if rescale in NORMS and passes.numel:
             self._factors = norm_factors(passes, thin, cast("Norm", rescale), build)
-        self._majority = Majority(passes, self._elected)
+        self._kept = partial(_kept, thin, self._factors)
+        # Not by a method of its own: in a ring nothing is freed before somebody looks for rings, and masks are large.
+        self._majority = Majority(passes, partial(_elected, self._kept, weight))
 
     def merged(self, deltas: Sequence[Tensor], piece: Piece, how: Combine, zero_sign: ZeroSign, scale: float) -> Tensor:
         """The merged task vector at one piece; ``how`` and ``zero_sign`` as in :func:`combine`."""
@@ -62,8 +64,15 @@ class Thinned:
         made = tape_combine(tape, kept, self._weight, how, zero_sign, self._majority.known)
         return None if made is None else tape.scale(made, scale)
 
-    def _elected(self, deltas: Sequence[Tensor], piece: Piece) -> Tensor:
-        return bricks.elect_sign(weighted(self._kept(deltas, piece), self._weight))
 
-    def _kept(self, deltas: Sequence[Tensor], piece: Piece) -> list[Tensor]:
-        return rescaled(self._thin(deltas, piece), self._factors, deltas)
+def _kept(thin: Thin, factors: Sequence[float], deltas: Sequence[Tensor], piece: Piece) -> list[Tensor]:
+    """What is kept of a piece, in its former size."""
+    return rescaled(thin(deltas, piece), factors, deltas)
+
+
+def _elected(
+    kept: Callable[[Sequence[Tensor], Piece], Sequence[Tensor]], weight: Sequence[float], deltas: Sequence[Tensor],
+    piece: Piece,
+) -> Tensor:  # fmt: skip
+    """The sign of each coordinate."""
+    return bricks.elect_sign(weighted(kept(deltas, piece), weight))

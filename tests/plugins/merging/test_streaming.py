@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -32,9 +34,8 @@ def folders(tmp_path_factory):
     return root
 
 
-@pytest.mark.parametrize("name", sorted(METHODS))
-def test_streaming_is_in_memory(name, folders, tmp_path):
-    method = METHODS[name]
+def _recipe(method, folders):
+    """A recipe of one method, and its opened checkpoints and statistics."""
     count = min(method.max_inputs or 3, 3) + (method.base == "required")
     ids = [f"m{i}" for i in range(count)]
     base, inputs = (ids[0], ids[1:]) if method.base == "required" else ("", ids)
@@ -45,11 +46,17 @@ def test_streaming_is_in_memory(name, folders, tmp_path):
     for i, (id_, model) in enumerate(zip(needed, inputs, strict=False)):
         nodes.append(StatisticNode(id_, "", model=model, statistic=method.needs, task="data"))
         opened[id_] = MemoryCheckpoint.from_state_dict(tiny_statistic(method.needs, shapes, i), id_)
-    merged = MethodNode("merged", name, tuple(inputs), base, {}, statistics=tuple(needed))
+    merged = MethodNode("merged", method.name, tuple(inputs), base, {}, statistics=tuple(needed))
     nodes.append(merged)
     if method.gives == "delta" and method.takes == "weights":
         nodes.append(SumNode("moved", (Term("m0", 1.0), Term("merged", 1.0))))
-    recipe = Recipe(tuple(nodes), nodes[-1].id)
+    return Recipe(tuple(nodes), nodes[-1].id), opened
+
+
+@pytest.mark.parametrize("name", sorted(METHODS))
+def test_streaming_is_in_memory(name, folders, tmp_path):
+    method = METHODS[name]
+    recipe, opened = _recipe(method, folders)
     held = materialise(recipe, opened, METHODS)
     # Pieces by three threads against whole tensors one after the other.
     small = plan(recipe, opened, METHODS, memory_budget=2**28, threads=3)
@@ -61,3 +68,21 @@ def test_streaming_is_in_memory(name, folders, tmp_path):
             assert torch.equal(stored[key], tensor), key
         else:
             torch.testing.assert_close(stored[key], tensor, atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", sorted(name for name, method in METHODS.items() if method.prepare))
+def test_what_a_method_found_of_a_tensor_goes_with_it(name, folders, tmp_path):
+    """Nothing hangs in a ring, where masks of all tensors would wait for somebody to look for rings."""
+    recipe, opened = _recipe(METHODS[name], folders)
+    gc.collect()
+    gc.disable()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        execute(plan(recipe, opened, METHODS), tmp_path / "out", QuietContext())
+        gc.collect()
+        ours = (str(getattr(thing, "__module__", type(thing).__module__)) for thing in gc.garbage)
+        assert not [module for module in ours if module.startswith("solera_plugins")]
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
