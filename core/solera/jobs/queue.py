@@ -27,8 +27,8 @@ from solera.jobs.records import JobRecords
 from solera.jobs.running import Handler, Outcome, attempt
 from solera.jobs.spec import JobSpec
 from solera.jobs.threads import ThreadOwner
-from solera.kernels.library import asking
 from solera.logs import in_job
+from solera.patience import asking
 from solera.seeds import Seed
 
 _LOG = logging.getLogger(__name__)

@@ -12,20 +12,16 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
 from solera.errors import Cancelled
+from solera.patience import PAUSE, ask
 from solera.settings import cache_folder
 
 _LOG = logging.getLogger(__name__)
 
 _LOCK = threading.Lock()
-_HERE = threading.local()
-#: Seconds between two questions whether to stop.
-_PAUSE = 0.1
 
 #: Whether loops may be used at all; tests compare with the plain formulas.
 ENABLED = os.environ.get("SOLERA_LOOPS", "1") != "0"
@@ -55,8 +51,8 @@ def loop(name: str) -> Loop | None:
     """The loop of this name of :mod:`solera.kernels.loops`; None where it cannot be had: the log says so, once."""
     if not ENABLED:
         return None
-    while not _LOCK.acquire(timeout=_PAUSE):
-        _check()
+    while not _LOCK.acquire(timeout=PAUSE):
+        ask()
     try:
         try:
             machine = _machine()
@@ -69,20 +65,6 @@ def loop(name: str) -> Loop | None:
             return None
     finally:
         _LOCK.release()
-
-
-@contextmanager
-def asking(check: Callable[[], None]) -> Iterator[None]:
-    """While this thread waits for a compiler in here, ``check`` is called now and then; Cancelled ends the wait."""
-    _HERE.check = check
-    try:
-        yield
-    finally:
-        del _HERE.check
-
-
-def _check() -> None:
-    getattr(_HERE, "check", lambda: None)()
 
 
 class _Machine:
@@ -145,10 +127,10 @@ def _waited(made: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
     """What a process wrote when it is done; it is ended if we are to stop."""
     while True:
         try:
-            return made.communicate(timeout=_PAUSE)
+            return made.communicate(timeout=PAUSE)
         except subprocess.TimeoutExpired:
             try:
-                _check()
+                ask()
             except Cancelled:
                 made.kill()
                 raise

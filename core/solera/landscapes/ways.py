@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -16,6 +16,7 @@ from solera.errors import InputError
 from solera.landscapes.first_layers import Axes, FirstAnswers
 from solera.landscapes.together import Together
 from solera.models.lean import LeanModule
+from solera.patience import patiently
 from solera.tasks.forward import Forward
 from solera.tasks.inference import network_forward
 
@@ -177,9 +178,11 @@ class _Compiled:
     def __init__(self, module: nn.Module, chunk: int) -> None:
         self._module, self._chunk = module, chunk
         # One compiler process: workers that are kept waiting would hold memory and cores that other jobs count on.
-        self._call: Any = torch.compile(module, dynamic=False, options={"compile_threads": 1})
+        # To import the compiler takes a second, and its work on the first call many.
+        self._call: Any = patiently(lambda: torch.compile(module, dynamic=False, options={"compile_threads": 1}))
         self._key = repr(module), chunk
         self._filled: dict[_Key, tuple[Tensor, int]] = {}
+        self._called: set[_Key] = set()
 
     def refresh(self, numbers: Mapping[str, float]) -> None:
         if isinstance(self._module, LeanModule):
@@ -196,11 +199,24 @@ class _Compiled:
         whole = network_forward(self._call, filled, chunk, task)
 
         def forward(where: slice) -> Tensor:
-            logits = whole(slice(where.start, where.start + chunk))[: where.stop - where.start]
+            part = slice(where.start, where.start + chunk)
+            logits = whole(part) if key in self._called else patiently(_in_this_mode(lambda: whole(part)))
+            self._called.add(key)
             _COMPILED.add(self._key)
-            return logits
+            return logits[: where.stop - where.start]
 
         return forward, chunk
+
+
+def _in_this_mode(work: Callable[[], Tensor]) -> Callable[[], Tensor]:
+    """Work that another thread does as this one would: whether gradients are kept is each thread's own."""
+    inference, gradients = torch.is_inference_mode_enabled(), torch.is_grad_enabled()
+
+    def run() -> Tensor:
+        with torch.inference_mode(inference), torch.set_grad_enabled(gradients):
+            return work()
+
+    return run
 
 
 def is_compiled(way: Way, network: Network) -> bool:

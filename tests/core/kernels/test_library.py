@@ -8,6 +8,7 @@ import pytest
 
 from solera.errors import Cancelled
 from solera.kernels import library
+from solera.patience import asking
 
 
 @pytest.fixture
@@ -59,7 +60,7 @@ def test_whoever_waits_for_the_compiler_can_be_stopped(fresh, monkeypatch):
         raise Cancelled("Stopped.")
 
     monkeypatch.setattr(subprocess, "Popen", Watched)
-    with library.asking(stop), pytest.raises(Cancelled):
+    with asking(stop), pytest.raises(Cancelled):
         library.loop("dot")
     (compiler,) = begun
     assert compiler.returncode not in (0, None)
@@ -71,5 +72,5 @@ def test_whoever_waits_for_another_ones_compiler_can_be_stopped(fresh):
     def stop() -> None:
         raise Cancelled("Stopped.")
 
-    with library._LOCK, library.asking(stop), pytest.raises(Cancelled):
+    with library._LOCK, asking(stop), pytest.raises(Cancelled):
         library.loop("dot")
