@@ -12,8 +12,8 @@ from typing import Any, Literal, Protocol
 from torch import Tensor
 
 from solera.context import Context
-from solera.errors import InputError
-from solera.events import Phase, PointScored
+from solera.errors import InputError, NumericError, TaskError
+from solera.events import Logged, Phase, PointScored
 from solera.models.network import Network
 from solera.recipes.nodes import Recipe
 from solera.tasks.means import Mean, mean_difference, mean_over_tasks
@@ -175,7 +175,8 @@ def compare(
     Raises:
         InputError: Entries share a name, a variable is unknown, there is nothing to compare, or a task lacks the
             metric.
-        TaskError: A task's data are missing or the network does not fit.
+        TaskError: A task's data are missing, or it can score no model; one that it cannot score has the scores NaN.
+        NumericError: No model's weights can be stored.
         Cancelled: The context says stop.
     """
     measure = measure or (tasks[0].metrics[0] if tasks else "")
@@ -193,6 +194,8 @@ def compare(
         chosen = bench.tune(number, point, on_selection) if entry.tune else {}
         scores = bench.score(number, point, chosen, on_report, "report")
         rows.append(Row(entry.name, entry.single, chosen, _combinations(entry), scores, bench.mean(scores)))
+    if bench.failure is not None and all(math.isnan(score.value) for row in rows for score in row.scores):
+        raise bench.failure
     return replace(bench.conclude(rows), chosen_on=select if on_selection else "")
 
 
@@ -235,6 +238,7 @@ class _Bench:
         self._units = [task.units for task in tasks if measure in task.metrics]
         self._total = comparison_points(entries)
         self._index = 0
+        self.failure: NumericError | TaskError | None = None
 
     def score(
         self,
@@ -248,8 +252,15 @@ class _Bench:
         entry = self._entries[number]
         self._context.check()
         start = time.perf_counter()
-        point.at(numbers, self._network.flat)
-        scores = tuple(score for evaluator in evaluators for score in evaluator(self._network, self._context))
+        try:
+            point.at(numbers, self._network.flat)
+            scores = tuple(score for evaluator in evaluators for score in evaluator(self._network, self._context))
+        except (NumericError, TaskError) as error:
+            self.failure = error
+            said = f"No scores of '{entry.name}': {error}"
+            self._context.emit(Logged(level="warning", text=said, job=self._context.job))
+            columns = (column for evaluator in evaluators for column in evaluator.columns)
+            scores = tuple(Score(column, math.nan, math.nan, 0) for column in columns)
         self._context.emit(
             PointScored(
                 job=self._context.job,

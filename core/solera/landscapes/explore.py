@@ -8,10 +8,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from solera.context import Context
-from solera.errors import InputError, Interrupted
+from solera.errors import InputError, Interrupted, TaskError
 from solera.events import Indicator, Logged, Phase, PictureDrawn, PointScored
 from solera.families.family import Family
 from solera.landscapes.along import curve_summaries
@@ -28,6 +28,8 @@ from solera.tasks.scores import Difference, Score
 
 #: Resamples of the report that a front's uncertainty is told from.
 _RESAMPLES = 200
+#: A task that can score none of so many points at the beginning can score no model at all.
+_FIRST = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,6 +93,7 @@ def explore(
 
     Raises:
         InputError: The explorer cannot explore this landscape, or would never end.
+        TaskError: A task can score none of the first points; a point later on that it cannot score has no scores.
         Cancelled: The context says stop; what was emitted is complete.
         Interrupted: The time is up.
     """
@@ -120,6 +123,8 @@ def explore(
             trace = landscape.traces.of(scored.scores) if landscape.traced else None
             tell.point(ask, scored, past.told, "search", trace)
             past.add(ask, scored.scores, trace)
+            if scored.failure is not None:
+                _insist(scored.failure, past.history.values, total)
             if ask.slope is not None:
                 past.note(len(past) - 1, tell.slope(landscape, ask, space, len(past), seed))
             volume.grow(past.history)
@@ -143,7 +148,9 @@ def explore(
     if reported and len(space.objectives) > 1:
         tell.log(_noise(reported, space))
         scores = [[row[column] for column in space.objectives] for row in reported]
-        shares = front_shares(scores, seed.child("front"), _RESAMPLES)
+        units = {measure.task.name: measure.task.units for measure in landscape.measures}
+        named = [units[space.columns[column].task] for column in space.objectives]
+        shares = front_shares(scores, seed.child("front"), _RESAMPLES, named)
         for k, share in enumerate(shares.tolist()):
             if not math.isnan(share):
                 tell.indicator("front-share", len(past) + k, share)
@@ -204,8 +211,17 @@ def _report(
             tell.point(ask, scored, past.told, "report")
             past.reported.append(ask.coords)
         rows.append(scored.scores)
+        if scored.failure is not None:
+            _insist(scored.failure, [[score.value for score in row] for row in rows], len(chosen))
         tell.context.progress(len(rows), len(chosen), "points", "report")
     return tuple(rows)
+
+
+def _insist(failure: TaskError, values: ArrayLike, total: int) -> None:
+    """Raise what a task said of the newest point, unless some point before it has a score, or there were few yet."""
+    table = np.asarray(values, dtype=np.float64)
+    if len(table) >= min(_FIRST, total) and not np.isfinite(table).any():
+        raise failure
 
 
 def slope_names(coords: Iterable[str]) -> list[str]:

@@ -60,7 +60,8 @@ def crowding(values: Floats) -> Floats:
         order = np.argsort(values[:, j], kind="stable")
         spread = float(values[order[-1], j] - values[order[0], j]) or 1.0
         room[order[[0, -1]]] = np.inf
-        room[order[1:-1]] += (values[order[2:], j] - values[order[:-2], j]) / spread
+        with np.errstate(invalid="ignore"):  # beside an infinite value there is no telling, and such points come last
+            room[order[1:-1]] += (values[order[2:], j] - values[order[:-2], j]) / spread
     return room
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from solera.context import Context
-from solera.errors import InputError, NumericError
+from solera.errors import InputError, NumericError, TaskError
 from solera.events import Logged
 from solera.families.family import Family
 from solera.landscapes.explorer import Slope, Space
@@ -78,6 +78,9 @@ class Landscape:
     Raises:
         InputError: There is no task, or two measure the same.
     """
+
+    #: Why the point that was asked for last has no score, where a task could not score it.
+    failure: TaskError | None = None
 
     def __init__(
         self,
@@ -200,7 +203,8 @@ class Landscape:
     def evaluate(self, coords: Sequence[float], context: Context, samples: int = 0) -> tuple[Score, ...]:
         """The scores of one point, one per column.
 
-        Weights that cannot be stored (they overflow the recipe's dtype) score NaN and a warning.
+        A point whose weights cannot be stored (they overflow the recipe's dtype), or that a task cannot score, has the
+        scores NaN, with a warning; the task's reason is kept as :attr:`failure`.
 
         Args:
             coords: In the order of the family's coordinates.
@@ -212,12 +216,14 @@ class Landscape:
             Cancelled: The context says stop.
         """
         key = tuple(map(float, coords))
+        self.failure = None
         if not samples and key in self._memo and self._serves(self._memo[key]):
             self._memo.move_to_end(key)
             return self._memo[key]
         try:
             scores = self._score(key, context, samples)
-        except NumericError as error:
+        except (NumericError, TaskError) as error:
+            self.failure = error if isinstance(error, TaskError) else None
             place = ", ".join(f"{coord.name} = {value:g}" for coord, value in zip(self.family.coords, key, strict=True))
             context.emit(Logged(level="warning", text=f"No scores at {place}: {error}", job=context.job))
             scores = tuple(Score(column, math.nan, math.nan, 0) for column in self.columns)
@@ -228,7 +234,7 @@ class Landscape:
     def ahead(self, points: Sequence[Sequence[float]], context: Context) -> None:
         """Score points that are about to be asked for, in one call where the way is for that; else do nothing.
 
-        A point whose weights cannot be stored is left to :meth:`evaluate`, which says so.
+        A point that cannot be scored is left to :meth:`evaluate`, which says so.
 
         Args:
             points: At most as many as share a call; on all samples.
@@ -247,7 +253,11 @@ class Landscape:
                     continue
                 self._engine.take(len(written))
                 written.append(key)
-            for key, scores in zip(written, self._measured_together(len(written), context), strict=True):
+            try:
+                found = self._measured_together(len(written), context)
+            except TaskError:
+                return
+            for key, scores in zip(written, found, strict=True):
                 self.remember(key, scores)
 
     def _known(self, key: tuple[float, ...]) -> bool:

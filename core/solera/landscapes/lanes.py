@@ -12,7 +12,7 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from solera.context import Context
-from solera.errors import Cancelled, InputError
+from solera.errors import Cancelled, InputError, TaskError
 from solera.events import Event
 from solera.landscapes.explorer import Ask
 from solera.landscapes.landscape import Landscape
@@ -28,11 +28,13 @@ class Scored:
         scores: One per column.
         seconds: Wall time.
         said: What was emitted while scoring, in order.
+        failure: Why there are none, where a task could not score the point.
     """
 
     scores: tuple[Score, ...]
     seconds: float
     said: tuple[Event, ...] = ()
+    failure: TaskError | None = None
 
 
 class Lanes:
@@ -124,7 +126,7 @@ def _scored(landscape: Landscape, block: Sequence[Ask], context: Context) -> Ite
         context.check()
         began = time.perf_counter()
         scores = landscape.evaluate(ask.coords, context, ask.samples)
-        yield Scored(scores, shared + time.perf_counter() - began)
+        yield Scored(scores, shared + time.perf_counter() - began, failure=landscape.failure)
 
 
 def _waited(future: Future[list[Scored]], context: Context) -> list[Scored]:

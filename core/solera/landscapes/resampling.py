@@ -122,35 +122,45 @@ def wilson(share: float, count: int, z: float = 1.959963984540054) -> tuple[floa
     return (middle - width) / scale, (middle + width) / scale
 
 
-def front_shares(scores: Sequence[Sequence[Score]], seed: Seed, times: int = 500) -> Floats:
+def front_shares(scores: Sequence[Sequence[Score]], seed: Seed, times: int = 500, units: Sequence[str] = ()) -> Floats:
     """In what share of resamples of the data each point is on the front.
 
     A resample takes the same samples for every point, so what moves all points alike moves none on or off the front;
-    tasks are resampled apart, metrics of one task together.
+    metrics of one task, and tasks that score the same samples, are resampled together, other tasks apart.
 
     Args:
         scores: One row per point, one score per objective, the same columns in each row.
         seed: Draws the resamples.
         times: How many.
+        units: Of each objective's task (see :class:`solera.tasks.task.Task`); empty if each has samples of its own.
 
     Returns:
-        Shape (n,); NaN where an objective has no per-sample values.
+        Shape (n,); NaN where an objective has no per-sample values. Such a point is not held against the others.
     """
-    if not scores:
-        return np.empty(0)
-    columns = list(zip(*scores, strict=True))
-    if any(score.samples is None or score.count != column[0].count for column in columns for score in column):
-        return np.full(len(scores), np.nan)
+    found = np.full(len(scores), np.nan)
+    counts = [max((score.count for score in column), default=0) for column in zip(*scores, strict=True)]
+    known = [
+        i
+        for i, row in enumerate(scores)
+        if all(score.samples is not None and score.count == n for score, n in zip(row, counts, strict=True))
+    ]
+    if not known:
+        return found
+    columns = list(zip(*(scores[i] for i in known), strict=True))
     tables = [np.stack([np.asarray(score.samples, dtype=np.float64) for score in column]) for column in columns]
     signs = [1.0 if metric(column[0].column.metric).better == "lower" else -1.0 for column in columns]
-    draws = [  # the same seed for one task's metrics: the same samples
-        resamples(column[0].count, column[0].groups, seed.child(column[0].column.task), times) for column in columns
+    draws = [  # the same seed, the same samples
+        resamples(
+            column[0].count, column[0].groups, seed.child(f"units:{unit}" if unit else column[0].column.task), times
+        )
+        for column, unit in zip(columns, units or [""] * len(columns), strict=True)
     ]
-    on = np.zeros(len(scores))
+    on = np.zeros(len(known))
     for rows in zip(*draws, strict=True):
         means = [sign * table[:, row].mean(axis=1) for sign, table, row in zip(signs, tables, rows, strict=True)]
         on += nondominated(np.stack(means, axis=1))
-    return np.asarray(on / times)
+    found[known] = on / times
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +169,8 @@ class SignalToNoise:
 
     Attributes:
         signal: Spread of the models' final scores, as a share of their mean.
-        noise: Standard deviation over the last checkpoints, as a share of the mean.
+        noise: Standard deviation over the last checkpoints (divided by their number, as published), as a share of the
+            mean.
         ratio: Signal over noise.
     """
 
@@ -185,9 +196,9 @@ def signal_to_noise(curves: Sequence[ArrayLike], last: int = 5, *, pooled: bool 
         raise InputError("Signal against noise needs two models or more, with two checkpoints or more each.")
     if pooled:
         finals, everything = np.array([end.mean() for end in ends]), np.concatenate(ends)
-        noise = float(everything.std(ddof=1) / everything.mean())
+        noise = float(everything.std() / everything.mean())
     else:
         finals = np.array([end[-1] for end in ends])
-        noise = float(np.mean([end.std(ddof=1) / end.mean() for end in ends]))
+        noise = float(np.mean([end.std() / end.mean() for end in ends]))
     signal = float(np.ptp(finals) / finals.mean())
     return SignalToNoise(signal, noise, signal / noise if noise else math.inf)

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from solera.context import QuietContext
-from solera.errors import InputError
-from solera.events import PointScored
+from solera.errors import InputError, NumericError
+from solera.events import Logged, PointScored
 from solera.landscapes.compare import Entry, compare, comparison_coords, comparison_points
 from solera.landscapes.compare_table import markdown, plain, summary
 from solera.models.network import Network
@@ -187,3 +187,21 @@ def test_one_model_is_scored_on_tasks_that_measure_different_things():
     assert found.rows[0].mean.value == found.rows[0].scores[1].value
     with pytest.raises(InputError, match="values do not measure accuracy"):
         compare(ENTRIES[:2], [TASKS[0], regression], network, Writer, context, measure="accuracy")
+
+
+def test_a_model_that_cannot_be_scored_has_no_scores_and_the_others_have():
+    class Overflowing(Writer):
+        def at(self, numbers, out):
+            if self.recipe.output == "low":
+                raise NumericError("The tensor 'weight' overflows float16.")
+            super().at(numbers, out)
+
+    context = QuietContext()
+    table = compare(ENTRIES[:3], TASKS, Network(Line()), Overflowing, context, measure="accuracy")
+    assert [math.isnan(row.mean.value) for row in table.rows] == [False, True, False]
+    assert table.best_single == "high"
+    assert [event.text for event in context.events if isinstance(event, Logged)] == [
+        "No scores of 'low': The tensor 'weight' overflows float16."
+    ]
+    with pytest.raises(NumericError, match="overflows"):
+        compare(ENTRIES[1:2], TASKS, Network(Line()), Overflowing, context, measure="accuracy")

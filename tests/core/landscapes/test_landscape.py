@@ -10,10 +10,13 @@ import torch.nn.functional as F
 from torch.func import functional_call
 
 from solera.context import QuietContext
-from solera.errors import Cancelled, InputError, NumericError
-from solera.events import Logged
+from solera.errors import Cancelled, InputError, NumericError, TaskError
+from solera.events import Logged, PointScored
 from solera.landscapes.barriers import barriers
+from solera.landscapes.explore import explore
 from solera.landscapes.landscape import Landscape
+from solera.seeds import Seed
+from solera_plugins.explorers.grid import Grid
 
 from .conftest import FOLDER, MLP
 
@@ -140,3 +143,50 @@ def test_a_part_of_the_samples_is_scored_whatever_is_remembered_of_all(build, co
     found, want = landscape.evaluate((0.5,), context, 100), fresh.evaluate((0.5,), context, 100)
     assert [score.count for score in found] == [100, 100]
     assert [score.value for score in found] == [score.value for score in want]
+
+
+def test_a_point_that_a_task_cannot_score_has_no_score_and_a_warning(build, context, monkeypatch):
+    landscape, whole = build(tasks=2), build(tasks=2)
+    cannot_score(landscape, monkeypatch, 0.5)
+    scores = landscape.evaluate((0.5,), context)
+    assert all(math.isnan(score.value) and score.count == 0 for score in scores)
+    assert str(landscape.failure) == "The task fails."
+    assert [e.text for e in context.events if isinstance(e, Logged)] == ["No scores at t = 0.5: The task fails."]
+    found, wanted = landscape.evaluate((0.6,), context), whole.evaluate((0.6,), context)
+    assert [score.value for score in found] == [score.value for score in wanted]
+    assert landscape.failure is None
+
+
+def cannot_score(landscape, monkeypatch, *places):
+    """Let the last task of a landscape over a line fail at some places."""
+    evaluator, at = landscape.measures[-1].evaluator, landscape._materialiser.at
+    here: list[float] = []
+    score = type(evaluator).__call__
+
+    def noted(numbers, out):
+        here[:] = [numbers["t"]]
+        at(numbers, out)
+
+    def scored(self, network, context):
+        if self is evaluator and here[0] in places:
+            raise TaskError("The task fails.")
+        return score(self, network, context)
+
+    monkeypatch.setattr(landscape._materialiser, "at", noted)
+    monkeypatch.setattr(type(evaluator), "__call__", scored)
+
+
+def test_an_exploration_goes_on_after_a_point_that_a_task_cannot_score(build, context, monkeypatch):
+    landscape = build()
+    cannot_score(landscape, monkeypatch, 0.0)
+    found = explore(landscape, Grid(points=5), run="r", seed=Seed(0), context=context)
+    assert np.isnan(found.history.values).all(axis=1).tolist() == [t == 0.0 for t in found.history.coords[:, 0]]
+    assert len(found.history) == 5
+
+
+def test_a_task_that_can_score_no_model_ends_it_at_the_third(build, context, monkeypatch):
+    landscape = build()
+    cannot_score(landscape, monkeypatch, *np.linspace(0, 1, 5).tolist())
+    with pytest.raises(TaskError, match="The task fails"):
+        explore(landscape, Grid(points=5), run="r", seed=Seed(0), context=context)
+    assert len([event for event in context.events if isinstance(event, PointScored)]) == 3

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from solera.context import QuietContext
-from solera.errors import Cancelled, InputError
+from solera.errors import Cancelled, InputError, Interrupted
 from solera.events import Indicator, Logged, PointScored
 from solera.landscapes.explore import explore
 from solera.landscapes.explorer import Ask, Extent
@@ -128,3 +128,12 @@ def test_objectives_that_are_the_same_are_refused(build):
         InputError, match=r"as-is\.cross_entropy and reversed\.cross_entropy are the same at all 6 points"
     ):
         explore(over, Doubling(), run="r", seed=Seed(3), context=QuietContext())
+
+
+def test_no_lane_is_at_work_after_the_time_is_up(build):
+    at_work = threading.active_count()
+    over = [build("ABC", tasks=2) for _ in range(2)]
+    with pytest.raises(Interrupted, match="after 1 points") as caught:
+        explore(over, Doubling(), run="r", seed=Seed(3), context=QuietContext(), until=0.0)
+    assert threading.active_count() == at_work
+    assert caught.value is not None  # it holds the frames that it came through

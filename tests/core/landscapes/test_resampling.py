@@ -97,7 +97,18 @@ def test_places_on_a_front_are_shares_of_resamples():
     assert both.sum() == pytest.approx(1, abs=0.05)
     assert 0 < both.min() < 1
     bare = [[Score(c, 0.5, float("nan"), 300) for c in columns]]
+    np.testing.assert_array_equal(front_shares([*rows, *bare], Seed(0), 200), [*shares, np.nan])
     assert np.isnan(front_shares(bare, Seed(0), 10)).all()
+
+
+def test_tasks_of_the_same_samples_are_resampled_together():
+    generator = np.random.default_rng(4)
+    hard, gained = generator.random(200), generator.standard_normal(200)
+    columns = [Column(name, "cross_entropy", "report", 200) for name in ("as it is", "mirrored")]
+    # What one gains on a sample of one task it loses on the same sample of the other: a trade in every resample.
+    rows = [[aggregate(c, hard) for c in columns], [aggregate(c, hard + s * gained) for c, s in zip(columns, (1, -1))]]
+    np.testing.assert_array_equal(front_shares(rows, Seed(0), 200, ["digits", "digits"]), [1.0, 1.0])
+    assert front_shares(rows, Seed(0), 200).max() < 1
 
 
 def test_signal_and_noise_by_model_and_as_published():
@@ -105,7 +116,10 @@ def test_signal_and_noise_by_model_and_as_published():
     curves = [level + 0.01 * generator.standard_normal(20) for level in (0.4, 0.5, 0.6)]
     own, pooled = signal_to_noise(curves), signal_to_noise(curves, pooled=True)
     assert own.signal == pytest.approx((curves[2][-1] - curves[0][-1]) / np.mean([c[-1] for c in curves]))
-    assert own.noise == pytest.approx(np.mean([c[-5:].std(ddof=1) / c[-5:].mean() for c in curves]))
+    assert own.noise == pytest.approx(np.mean([c[-5:].std() / c[-5:].mean() for c in curves]))
+    ends = np.concatenate([c[-5:] for c in curves])
+    assert pooled.noise == pytest.approx(ends.std() / ends.mean())
+    assert pooled.signal == pytest.approx(np.ptp([c[-5:].mean() for c in curves]) / np.mean(ends))
     assert own.ratio == own.signal / own.noise
     assert pooled.ratio < 4 < own.ratio  # the spread between models counts as noise
     with pytest.raises(InputError, match="two models or more"):
