@@ -166,14 +166,17 @@ def _closing_in(told: dict[float, tuple[float, ...]], at: Callable[[float], floa
     places = sorted(told)
     top = max(range(len(places)), key=lambda k: rise(places[k]))
     low, high = places[max(top - 1, 0)], places[min(top + 1, len(places) - 1)]
+    left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
     for _ in range(count):
-        left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
-        for t in (left, right):
-            if t not in told:
-                at(t)
-                yield t
-                break
-        else:
+        if left in told and right in told:  # one of them is an inner place of the next bracket as well
+            if rise(left) > rise(right):
+                high, right = right, left
+                left = high - _GOLDEN * (high - low)
+            else:
+                low, left = left, right
+                right = low + _GOLDEN * (high - low)
+        place = left if left not in told else right
+        if place in told:
             return
-        if left in told and right in told:
-            low, high = (low, right) if rise(left) > rise(right) else (left, high)
+        at(place)
+        yield place

@@ -17,6 +17,7 @@ from solera.probes.subject import Probed, Subject
 from solera.tensors.reductions import BLOCK
 from solera.testing.golden_networks import subject_of
 from solera.testing.golden_similarity import Given
+from solera_plugins.probes.connectivity import _closing_in
 
 PROBES = Registry.discover().probes
 
@@ -182,3 +183,17 @@ def test_a_large_network_is_looked_at_along_random_directions_only():
     part, _ = measured(PROBES["functional_dimension"], subject, only="2.*")
     assert part.column("rank").tolist() == [60]
     assert np.isnan(part.column("bound")).all()
+
+
+def test_a_barrier_is_closed_in_on_and_no_place_asked_for_twice():
+    def at(t):
+        told[t] = (t**1.748 * (1 - t) ** 2.252, 0.0)  # highest at 0.437, no loss at the ends
+        return told[t][0]
+
+    told: dict[float, tuple[float, ...]] = {}
+    for t in np.linspace(0, 1, 11).tolist():
+        at(t)
+    asked = list(_closing_in(told, at, 8))
+    assert len(asked) == 8
+    assert np.diff(sorted(asked)).min() > 1e-4
+    assert abs(max(told, key=lambda t: told[t][0]) - 0.437) < 0.01
