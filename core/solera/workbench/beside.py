@@ -141,7 +141,9 @@ def _best(reader: RunReader, name: str, phase: str, better: str) -> Found:
     if name not in reader.header.column_names:
         return Found(math.nan, math.nan, 0)
     place = reader.header.column_names.index(name)
-    values = np.where(points.phase == phase, points.values[:, place], np.nan)
+    counts = np.where(points.phase == phase, points.counts[:, place], 0)
+    whole = (counts > 0) & (counts == counts.max(initial=0))  # the others were dropped before they were scored in full
+    values = np.where(whole, points.values[:, place], np.nan)
     if not np.isfinite(values).any():
         return Found(math.nan, math.nan, 0)
     at = int(np.nanargmax(values) if better == "higher" else np.nanargmin(values))

@@ -13,7 +13,7 @@ from solera.params import Value, Var
 from solera.recipes.nodes import Node, Recipe, StatisticNode, SumNode, Term
 from solera.recipes.types import infer_types
 from solera.workbench.inputs import Inputs
-from solera.workbench.setting import make_network, make_task
+from solera.workbench.setting import make_network, make_task, task_versions
 
 if TYPE_CHECKING:
     from solera.context import Context
@@ -91,14 +91,14 @@ class Live:
         self._inputs.measure(recipe, context)
         checkpoints = self._inputs.checkpoints(recipe)
         stamp = tuple(checkpoint.identity() for checkpoint in checkpoints.values())
-        given = tuple(id(self._inputs.tasks.get(name)) for name in tasks)
+        made = [make_task(name, self._inputs) for name in tasks]
+        given = repr(task_versions(made, self._inputs)), *(id(self._inputs.tasks.get(name)) for name in tasks)
         key = (textual_hash(recipe), stamp, tasks, given, limit, split)
         with self._lock:
             if key not in self._ready:
                 network = make_network(recipe, self._inputs, self._device)
                 methods = self._inputs.registry.methods
                 materialiser = Materialiser(recipe, checkpoints, methods, network.layout, self._device, context)
-                made = [make_task(name, self._inputs) for name in tasks]
                 evaluators = tuple(task.prepare(split, device=self._device, limit=limit) for task in made)
                 self._ready[key] = _Ready(network, materialiser, evaluators, threading.Lock())
                 while len(self._ready) > _KEPT:

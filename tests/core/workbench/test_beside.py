@@ -3,8 +3,10 @@
 import json
 import math
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from solera.cli.main import main
@@ -13,7 +15,7 @@ from solera.jobs.job import Job
 from solera.recipes.nodes import CheckpointNode, Recipe, SumNode, Term
 from solera.runs.reader import RunReader
 from solera.workbench import Workbench
-from solera.workbench.beside import Found, beside, changed, settings_of, within_noise
+from solera.workbench.beside import Found, _best, beside, changed, settings_of, within_noise
 from solera.workbench.outcome import result_of
 
 LINE = {
@@ -109,3 +111,13 @@ def test_on_the_command_line(folder: Path, capsys: Any) -> None:
     lines = json.loads(capsys.readouterr().out)["lines"]
     assert [line["values"] for line in lines if line["name"] == "seed"] == [["", "7"]]
     assert main(["runs", "again", first, "--set", "seed", "--project", str(folder)]) == 2
+
+
+def test_the_best_of_a_run_is_among_what_was_scored_on_most_samples() -> None:
+    points = SimpleNamespace(
+        phase=np.array(["search"] * 4 + ["report"]), values=np.array([[0.9], [0.2], [0.6], [0.5], [0.95]]),
+        stderrs=np.full((5, 1), 0.1), counts=np.array([[8], [8], [16], [16], [40]]),
+    )  # fmt: skip
+    reader: Any = SimpleNamespace(points=lambda: points, header=SimpleNamespace(column_names=("t.accuracy",)))
+    assert _best(reader, "t.accuracy", "search", "higher") == Found(0.6, 0.1, 16)
+    assert _best(reader, "t.accuracy", "report", "higher") == Found(0.95, 0.1, 40)

@@ -1,6 +1,11 @@
+from pathlib import Path
+
+import numpy as np
+
 from solera.params import Var
 from solera.recipes.nodes import CheckpointNode, MethodNode, Recipe, SumNode, Term
 from solera.recipes.types import infer_types
+from solera.workbench import Workbench
 from solera.workbench.live import freed
 
 A, B, C = (CheckpointNode(name, name) for name in "abc")
@@ -26,3 +31,19 @@ def test_what_cannot_be_freed_stays() -> None:
     nodes = (A, B, SumNode("out", (Term("a"), Term("b", Var("t", 0, 1)))), MethodNode("m", "slerp", ("a", "b")))
     recipe = Recipe(nodes, "m")
     assert freed(recipe, {}) == (recipe, {})
+
+
+def test_a_handle_follows_the_data_and_parameters_of_its_task(bench: Workbench, folder: Path) -> None:
+    project, recipe = bench.project, Recipe((CheckpointNode("a", "library:digits-rotated"),), "a")
+    assert project is not None
+    project.set_task("own", "digits", {"transform": "rotation"})
+    found = [bench.score_point(recipe, ("own",), 64)]
+    project.set_task("own", "digits", {"transform": "inversion"})
+    found.append(bench.score_point(recipe, ("own",), 64))
+    rng = np.random.default_rng(0)
+    for low in (0, 5):
+        x, y = rng.random((40, 1, 8, 8), dtype=np.float32), rng.integers(low, low + 5, 40)
+        np.savez(folder / "own.npz", x=x, y=y, split=["selection"] * 40)
+        project.set_task("own", "classification", {"data": "own.npz"})
+        found.append(bench.score_point(recipe, ("own",), 32))
+    assert len({scores[0].value for scores in found}) == 4
