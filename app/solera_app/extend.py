@@ -41,7 +41,7 @@ from solera_app.views.facts import (
     with_direction,
 )
 from solera_app.views.facts import columns as column_facts
-from solera_app.views.fronts import front_of, within_noise
+from solera_app.views.fronts import comparable, front_of, within_noise
 from solera_app.views.grids import Grid, equal_scales, grid_of, has_grid, models_at, plane_titles
 from solera_app.views.places import Flat, Slice, flattened, path_stops, slice_of, slices, soup_rows, spanning
 from solera_app.views.seeds import OverSeeds, over_seeds
@@ -53,7 +53,7 @@ __all__ = [
     "Axis", "Barrier", "Camera", "Canvas", "Chooser", "CloudPlot", "ColumnFacts", "CurvePlot", "DotsPlot", "Entry",
     "Flat", "FrontPlot", "Grid", "Header", "Legend", "MatrixPlot", "OverSeeds", "ParallelPlot", "Plot", "Points",
     "Rail", "ReliefPlot", "RunHeader", "Scatter", "ScatteredPlot", "Series", "Slice", "Snapshot", "SpacePlot",
-    "SpectrumPlot", "Stops", "SurfacePlot", "Theme", "TrendPlot", "View", "chord_barrier", "column_facts",
+    "SpectrumPlot", "Stops", "SurfacePlot", "Theme", "TrendPlot", "View", "chord_barrier", "column_facts", "comparable",
     "coordinate_title", "counted", "equal_scales", "family_kind", "family_words", "flattened", "font", "format_value",
     "front_of", "grid_of", "has_grid", "icon", "listed", "measured", "models_at", "noise_words", "number", "objectives",
     "over_seeds", "path_stops", "plane_titles", "probe_words", "scale", "short", "slice_of", "slices", "soup_rows",

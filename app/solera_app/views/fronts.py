@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+
+from solera.runs.points import Points
+from solera_app.views.facts import ColumnFacts
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Errors = Callable[[int, NDArray[np.int64], NDArray[np.int64]], Floats]
 _PAIRS = 1 << 18  # compared at once
+
+
+def comparable(points: Points, columns: Sequence[ColumnFacts]) -> Floats:
+    """Scores of points as a front is taken of them, shape (n, m): minimised.
+
+    NaN where a score is missing or infinite, and where a point was scored on fewer samples than others: a search that
+    gives better candidates more samples drops the others on the way.
+    """
+    places = [column.place for column in columns]
+    values: Floats = points.values[:, places] * np.array([1.0 if column.lower else -1.0 for column in columns])
+    counts = points.counts[:, places]
+    part = (counts < counts.max(axis=0, initial=0)).any(axis=1)
+    values[part | ~np.isfinite(values).all(axis=1)] = np.nan
+    return values
 
 
 def front_of_two(points: Floats) -> Mask:

@@ -1,9 +1,13 @@
+import dataclasses
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from solera.landscapes.pareto import nondominated
-from solera_app.views.fronts import Errors, front_of, front_of_two, within_noise
+from solera_app.views.facts import columns as column_facts
+from solera_app.views.fronts import Errors, comparable, front_of, front_of_two, within_noise
+from solera_app.views.snapshot import Snapshot
 
 
 @settings(max_examples=150)
@@ -45,3 +49,15 @@ def test_without_errors_nothing_strictly_worse_is_in_doubt() -> None:
     points = np.array([[0.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
     doubt = within_noise(points, independent(np.zeros((3, 2))), front_of_two(points))
     assert doubt.tolist() == [False, False, True]  # worse in one score only
+
+
+def test_points_on_fewer_samples_than_others_are_on_no_front(snapshots: dict[str, Snapshot]) -> None:
+    snapshot = snapshots["three"]
+    shown, points = column_facts(snapshot.header), snapshot.points
+    whole = front_of(comparable(points, shown))
+    counts = points.counts.copy()
+    counts[np.flatnonzero(whole)[0]] = 30
+    part = front_of(comparable(dataclasses.replace(points, counts=counts), shown))
+    assert not part[np.flatnonzero(whole)[0]]
+    assert part.any()
+    assert np.isnan(comparable(points, shown)[7]).all()

@@ -11,6 +11,7 @@ from solera_app.extend import (
     Rail,
     RunHeader,
     View,
+    comparable,
     coordinate_title,
     front_of,
     objectives,
@@ -77,8 +78,7 @@ class ParallelView(View):
         rails += [Rail(f"{c.short} ({c.unit})" if c.unit else c.short, c.lower, c.percent) for c in shown]
         places = [column.place for column in shown]
         unknown = np.full((len(rows), len(coords)), np.nan)
-        minimised = points.values[:, [c.place for c in goals]] * [1.0 if c.lower else -1.0 for c in goals]
-        minimised[~np.isfinite(minimised).all(axis=1)] = np.nan
+        minimised = comparable(points, goals)
         index, labels = snapshot.points.index[rows], snapshot.points.labels[rows]
         named = np.nonzero(labels != "")[0].tolist()
         words = f" · front of {len(goals)} scores" if len(goals) > 1 else ""

@@ -17,6 +17,7 @@ from solera_app.extend import (
     Snapshot,
     TrendPlot,
     View,
+    comparable,
     front_of,
     noise_words,
     objectives,
@@ -131,9 +132,7 @@ class ParetoView(View):
     ) -> Scatter:
         points, places = snapshot.points, [column.place for column in shown]
         values, stderrs = points.values[rows][:, places], points.stderrs[rows][:, places]
-        signs = [1.0 if column.lower else -1.0 for column in compared]
-        minimised = points.values[rows][:, [column.place for column in compared]] * signs
-        minimised[~np.isfinite(minimised).all(axis=1)] = np.nan
+        minimised = comparable(points.rows(rows), compared)
         front = front_of(minimised)
         at = np.nonzero(rows)[0]
         noise = within_noise(minimised, lambda k, a, b: snapshot.gap_errors(compared[k].place, at[a], at[b]), front)

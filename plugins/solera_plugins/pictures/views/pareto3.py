@@ -12,6 +12,7 @@ from solera_app.extend import (
     RunHeader,
     Snapshot,
     View,
+    comparable,
     front_of,
     noise_words,
     objectives,
@@ -74,8 +75,7 @@ class Pareto3View(View):
         rows = np.nonzero(snapshot.search)[0]
         points = snapshot.points
         values, errors = points.values[rows][:, places], points.stderrs[rows][:, places]
-        minimised = values * [1.0 if column.lower else -1.0 for column in shown]
-        minimised[~np.isfinite(minimised).all(axis=1)] = np.nan
+        minimised = comparable(points.rows(snapshot.search), shown)
         front = front_of(minimised) if len(rows) else np.zeros(0, dtype=bool)
         noise = within_noise(minimised, lambda k, a, b: snapshot.gap_errors(places[k], rows[a], rows[b]), front)
         names = snapshot.names(snapshot.search)
