@@ -109,7 +109,7 @@ with Workbench(registry=Registry.discover(), runs_folder=Path(sys.argv[1])) as b
 """
 
 CASES = {
-    "greedy_soup": ("subset", 4, {}, 5, ["one"]),
+    "greedy_soup": ("subset", 4, {}, 7, ["one"]),
     "exhaustive_soup": ("subset", 4, {}, 9, ["one"]),
     "learned_soup": ("shares", 4, {"steps": 12, "samples": 16}, 8, ["one"]),
     "evolution": ("genome", 3, {"points": 24}, 15, ["one"]),
