@@ -67,7 +67,7 @@ def calibrate(landscape: Landscape, planned: int, context: Context) -> Calibrati
     trial = _Trial(landscape, coords, planned, context)
     try:
         trial.start(plain)
-    except NumericError as error:
+    except (NumericError, TaskError) as error:
         return Calibration(plain, (str(error),))
     if trial.whole >= WORTH:
         trial.attempt(Way("folded", 0, plain.threads))

@@ -15,7 +15,7 @@ from torch import nn
 from torch.func import functional_call
 
 from solera.context import QuietContext
-from solera.errors import InputError, NumericError
+from solera.errors import InputError, NumericError, SoleraError, TaskError
 from solera.extend.registry import Registry
 from solera.landscapes import calibration
 from solera.landscapes.calibration import calibrate
@@ -166,8 +166,8 @@ def test_the_same_ways_on_a_gpu(pictures):
 class Nowhere:
     """A landscape without a score in its middle, or with a network for each point."""
 
-    def __init__(self, one_network: bool) -> None:
-        self.one_network, self.way = one_network, Way("folded")
+    def __init__(self, one_network: bool, error: SoleraError) -> None:
+        self.one_network, self.way, self.error = one_network, Way("folded"), error
         self.family = types.SimpleNamespace(coords=())
 
     def space(self):
@@ -177,12 +177,13 @@ class Nowhere:
         self.way = way
 
     def score_anew(self, coords, context):
-        raise NumericError("The point has no layers.")
+        raise self.error
 
 
+@pytest.mark.parametrize("error", [NumericError("The point has no layers."), TaskError("The point has no layers.")])
 @pytest.mark.parametrize("one_network", [True, False])
-def test_where_nothing_can_be_tried_points_are_evaluated_plainly(one_network):
-    landscape = Nowhere(one_network)
+def test_where_nothing_can_be_tried_points_are_evaluated_plainly(one_network, error):
+    landscape = Nowhere(one_network, error)
     found = calibrate(landscape, 1000, QuietContext())  # type: ignore[arg-type]
     assert (found.way.path, landscape.way.path) == ("plain", "plain")
     assert found.said == (("The point has no layers.",) if one_network else ())

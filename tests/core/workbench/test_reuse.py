@@ -165,3 +165,25 @@ def test_data_that_changed_are_scored_anew(bench: Workbench, folder: Path, score
     assert other.header.id != first.header.id
     assert len(scored) == 4
     assert (other.points().values != first.points().values).any()
+
+
+def test_a_soup_leaves_out_a_model_that_a_task_cannot_score(bench: Workbench) -> None:
+    marks: list[float] = []
+
+    def picky(network, x):
+        marks.append(float(next(network.parameters()).sum()))
+        if marks[-1] == marks[0]:  # the model that is seen first
+            raise ValueError("no such classes")
+        return network(x).std(dim=1)
+
+    x = np.random.default_rng(0).random((40, 1, 8, 8), dtype=np.float32)
+    bench.inputs.tasks["picky"] = CallableTask("picky", picky, lambda split: x)
+    models = [f"library:digits-{name}" for name in ("base", "rotated", "inverted")]
+    plain = {"solera": 1, "family": {"subset": models}, "tasks": ["picky"], "explorer": {"name": "greedy_soup"}}
+    run = ran(bench, plain)
+    points = run.points().rows(run.points().phase == "search")
+    assert np.isnan(points.values[:3, 0]).sum() == 1
+    assert np.isfinite(points.values[3:]).all()
+    said = [event.text for event in run.log()]
+    assert any("Left out, for want of a score" in text for text in said)
+    assert any("No scores at" in text and "no such classes" in text for text in said)
