@@ -33,6 +33,9 @@ AGREES = 2e-5
 CHUNKS = (1024, 64, 512, 128)
 #: Points that are tried to share a call, on a CPU and on an accelerator, with the samples of each; 0 is the task's own.
 TOGETHER = {"cpu": ((4, 256),), "": ((16, 0), (64, 0))}
+#: Seconds of a point on a CPU from which on points are not tried together: sharing saves there what a call costs beside
+#: its arithmetic, which is a fraction of a millisecond.
+BRIEF = 0.01
 #: A way is tried no further whose first call takes this many times what the fastest takes.
 HOPELESS = 2.0
 
@@ -76,7 +79,8 @@ def calibrate(landscape: Landscape, planned: int, context: Context) -> Calibrati
         for chunk in CHUNKS:
             if own != {min(chunk, most)}:
                 trial.attempt(Way(path, chunk, plain.threads))
-        for points, chunk in TOGETHER.get(context.device, TOGETHER[""]):
+        together = TOGETHER.get(context.device, TOGETHER[""])
+        for points, chunk in together if context.device != "cpu" or trial.whole < BRIEF * planned else ():
             trial.attempt(Way("vmap", chunk, plain.threads, points))
         trial.compile(Way("compiled", 512, plain.threads))
         landscape.use(trial.chosen)
