@@ -145,6 +145,11 @@ class Fault:
     def __str__(self) -> str:
         return f"{self.place}: {self.message}" if self.place else self.message
 
+    @property
+    def told(self) -> str:
+        """The place, the sentence, and what would mend it."""
+        return f"{self} To mend it: {'; or '.join(self.remedies)}." if self.remedies else str(self)
+
 
 class FaultsError(SoleraError, ValueError):
     """All faults of a document at once.
@@ -160,7 +165,7 @@ class FaultsError(SoleraError, ValueError):
         self.faults = tuple(faults)
         count = len(self.faults)
         head = f"{subject}: {count} fault{'' if count == 1 else 's'}"
-        lines = "\n".join(f"  {fault}" for fault in self.faults)
+        lines = "\n".join(f"  {fault.told}" for fault in self.faults)
         super().__init__(
             f"{head}\n{lines}",
             subject=subject,

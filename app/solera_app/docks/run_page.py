@@ -50,8 +50,8 @@ class RunPage(QWidget):
                 ("open", "Open", "Show its pictures in a tab"),
                 ("recipe", "Open recipe", "Open the recipe it was made of as a new document"),
                 ("again", "Run again…", "Do the same with one setting changed"),
-                ("resume", "Resume", "Go on where it stopped"),
                 ("trash", "Delete", "Move it to the project's trash; it can be brought back"),
+                ("resume", "Resume", "Go on where it stopped"),
             )
         ):
             button = self.buttons[action] = QPushButton(words)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 
 from solera.checkpoints.checkpoint import Checkpoint
@@ -31,7 +32,7 @@ def open_checkpoint(path: str | Path, *, formats: Mapping[str, Format] | None = 
     formats = BUILTIN_FORMATS if formats is None else formats
     path = Path(path).expanduser()
     if not path.exists():
-        raise NotFoundError(f"There is no file or folder {path}. Check the path.", path=str(path))
+        raise NotFoundError(f"There is no file or folder {path}. {_advice(path)}", path=str(path))
     if not path.is_dir() and not path.is_file():
         raise CheckpointError(f"{path} is not a regular file.", path=str(path))
     for format in formats.values():
@@ -41,3 +42,10 @@ def open_checkpoint(path: str | Path, *, formats: Mapping[str, Format] | None = 
     known = ", ".join(f"{format.title} (*{', *'.join(format.suffixes)})" for format in formats.values())
     kind = "holds no checkpoint" if path.is_dir() else "is not a checkpoint"
     raise CheckpointError(f"{path} {kind} of a known format: {known}.", path=str(path))
+
+
+def _advice(path: Path) -> str:
+    """What was probably meant: something beside it that is spelled alike."""
+    beside = [item.name for item in path.parent.iterdir()] if path.parent.is_dir() else []
+    close = get_close_matches(path.name, beside, n=1)
+    return f"Did you mean '{close[0]}'?" if close else "Check the path."

@@ -85,7 +85,7 @@ def check(path: Where, json: Json = False) -> None:
         show_json([{"code": item.code, "place": item.place, "message": item.message} for item in faults])
     else:
         for fault in faults:
-            show(str(fault))
+            show(fault.told)
         show(f"{len(faults)} fault{'' if len(faults) == 1 else 's'}." if faults else "The plugin conforms.")
     if faults:
         raise typer.Exit(1)

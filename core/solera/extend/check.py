@@ -37,7 +37,7 @@ def check_plugin(path: Path) -> tuple[Fault, ...]:
         place = f"{item.kind} {item.name}"
         loaded = load_object(item.object, import_root(folder))
         if isinstance(loaded, Failure):
-            message = f"{item.object} cannot be imported: {loaded.reason}."
+            message = f"{item.object} cannot be imported: {loaded.reason.rstrip('.')}."
             faults.append(Fault("plugin.import", place, message, (), {"traceback": loaded.traceback}))
             continue
         faults += _check_declaration(item, loaded, place)
@@ -59,7 +59,7 @@ def _check_declaration(item: Contribution, loaded: Any, place: str) -> list[Faul
     said, written = facts.get(item.kind, ({}, {}))
     if params != item.params or said != dict(written):
         message = f"{MANIFEST} differs from the signature of {item.object}."
-        faults.append(Fault("plugin.params", place, message, ("solera plugin build",)))
+        faults.append(Fault("plugin.params", place, message, ("run solera plugin build",)))
     name = getattr(loaded, "name", item.name)
     if item.kind in facts and name != item.name:
         faults.append(Fault("plugin.name", place, f"The object calls itself '{name}'."))

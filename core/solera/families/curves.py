@@ -49,7 +49,7 @@ def polyline(
     coord = Coord("t", 0.0, knots[-1], title)
     t = Var(coord.name, coord.low, coord.high, 0.0)
     point = graph.method("point", "polyline", graph.ends, knot=PerModel(knots), t=t)
-    recipe = graph.output(point, f"through {', '.join(graph.labels)}")
+    recipe = graph.output(point, f"through {graph.models}")
     labels = {label: (knot,) for label, knot in zip(graph.labels, knots, strict=True)}
     path = tuple(Stop(label, at) for label, at in labels.items())
     return Family(recipe, (coord,), "polyline", labels, path=path, facts={"by": by})

@@ -71,6 +71,12 @@ class Graph:
         self.dtype = models[0].dtype if models else ""
 
     @property
+    def models(self) -> str:
+        """The names of a few models; of many how many they are, the first and the last."""
+        few = len(self.labels) < 6
+        return ", ".join(self.labels) if few else f"{len(self.labels)} models, {self.labels[0]} to {self.labels[-1]}"
+
+    @property
     def recipe(self) -> Recipe:
         """All nodes so far, without an output."""
         return Recipe(tuple(self._nodes))

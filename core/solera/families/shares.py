@@ -47,7 +47,7 @@ def shares(
         rules = tuple((glob, var) for var, (_, globs) in zip(own, groups, strict=True) for glob in globs)
         weights.append(Rules(rules[:-1], own[-1]) if rules else own[0])
     soup = graph.method("soup", "linear", graph.ends, weight=PerModel(tuple(weights)), normalize=True)
-    recipe = graph.output(soup, f"averages of {', '.join(graph.labels)}")
+    recipe = graph.output(soup, f"averages of {graph.models}")
     width = len(groups)
     labels = {label: tuple(float(k // width == i) for k in range(len(coords))) for i, label in enumerate(graph.labels)}
     return Family(recipe, coords, "shares", labels)

@@ -58,7 +58,7 @@ def simplex(
         for id_, label in zip(graph.ends[1:], others, strict=True)
     )
     axes = [graph.add(f"{end}_delta", (end, 1.0), (graph.ends[0], -1.0)) for end in graph.ends[1:]]
-    recipe = graph.blend(graph.ends[0], list(zip(axes, coords, strict=True)), f"Blends of {', '.join(graph.labels)}")
+    recipe = graph.blend(graph.ends[0], list(zip(axes, coords, strict=True)), f"Blends of {graph.models}")
     count = len(coords)
     corners = {first: (0.0,) * count}
     corners |= {label: tuple(float(i == j) for j in range(count)) for i, label in enumerate(others)}
@@ -85,7 +85,7 @@ def subset(models: Sequence[Recipe], source: Source) -> Family:
     )
     weights = PerModel(tuple(Var(coord.name, 0.0, 1.0, 1.0) for coord in coords))
     soup = graph.method("soup", "linear", graph.ends, weight=weights, normalize=True)
-    recipe = graph.output(soup, f"Soups of {', '.join(graph.labels)}")
+    recipe = graph.output(soup, f"Soups of {graph.models}")
     count = len(coords)
     labels = {label: tuple(float(i == j) for j in range(count)) for i, label in enumerate(graph.labels)}
     named = {**labels, UNIFORM: (1.0,) * count}

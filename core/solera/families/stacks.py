@@ -204,7 +204,7 @@ def stack(
     whole = StackNode(
         unused("stack", [node.id for node in graph.recipe.nodes]), tuple(_parts(slots[: len(row)])), prefix
     )
-    recipe = replace(graph.output(whole.id, f"layers of {', '.join(graph.labels)}"), nodes=(*graph.recipe.nodes, whole))
+    recipe = replace(graph.output(whole.id, f"layers of {graph.models}"), nodes=(*graph.recipe.nodes, whole))
     return StackFamily(
         recipe, tuple(coords), "stack", labels, slots=slots, prefix=prefix, most=most or 2 * deepest, adding=adding
     )

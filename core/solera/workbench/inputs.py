@@ -469,7 +469,7 @@ class Inputs:
                     found[node.id] = self.open_adapter(node.source, found[node.base])
             except SoleraError as error:
                 place = f"nodes.{node.id}.{'adapter' if isinstance(node, AdapterNode) else 'checkpoint'}"
-                remedies = ("Relocate…",) if isinstance(error, NotFoundError) else ()
+                remedies = ("say where it is now",) if isinstance(error, NotFoundError) else ()
                 faults.append(Fault(error.code, place, str(error), remedies, {"node": node.id}))
         self._try_statistics(recipe, found, faults)
         return found

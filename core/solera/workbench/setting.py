@@ -12,7 +12,7 @@ from solera.jobs.lanes import spans
 from solera.params import ParamSpec, PerModel, decode_all
 from solera.recipes.hashes import semantic_hash
 from solera.recipes.nodes import Recipe
-from solera.recipes.order import reference
+from solera.recipes.order import reference, suggestion
 from solera.workbench.contents import contents
 from solera.workbench.experiment import Experiment
 from solera.workbench.inputs import Inputs
@@ -61,9 +61,10 @@ def make_task(name: str, inputs: Inputs) -> Task:
     if kind not in registry.tasks:
         known = [*(project.tasks if project else ()), *registry.tasks]
         where = f"the task '{name}' is of the kind '{kind}', which" if entry else f"the task '{name}'"
+        add = "Add it to solera.toml" if project else "Name the project with --project if it has the task"
         raise TaskError(
-            f"{where[0].upper()}{where[1:]} is not known; known: {', '.join(known) or 'none'}. Add it to solera.toml, "
-            "or install the plugin that brings it.",
+            f"{where[0].upper()}{where[1:]} is not known; known: {', '.join(known) or 'none'}."
+            f"{suggestion(kind, known)} {add}, or install the plugin that brings it.",
             task=name,
             known=known,
         )

@@ -115,6 +115,8 @@ def test_other_things_at_a_path(tmp_path):
     (tmp_path / "dangling.safetensors").symlink_to(tmp_path / "gone")
     with pytest.raises(NotFoundError):
         open_checkpoint(tmp_path / "dangling.safetensors")
+    with pytest.raises(NotFoundError, match=r"Did you mean 'm\.safetensors'"):
+        open_checkpoint(tmp_path / "m.safetensor")
     two = tmp_path / "two"
     two.mkdir()
     for name in ("a", "b"):

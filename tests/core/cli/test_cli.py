@@ -170,6 +170,7 @@ def test_plugins_are_made_checked_and_switched(tmp_path: Path, capsys: pytest.Ca
     assert run(capsys, "plugin", "build", tmp_path / "cli_made", "--check")[0] == 1
     code, out, _ = run(capsys, "plugin", "check", tmp_path / "cli_made", "--json")
     assert (code, [fault["code"] for fault in json.loads(out)]) == (1, ["plugin.params"])
+    assert "To mend it: run solera plugin build." in run(capsys, "plugin", "check", tmp_path / "cli_made")[1]
     assert run(capsys, "plugin", "build", tmp_path / "cli_made")[0] == 0
     assert run(capsys, "plugin", "check", tmp_path / "cli_made")[0] == 0
     run(capsys, "plugin", "disable", "merging")

@@ -14,7 +14,7 @@ from solera.execution.memory import materialise
 from solera.extend.registry import Registry
 from solera.families.family import Family
 from solera.families.forms import FORMS, check_form
-from solera.families.graph import Source
+from solera.families.graph import Graph, Source
 from solera.families.region import Region
 from solera.recipes.checks import check
 from solera.recipes.nodes import CheckpointNode, Recipe
@@ -55,6 +55,14 @@ def test_a_simplex_blends_its_models(states, checkpoints, methods):
     for one, other in ("ab", "bc", "ca"):
         assert np.linalg.norm(at[one] - at[other]) == pytest.approx(float((flat[one] - flat[other]).norm()), rel=1e-9)
     assert family.geometry.barycentric((0.3, 0.5)) == pytest.approx((0.2, 0.3, 0.5))
+
+
+def test_a_family_of_many_models_has_a_short_name(checkpoints, methods):
+    names = sorted(checkpoints)
+    few = make("subset", names[:3], checkpoints, methods)
+    assert few.recipe.name == f"Soups of {', '.join(names[:3])}"
+    many = Graph([model(name) for name in "abcdefg"])
+    assert many.models == "7 models, a to g"
 
 
 def test_a_subset_is_the_soup_of_what_is_taken(states, checkpoints, methods):

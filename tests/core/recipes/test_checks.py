@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from solera.checkpoints.memory import MemoryCheckpoint
-from solera.errors import PluginError
+from solera.errors import FaultsError, PluginError
 from solera.params import PerModel, Var
 from solera.recipes.checks import check
 from solera.recipes.nodes import CheckpointNode, MethodNode, Recipe, SumNode, Term
@@ -58,6 +58,11 @@ def test_all_faults_come_at_once(methods):
     recipe = Recipe((A, A, MethodNode("m", "pul", ("z",)), SumNode("s", ())), "q", "bfloat17")
     found = {code for code, _ in codes(recipe, methods)}
     assert found >= {"recipe.id-twice", "recipe.unknown-method", "recipe.unknown-node", "recipe.empty", "recipe.dtype"}
+
+
+def test_a_program_prints_what_would_mend_a_fault(methods):
+    faults = check(Recipe((A, SumNode("d", (Term("a"), Term("a", -1.0)))), "d"), methods)
+    assert "delta, not weights. To mend it: add it to a base: base + d." in str(FaultsError("recipe", faults))
 
 
 def test_sentences_suggest_what_was_meant(methods):

@@ -240,6 +240,8 @@ def test_sentences_for_what_is_not_there(bench: Workbench) -> None:
         bench.open("library:nothing")
     with pytest.raises(TaskError, match=r"rotated.*solera\.toml"):
         bench.task("nothing")
+    with pytest.raises(TaskError, match="Did you mean 'rotated'"):
+        bench.task("rotatd")
     with pytest.raises(SoleraError, match="explorer"):
         finish(bench, bench.submit_explore({**LINE, "explorer": {"name": "columbus"}}))
     with pytest.raises(SoleraError, match="points"):

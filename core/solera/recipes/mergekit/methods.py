@@ -108,9 +108,14 @@ def _choice(value: Value, yes: str, no: str) -> Value:
     return mapped(value, lambda flag: yes if flag else no)
 
 
+def clipped(number: Scalar) -> float:
+    """The nearest number from 0 to 1."""
+    return min(max(float(number), 0.0), 1.0)
+
+
 def _share(value: Value) -> Value:
     """A density: what lies outside 0 to 1 means the same as 0 or 1."""
-    return mapped(value, lambda number: min(max(float(number), 0.0), 1.0))
+    return mapped(value, clipped)
 
 
 def _linear(values: Mapping[str, Value], _: Setting) -> tuple[str, dict[str, Value]]:

@@ -17,7 +17,7 @@ from solera.params import Value
 from solera.recipes.algebra import identifier
 from solera.recipes.join import unused
 from solera.recipes.mergekit.config import Config, Module, Slice, Source
-from solera.recipes.mergekit.methods import METHODS, Declared, Setting
+from solera.recipes.mergekit.methods import METHODS, Declared, Setting, clipped, mapped
 from solera.recipes.mergekit.modules import globs_of, layers_of, specific_first
 from solera.recipes.mergekit.tokens import Vocabulary
 from solera.recipes.mergekit.values import Reading, Said, per_model
@@ -34,6 +34,9 @@ from solera.recipes.nodes import (
 )
 from solera.recipes.order import reachable, suggestion
 from solera.tensors.specs import ITEM_SIZES
+
+#: Parameters that are shares of a tensor.
+_SHARES = ("density", "gamma", "select_topk")
 
 
 @dataclass
@@ -182,6 +185,9 @@ class Document:
             self._shared.note(method.departs)
         if config.method.startswith(("dare", "della")) and values["density"] != 1.0:
             self._shared.note("Random masks follow the names of tensors; mergekit draws others.")
+        for share in _SHARES:
+            if share in values and mapped(values[share], clipped) != values[share]:
+                self._shared.note(f"What '{share}' says beyond 0 to 1 means 0 or 1, as in mergekit.")
         name, params = method.into(values, Setting(len(others), config.seed, config.compat))
         own = next((source for source in sources if source.model == base), Source(base, "base_model"))
         base_id = self._taken(own, prefix) if base and method.base != "ignored" else ""

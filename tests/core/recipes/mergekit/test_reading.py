@@ -342,6 +342,17 @@ def test_what_is_idle_or_otherwise_is_said_once():
     assert recipe.node(recipe.output).params == {"by": "row"}
 
 
+def test_a_share_beyond_one_is_one_and_is_told():
+    text = """
+        merge_method: ties
+        base_model: base
+        models: [{model: a, parameters: {weight: 1, density: %s}}, {model: b, parameters: {weight: 1}}]
+    """
+    recipe = right(text % 1.5)
+    assert "What 'density' says beyond 0 to 1 means 0 or 1" in recipe.note
+    assert "beyond" not in right(text % 1).note
+
+
 def test_a_reader_of_our_own_recipes_says_what_it_is():
     recipe, faults = parse_recipe("merge_method: linear\nmodels: [{model: a}]", {})
     assert not recipe.nodes
