@@ -147,8 +147,9 @@ class Fault:
 
     @property
     def told(self) -> str:
-        """The place, the sentence, and what would mend it."""
-        return f"{self} To mend it: {'; or '.join(self.remedies)}." if self.remedies else str(self)
+        """The place, the sentence, and what would mend it; not the window's commands, which end in an ellipsis."""
+        advice = "; or ".join(remedy for remedy in self.remedies if not remedy.endswith("…"))
+        return f"{self} To mend it: {advice}." if advice else str(self)
 
 
 class FaultsError(SoleraError, ValueError):

@@ -199,7 +199,7 @@ class Inputs:
         faults: list[Fault] = []
         found = self._try(recipe, faults)
         if faults:
-            raise FaultsError(f"recipe {recipe.name or recipe.output}", faults)
+            raise FaultsError(f"recipe {recipe.name or recipe.output}".rstrip(), faults)
         return found
 
     def check(self, recipe: Recipe) -> tuple[Fault, ...]:
@@ -469,7 +469,7 @@ class Inputs:
                     found[node.id] = self.open_adapter(node.source, found[node.base])
             except SoleraError as error:
                 place = f"nodes.{node.id}.{'adapter' if isinstance(node, AdapterNode) else 'checkpoint'}"
-                remedies = ("say where it is now",) if isinstance(error, NotFoundError) else ()
+                remedies = ("Relocate…",) if isinstance(error, NotFoundError) else ()
                 faults.append(Fault(error.code, place, str(error), remedies, {"node": node.id}))
         self._try_statistics(recipe, found, faults)
         return found

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from solera.checkpoints.memory import MemoryCheckpoint
-from solera.errors import FaultsError, PluginError
+from solera.errors import Fault, FaultsError, PluginError
 from solera.params import PerModel, Var
 from solera.recipes.checks import check
 from solera.recipes.nodes import CheckpointNode, MethodNode, Recipe, SumNode, Term
@@ -63,6 +63,7 @@ def test_all_faults_come_at_once(methods):
 def test_a_program_prints_what_would_mend_a_fault(methods):
     faults = check(Recipe((A, SumNode("d", (Term("a"), Term("a", -1.0)))), "d"), methods)
     assert "delta, not weights. To mend it: add it to a base: base + d." in str(FaultsError("recipe", faults))
+    assert Fault("source", "a", "It is not there.", ("Relocate…",)).told == "a: It is not there."
 
 
 def test_sentences_suggest_what_was_meant(methods):
