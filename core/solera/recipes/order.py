@@ -118,9 +118,9 @@ def find_method(
     """A node's method; None, with a fault, if nobody has it or its plugin cannot be loaded."""
     fault = None
     if node.method not in methods:
-        message = f"No method is called '{node.method}'.{suggestion(node.method, methods)}"
-        remedy = "install or enable the plugin that has it"
-        fault = node_fault("recipe.unknown-method", node.id, "method", message, remedy)
+        message, meant = f"No method is called '{node.method}'.", suggestion(node.method, methods)
+        remedies = () if meant else ("install or enable the plugin that has it",)
+        fault = node_fault("recipe.unknown-method", node.id, "method", message + meant, *remedies)
     else:
         try:
             return methods[node.method]
