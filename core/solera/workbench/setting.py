@@ -61,7 +61,7 @@ def make_task(name: str, inputs: Inputs) -> Task:
     if kind not in registry.tasks:
         known = [*(project.tasks if project else ()), *registry.tasks]
         where = f"the task '{name}' is of the kind '{kind}', which" if entry else f"the task '{name}'"
-        add = "Add it to solera.toml" if project else "Name the project with --project if it has the task"
+        add = "Add it to solera.toml" if project else "Name the project that has it"
         raise TaskError(
             f"{where[0].upper()}{where[1:]} is not known; known: {', '.join(known) or 'none'}."
             f"{suggestion(kind, known)} {add}, or install the plugin that brings it.",
