@@ -11,11 +11,11 @@ from PySide6.QtCore import QObject
 from solera.documents.document import SaveNode, TaskNode
 from solera.events import JobChanged, Progress
 from solera.recipes.nodes import Recipe
+from solera.workbench.fitting import unfit
 from solera_app.bridge.background import in_background
 from solera_app.bridge.bridge import Bridge
 from solera_app.bridge.slots import guarded, notices
 from solera_app.dialogs import answered
-from solera_app.fitting import unfit
 from solera_app.open_document import OpenDocument
 from solera_app.recipe_checks import with_unread
 

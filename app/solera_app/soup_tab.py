@@ -14,6 +14,7 @@ from solera.documents.document import Soup
 from solera.errors import InputError
 from solera.params import PerModel
 from solera.recipes.nodes import CheckpointNode, MethodNode, Recipe
+from solera.workbench.fitting import unfit
 from solera_app.bridge.background import in_background
 from solera_app.bridge.slots import guarded, notices
 from solera_app.canvases.faces import title_of
@@ -24,7 +25,6 @@ from solera_app.canvases.soup_facts import Ingredient, State
 from solera_app.canvases.soup_figures import Figures, figures_of, plain_figures
 from solera_app.canvases.soup_panel import SoupPanel
 from solera_app.canvases.soup_run import TITLES, Figure, SoupRun
-from solera_app.fitting import unfit
 from solera_app.open_document import OpenDocument
 from solera_app.plots.numerals import measured
 from solera_app.preview import PreviewScorer

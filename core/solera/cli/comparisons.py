@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from solera.cli.explorations import tasks_for
 from solera.cli.screen import Json, show, show_json
 
 
@@ -18,7 +19,12 @@ def register(app: typer.Typer) -> None:
 def compare(
     models: Annotated[list[str], typer.Argument(help="What is merged: checkpoints, or entries of the library.")],
     base: Annotated[str, typer.Option("--base", help="What they were fine-tuned from.")] = "",
-    task: Annotated[list[str] | None, typer.Option("--task", "-t", help="A task of the project; all if none.")] = None,
+    task: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--task", "-t", help="A task of the project; may be repeated; without it all that fit the models."
+        ),
+    ] = None,
     method: Annotated[list[str] | None, typer.Option("--method", "-m", help="Only this one; may be repeated.")] = None,
     steps: Annotated[int, typer.Option(min=1, help="Values tried for how far a method goes; 1 is the default.")] = 5,
     metric: Annotated[str, typer.Option(help="What is tuned for; the tasks' first unless given.")] = "",
@@ -37,7 +43,7 @@ def compare(
         shelf = bench.registry.methods
         named = {name: _model(bench, model) for name, model in zip(_names(models), models, strict=True)}
         experiment = contest(
-            named, _model(bench, base) if base else None, task or bench.tasks(),
+            named, _model(bench, base) if base else None, task or tasks_for(bench, models[0]),
             [shelf.describe(name) for name in shelf], names=method or (), steps=steps,
         )  # fmt: skip
         experiment |= {"metric": metric, "limit": limit, "device": device}

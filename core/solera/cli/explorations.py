@@ -13,7 +13,10 @@ from solera.cli.screen import JsonEvents, say, show, show_line, show_table, with
 from solera.errors import InputError
 
 ProjectFolder = Annotated[Path | None, typer.Option("--project", help="The project; the one around here unless given.")]
-Tasks = Annotated[list[str] | None, typer.Option("--task", "-t", help="A task of the project; may be repeated.")]
+Tasks = Annotated[
+    list[str] | None,
+    typer.Option("--task", "-t", help="A task; may be repeated; without it all of the project that fit."),
+]
 Device = Annotated[str, typer.Option(help="torch device, such as cuda:0.")]
 Factory = Annotated[
     str, typer.Option(help="What makes the network where no config says it: 'package.module:function'.")
@@ -46,13 +49,14 @@ def evaluate(
 
     requirements = parse_requirements(require or ())
     with workbench(project, device=device) as bench:
-        columns = _columns(bench, task)
+        tasks = task or tasks_for(bench, model)
+        columns = _columns(bench, tasks)
         for requirement in requirements:
             requirement.check(columns)
         result = submit_and_run(
             bench,
             lambda: bench.submit_evaluate(
-                model_named(bench, model), task or (), split=_split(split), device=device, factory=factory
+                model_named(bench, model), tasks, split=_split(split), device=device, factory=factory
             ),
             quiet=quiet,
             json=json,
@@ -161,7 +165,7 @@ def explore(
             plain = {
                 "solera": 1, "kind": "explore",
                 "family": {form: told[0] if form == "recipe" else told, **_params(family, "--family")},
-                "tasks": list(task or bench.tasks()),
+                "tasks": task or tasks_for(bench, models[0]),
                 "split": _split(split), "report": "" if report == "none" else _split(report),
                 "explorer": {"name": explorer or "grid", "params": _params(param)},
                 "batchnorm": batchnorm, "device": device, "factory": factory,
@@ -204,9 +208,29 @@ def _chosen(
     return next(iter(said.items()))
 
 
-def _columns(bench: Any, tasks: list[str] | None) -> list[str]:
+def tasks_for(bench: Any, model: str) -> list[str]:
+    """The tasks of a project that a model can be scored on; those left out are said on stderr, with the reasons.
+
+    All of them where none fits: scoring then says why.
+    """
+    from solera.errors import SoleraError
+    from solera.workbench.fitting import unfit
+
+    tasks = list(bench.tasks())
+    try:
+        reasons = unfit(bench, bench.recipe(model_named(bench, model)), tasks) if len(tasks) > 1 else {}
+    except SoleraError:
+        return tasks
+    if len(reasons) == len(tasks):
+        return tasks
+    for name, reason in reasons.items():
+        say(f"Task '{name}' is left out: {reason}")
+    return [name for name in tasks if name not in reasons]
+
+
+def _columns(bench: Any, tasks: list[str]) -> list[str]:
     """The scores that tasks give: ``"task.metric"``."""
-    found = [bench.task(name) for name in tasks or bench.tasks()]
+    found = [bench.task(name) for name in tasks]
     return [f"{task.name}.{metric}" for task in found for metric in task.metrics]
 
 

@@ -66,10 +66,19 @@ def summary_line(space: Space, history: History, volume: float | None, found: di
         return f"hypervolume {volume:.4g}, {len(front_rows(space, history))} of {len(history)} points on the front"
     parts = []
     for column, row in best_rows(space, history).items():
-        place = ", ".join(f"{value + 0.0:.3g}" for value in history.coords[row].round(9))
-        parts.append(f"best {space.columns[column].name} {history.values[row, column]:.4g} at {place}")
+        place = _place(space, history.coords[row])
+        parts.append(f"best {space.columns[column].name} {history.values[row, column]:.4g} {place}")
     for name, by_name in found.items():
         chord = by_name["chord"]
         where = f"at {space.coords[0].name} = {chord.at:.3g}"
         parts.append(f"barrier of {name} {chord.height:.4g} {where}" if chord.height > 0 else f"no barrier of {name}")
     return "; ".join(parts)
+
+
+def _place(space: Space, coords: NDArray[np.float64]) -> str:
+    """Where a point is: ``"at a = 1, b = 0.5"``; of a subset which models are in it, ``"that takes a and takes b"``."""
+    if all(coord.title.startswith("takes ") for coord in space.coords):
+        members = [coord.title for coord, value in zip(space.coords, coords, strict=True) if value]
+        return f"that {' and '.join(members)}" if members else "that takes none"
+    places = zip(space.coords, coords.round(9), strict=True)
+    return "at " + ", ".join(f"{coord.title} = {value + 0.0:.3g}" for coord, value in places)

@@ -9,7 +9,7 @@ from solera.errors import SoleraError
 
 if TYPE_CHECKING:
     from solera.recipes.nodes import Recipe
-    from solera.workbench import Workbench
+    from solera.workbench.workbench import Workbench
 
 #: Samples that tell whether a network takes the inputs of a task and its outputs mean something there.
 _SAMPLES = 2
