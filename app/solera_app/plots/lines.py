@@ -17,6 +17,8 @@ from solera_app.plots.plates import spread
 from solera_app.theme import font, theme
 
 FEW = 40  # up to so many points each is a dot with whiskers; above, a line with a band
+#: Length of the piece of a line before its name, px: a dash and a gap of every pattern.
+_SAMPLE = 16.0
 _EMPTY_INDEX = np.empty(0, dtype=np.int64)
 
 
@@ -101,11 +103,16 @@ def _paint_whiskers(painter: QPainter, canvas: Canvas, series: Series) -> None:
 def end_label_room(names: Sequence[str]) -> float:
     """Width that labels at the lines' ends need, px."""
     metrics = QFontMetricsF(font("small", "medium"))
-    return max((metrics.horizontalAdvance(name) for name in names), default=0.0)
+    return max((metrics.horizontalAdvance(name) for name in names), default=0.0) + _sample(len(names))
+
+
+def _sample(count: int) -> float:
+    """Room for a piece of the line before its name, px: where there are several, a name must say whose it is."""
+    return _SAMPLE + 4.0 if count > 1 else 0.0
 
 
 def paint_end_labels(painter: QPainter, canvas: Canvas, series: Sequence[Series]) -> None:
-    """Each name right of its line's last finite point, moved apart where lines end close together."""
+    """Each name right of its line's last finite point, after a piece of it where there are several, moved apart."""
     ends, named = [], []
     for line in series:
         finite = np.nonzero(np.isfinite(line.y))[0]
@@ -117,10 +124,15 @@ def paint_end_labels(painter: QPainter, canvas: Canvas, series: Sequence[Series]
     rect = canvas.window_rect
     levels = spread([end.y() for end in ends], height + 1, rect.top() + height / 2, rect.bottom() - height / 2)
     painter.setFont(face)
+    sample = _sample(len(series))
     for end, line, level in zip(ends, named, levels, strict=True):
+        left = end.x() + 10
+        if sample:
+            painter.setPen(marks.series_pen(line.colour))
+            painter.drawLine(QPointF(left, level), QPointF(left + _SAMPLE, level))
         painter.setPen(theme().series(line.colour) if line.colour == 0 else theme().colour("text"))
-        room = max(canvas.width() - end.x() - 12, 20.0)
+        room = max(canvas.width() - left - sample - 2, 20.0)
         text = QFontMetricsF(face).elidedText(line.name, Qt.TextElideMode.ElideMiddle, room)
         painter.drawText(
-            QRectF(end.x() + 10, level - height / 2, room + 2, height), Qt.AlignmentFlag.AlignVCenter, text
+            QRectF(left + sample, level - height / 2, room + 2, height), Qt.AlignmentFlag.AlignVCenter, text
         )
