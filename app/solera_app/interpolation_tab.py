@@ -19,6 +19,7 @@ from solera.events import JobChanged, PointScored, RunStarted
 from solera.recipes.nodes import AdapterNode, CheckpointNode, Recipe, SumNode, Term
 from solera.tasks.means import mean_over_tasks
 from solera.tasks.scores import METRICS, Score
+from solera.workbench.fitting import unfit
 from solera_app.bridge.background import in_background
 from solera_app.bridge.slots import guarded, notices
 from solera_app.canvases.blend import polygon
@@ -26,7 +27,6 @@ from solera_app.canvases.faces import title_of
 from solera_app.canvases.interpolation import InterpolationCanvas, form_of
 from solera_app.canvases.interpolation_panel import InterpolationPanel
 from solera_app.canvases.scores_here import ScoreHere, headline, score_here
-from solera_app.fitting import unfit
 from solera_app.known_ground import known_ground
 from solera_app.open_document import OpenDocument
 from solera_app.preview import PreviewScorer
