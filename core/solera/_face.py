@@ -18,6 +18,7 @@ from solera.params import PerModel, Value, Var
 from solera.projects.project import Project
 from solera.recipes import algebra
 from solera.recipes.nodes import UNION, AdapterNode, AlignedNode, CheckpointNode, Part, Recipe, TokenRow
+from solera.recipes.order import suggestion
 from solera.recipes.views_algebra import laid_out, stacked
 from solera.runs.reader import RunReader
 from solera.workbench.outcome import result_of
@@ -387,7 +388,7 @@ def merge(
             methods.provide(method.name, method)
         method = method.name
     if method not in methods:
-        raise InputError(f"No method is called '{method}'; known: {', '.join(methods)}.", method=method)
+        raise _unknown("method", method, methods, method=method)
     known = [spec.name for spec in methods[method].params]
     unknown = sorted(set(params) - set(known))
     if unknown:
@@ -418,7 +419,7 @@ def statistic(
     from solera.methods.statistics import STATISTICS
 
     if kind not in STATISTICS:
-        raise InputError(f"No statistic is called '{kind}'; known: {', '.join(STATISTICS)}.", statistic=kind)
+        raise _unknown("statistic", kind, STATISTICS, statistic=kind)
     known = [spec.name for spec in STATISTICS[kind].params]
     unknown = sorted(set(params) - set(known))
     if unknown:
@@ -709,9 +710,15 @@ def task(kind: str | Callable[[Any, Any], Any], name: str = "", **params: Any) -
         return _function_task(kind, name, params)
     shelf = _bench().registry.tasks
     if kind not in shelf:
-        raise InputError(f"No kind of task is called '{kind}'; known: {', '.join(shelf)}.", task=kind)
+        raise _unknown("kind of task", kind, shelf, task=kind)
     made: Task = shelf[kind](name or kind, **plain_params(params, specs_of(shelf, kind), f"task {name or kind}"))
     return made
+
+
+def _unknown(what: str, name: str, known: Iterable[str], **fields: str) -> InputError:
+    """What to raise where nothing has a name."""
+    names = list(known)
+    return InputError(f"No {what} is called '{name}'; known: {', '.join(names)}.{suggestion(name, names)}", **fields)
 
 
 def _function_task(function: Callable[[Any, Any], Any], name: str, params: dict[str, Any]) -> Task:

@@ -196,6 +196,11 @@ def _chosen(
         InputError: None or several are named.
     """
     said = {form: [value] if isinstance(value, str) else list(value) for form, value in valued.items() if value}
+    for form, models in said.items():
+        option = next((model for model in models if model.startswith("--")), "")
+        if option:
+            counted = f"{len(models)} models" if len(models) > 1 else "a recipe"
+            raise InputError(f"--{form} takes {counted}; '{option}' stands where one is wanted.", option=form)
     said |= {form: list(names) for form, on in flags.items() if on}
     if not said and len(names) == 1:
         return None

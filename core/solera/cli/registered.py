@@ -88,11 +88,14 @@ def _list(kind: Kind, name: str, json: bool) -> None:
 def _show_found(kind: Kind, words: str, items: list[Contribution], json: bool) -> None:
     """What the words find: names, titles, summaries, and the names something else is known by."""
     from solera.errors import InputError
+    from solera.recipes.order import suggestion
 
     found = [(item, hits) for item in items if (hits := _hits(item, words.lower().replace("_", " ").split()))]
     if not found:
+        known = [item.name for item in items]
         raise InputError(
-            f"No {kind} is called '{words}' or says so; known: {', '.join(item.name for item in items)}.", name=words
+            f"No {kind} is called '{words}' or says so; known: {', '.join(known)}.{suggestion(words, known)}",
+            name=words,
         )
     if json:
         show_json([item.to_plain() for item, _ in found])

@@ -119,6 +119,8 @@ def test_checking_a_recipe(folder: Path, capsys: pytest.CaptureFixture[str]) -> 
         (["merge"], 2, "Missing argument"),
         (["nonsense"], 2, "nonsense"),
         (["explore"], 2, "Name one of"),
+        (["explore", "--plane", "a", "b", "--task", "t"], 2, "--plane takes 3 models; '--task' stands"),
+        (["methods", "teis"], 2, "Did you mean 'ties'?"),
         (["runs", "list"], 2, "no project"),
         (["methods", "nonsense"], 2, "No method"),
         (["plugin", "disable", "nonsense"], 1, "No plugin"),
