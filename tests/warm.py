@@ -37,11 +37,12 @@ class Warm:
             return
         command = [sys.executable, str(HERE), "serve", str(self.socket)]
         environment = {"OMP_NUM_THREADS": "1"} | dict(os.environ)
-        self._server = subprocess.Popen(
+        server = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, start_new_session=True
         )
-        assert self._server.stdout is not None
-        assert self._server.stdout.readline() == b"ready\n"
+        assert server.stdout is not None
+        assert server.stdout.readline() == b"ready\n"
+        self._server = server
 
     def run(
         self,
@@ -209,7 +210,7 @@ def warm_up() -> None:
     import solera
     import solera_plugins
 
-    for name in ("torch", "h5py", "optuna", "pydantic", "ruamel.yaml", "rich.table", "sklearn.datasets", "scipy.stats"):
+    for name in ("torch", "h5py", "optuna", "ruamel.yaml", "rich.table", "sklearn.datasets", "scipy.stats"):
         import_module(name)
     for package in (solera, solera_plugins):
         for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
