@@ -46,6 +46,9 @@ def demo(
     chosen = tuple(EXAMPLES) if example == "all" else (example,)
     module = None if headless or not _display() else _offering(OPEN)
     if module is None:
+        if not headless:
+            missing = "There is no display" if not _display() else "The window is not installed"
+            say(f"{missing}: all is made without it; tables are printed, pictures are drawn into files.")
         _headless(folder, chosen)
         return
     _make_first(folder, chosen)
