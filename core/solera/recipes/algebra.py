@@ -7,7 +7,6 @@ is used.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -30,7 +29,7 @@ from solera.recipes.nodes import (
     ValueType,
 )
 from solera.recipes.order import by_id, ordered, reachable
-from solera.recipes.types import TOTAL_TOLERANCE
+from solera.recipes.types import TOTAL_TOLERANCE, total_of
 
 
 def leaf(source: str, name: str = "", *, fingerprint: str = "", strip: str = "") -> Recipe:
@@ -191,7 +190,7 @@ def _kind(node: Node, found: Mapping[str, ValueType]) -> ValueType | None:
             numbers = [float(item) for item in weights if isinstance(item, (int, float))]
             if len(numbers) < len(weights):
                 return None
-            total = math.fsum(numbers)
+            total = total_of(numbers)
             if not weights or abs(total) <= TOTAL_TOLERANCE:
                 return "delta"
             return "weights" if abs(total - 1) <= TOTAL_TOLERANCE else None

@@ -8,7 +8,7 @@ and taken by a method that needs it, nothing else.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from solera.errors import Fault
@@ -101,6 +101,14 @@ def _view_type(node: Node, found: Mapping[str, ValueType], faults: list[Fault]) 
     return "weights" if all(name in found for name in upstream(node)) else None
 
 
+def total_of(numbers: Iterable[float]) -> float:
+    """Their sum, rounded once; infinite where it leaves the range of float64 on the way."""
+    try:
+        return math.fsum(numbers)
+    except OverflowError:
+        return math.inf
+
+
 def _sum_type(node: SumNode, found: Mapping[str, ValueType], faults: list[Fault]) -> ValueType | None:
     if not node.terms or any(term.node not in found for term in node.terms):
         return None
@@ -115,7 +123,7 @@ def _sum_type(node: SumNode, found: Mapping[str, ValueType], faults: list[Fault]
     if not all(_is_number(term.coefficient) for term in weights):
         faults.append(_not_a_number(node, weights))
         return None
-    total = math.fsum(float(term.coefficient) for term in weights if isinstance(term.coefficient, (int, float)))
+    total = total_of(float(term.coefficient) for term in weights if isinstance(term.coefficient, (int, float)))
     if abs(total - 1.0) <= TOTAL_TOLERANCE:
         return "weights"
     if abs(total) <= TOTAL_TOLERANCE:

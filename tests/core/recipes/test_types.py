@@ -96,3 +96,9 @@ def test_thousands_of_chained_sums_need_no_recursion():
     nodes += [SumNode(f"n{i}", (Term(f"n{i - 1}"),)) for i in range(1, 5000)]
     recipe = Recipe(tuple(reversed(nodes)), "n4999")
     assert infer_types(recipe, {})["n4999"] == "weights"
+
+
+def test_coefficients_beyond_all_numbers_are_a_fault_and_no_traceback():
+    type_, faults = kind_of(SumNode("s", (Term("a", 1.7e308), Term("b", 1.7e308))), {})
+    assert type_ is None
+    assert [fault.code for fault in faults] == ["recipe.sum-total"]
