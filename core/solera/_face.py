@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from solera.context import QuietContext
-from solera.errors import Fault, FaultsError, InputError
+from solera.errors import Fault, FaultsError, InputError, suggestion
 from solera.families.family import Family
 from solera.params import PerModel, Value, Var
 from solera.projects.project import Project
 from solera.recipes import algebra
 from solera.recipes.nodes import UNION, AdapterNode, AlignedNode, CheckpointNode, Part, Recipe, TokenRow
-from solera.recipes.order import suggestion
 from solera.recipes.views_algebra import laid_out, stacked
 from solera.runs.reader import RunReader
 from solera.workbench.outcome import result_of

@@ -152,6 +152,14 @@ class Fault:
         return f"{self} To mend it: {advice}." if advice else str(self)
 
 
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """``" Did you mean 'density'?"`` when something known is spelled alike, else an empty text."""
+    from difflib import get_close_matches
+
+    close = get_close_matches(word, list(known), n=1)
+    return f" Did you mean '{close[0]}'?" if close else ""
+
+
 class FaultsError(SoleraError, ValueError):
     """All faults of a document at once.
 

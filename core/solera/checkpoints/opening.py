@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
 
 from solera.checkpoints.checkpoint import Checkpoint
 from solera.checkpoints.formats.builtin import BUILTIN_FORMATS
 from solera.checkpoints.formats.format import Format
 from solera.checkpoints.views import apply_view
-from solera.errors import CheckpointError, NotFoundError
+from solera.errors import CheckpointError, NotFoundError, suggestion
 
 
 def open_checkpoint(path: str | Path, *, formats: Mapping[str, Format] | None = None, strip: str = "") -> Checkpoint:
@@ -47,5 +46,4 @@ def open_checkpoint(path: str | Path, *, formats: Mapping[str, Format] | None = 
 def _advice(path: Path) -> str:
     """What was probably meant: something beside it that is spelled alike."""
     beside = [item.name for item in path.parent.iterdir()] if path.parent.is_dir() else []
-    close = get_close_matches(path.name, beside, n=1)
-    return f"Did you mean '{close[0]}'?" if close else "Check the path."
+    return suggestion(path.name, beside).strip() or "Check the path."

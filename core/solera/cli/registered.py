@@ -87,8 +87,7 @@ def _list(kind: Kind, name: str, json: bool) -> None:
 
 def _show_found(kind: Kind, words: str, items: list[Contribution], json: bool) -> None:
     """What the words find: names, titles, summaries, and the names something else is known by."""
-    from solera.errors import InputError
-    from solera.recipes.order import suggestion
+    from solera.errors import InputError, suggestion
 
     found = [(item, hits) for item in items if (hits := _hits(item, words.lower().replace("_", " ").split()))]
     if not found:

@@ -15,7 +15,7 @@ from typing import Any
 from torch import Tensor
 
 from solera.checkpoints.checkpoint import Checkpoint
-from solera.errors import FaultsError, InputError
+from solera.errors import FaultsError, InputError, suggestion
 from solera.execution.cuts import Cut, coarsest
 from solera.execution.step import Step
 from solera.kernels.tape import FinishedTape, Tape, TapeValue
@@ -33,7 +33,7 @@ from solera.recipes.nodes import (
     node_values,
     operands,
 )
-from solera.recipes.order import by_id, ordered, reachable, reference, suggestion
+from solera.recipes.order import by_id, ordered, reachable, reference
 from solera.recipes.types import infer_types
 from solera.recipes.views import has_views, open_views
 

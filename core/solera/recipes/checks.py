@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from solera.checkpoints.chat_templates import AUTO, NAMED, is_template
-from solera.errors import Fault, FaultsError
+from solera.errors import Fault, FaultsError, suggestion
 from solera.methods.statistics import STATISTICS
 from solera.params import ParamSpec, PerModel, Value, Var, decode, encode, variables
 from solera.recipes.nodes import (
@@ -24,7 +24,7 @@ from solera.recipes.nodes import (
     node_values,
     upstream,
 )
-from solera.recipes.order import by_id, find_method, node_fault, ordered, reachable, reference, suggestion
+from solera.recipes.order import by_id, find_method, node_fault, ordered, reachable, reference
 from solera.recipes.types import infer_types
 from solera.recipes.views import has_views, open_views
 from solera.tensors.specs import FLOATING

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from solera.errors import Fault, PluginError
+from solera.errors import Fault, PluginError, suggestion
 from solera.recipes.nodes import (
     AdapterNode,
     CheckpointNode,
@@ -129,9 +128,3 @@ def find_method(
     if faults is not None:
         faults.append(fault)
     return None
-
-
-def suggestion(word: str, known: Mapping[str, object] | tuple[str, ...] | list[str]) -> str:
-    """``" Did you mean 'density'?"`` when something known is spelled alike, else an empty text."""
-    close = get_close_matches(word, list(known), n=1)
-    return f" Did you mean '{close[0]}'?" if close else ""

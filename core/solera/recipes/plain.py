@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from solera.errors import Fault
+from solera.errors import Fault, suggestion
 from solera.params import ParamSpec, Value, decode, encode
 from solera.recipes.checks import COEFFICIENT
 from solera.recipes.nodes import (
@@ -22,7 +22,7 @@ from solera.recipes.nodes import (
     Term,
     TokensNode,
 )
-from solera.recipes.order import find_method, node_fault, suggestion
+from solera.recipes.order import find_method, node_fault
 from solera.recipes.plain_statistics import statistic_from_plain, statistic_to_plain
 from solera.recipes.plain_views import (
     ALIGNED_KEYS,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from solera.errors import Fault
+from solera.errors import Fault, suggestion
 from solera.methods.statistics import STATISTICS
 from solera.params import Param, ParamSpec, Value, decode, encode
 from solera.recipes.nodes import StatisticNode
-from solera.recipes.order import node_fault, suggestion
+from solera.recipes.order import node_fault
 
 STATISTIC_KEYS = ("statistic", "of", "task", "split", "samples", "seed", "fingerprint", "note")
 

@@ -7,12 +7,12 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from solera.errors import Fault, FaultsError, InputError, TaskError
+from solera.errors import Fault, FaultsError, InputError, TaskError, suggestion
 from solera.jobs.lanes import spans
 from solera.params import ParamSpec, PerModel, decode_all
 from solera.recipes.hashes import semantic_hash
 from solera.recipes.nodes import Recipe
-from solera.recipes.order import reference, suggestion
+from solera.recipes.order import reference
 from solera.workbench.contents import contents
 from solera.workbench.experiment import Experiment
 from solera.workbench.inputs import Inputs

@@ -9,8 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from solera.errors import Fault
-from solera.recipes.order import suggestion
+from solera.errors import Fault, suggestion
 
 #: Keys of each mapping. ``compat`` and ``random_seed`` are ours: mergekit passes over keys it does not know.
 _CONFIG = (

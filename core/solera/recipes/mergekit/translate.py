@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from solera.checkpoints.checkpoint import Checkpoint
 from solera.checkpoints.layers import layer_lists
 from solera.checkpoints.references import Reference
-from solera.errors import Fault, SoleraError
+from solera.errors import Fault, SoleraError, suggestion
 from solera.params import Value
 from solera.recipes.algebra import identifier
 from solera.recipes.join import unused
@@ -32,7 +32,7 @@ from solera.recipes.nodes import (
     SumNode,
     Term,
 )
-from solera.recipes.order import reachable, suggestion
+from solera.recipes.order import reachable
 from solera.tensors.specs import ITEM_SIZES
 
 #: Parameters that are shares of a tensor.
