@@ -31,6 +31,16 @@ def interpolation(person: Person) -> InterpolationTab:
     return person.tab
 
 
+def between_two(person: Person, incoming: Path) -> InterpolationTab:
+    """The canvas between the first two of the models that lie in a folder."""
+    person.drop_files([incoming / name for name in NAMES])
+    person.until(lambda: person.entries == NAMES)
+    for row, name in enumerate(NAMES[:2]):
+        person.drag_from_library([name], QPoint(60, 60 + 130 * row))
+    person.act("canvas.interpolate")
+    return interpolation(person)
+
+
 def quiet(person: Person, tab: InterpolationTab) -> None:
     person.until(lambda: bool(tab.panel._shown) and not tab._answers and not tab.canvas.ground.header.state, LONG)
 
@@ -98,12 +108,7 @@ def test_a_recipe_dropped_here_is_opened_and_no_corner(person: Person, incoming:
 
 
 def test_nothing_is_kept_or_moved_between_corners_that_are_still_measured(person: Person, incoming: Path) -> None:
-    person.drop_files([incoming / name for name in NAMES])
-    person.until(lambda: person.entries == NAMES)
-    for row, name in enumerate(NAMES[:2]):
-        person.drag_from_library([name], QPoint(60, 60 + 130 * row))
-    person.act("canvas.interpolate")
-    tab = interpolation(person)
+    tab = between_two(person, incoming)
     person.until(lambda: len(tab.canvas.names) == 2, LONG)
     quiet(person, tab)
     assert drop(tab.canvas, person.window.library.view.mime(["inverted"]), tab.canvas.rect().center())
@@ -129,12 +134,7 @@ def test_nothing_is_kept_or_moved_between_corners_that_are_still_measured(person
 def test_a_tab_that_was_closed_begins_nothing_when_its_measures_come(
     person: Person, incoming: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    person.drop_files([incoming / name for name in NAMES])
-    person.until(lambda: person.entries == NAMES)
-    for row, name in enumerate(NAMES[:2]):
-        person.drag_from_library([name], QPoint(60, 60 + 130 * row))
-    person.act("canvas.interpolate")
-    tab = interpolation(person)
+    tab = between_two(person, incoming)
     corners, begun = tab.opened.document.interpolation.corners, []
     tab.closed = True
     monkeypatch.setattr("solera_app.interpolation_tab.in_background", lambda *work, **_: begun.append(work))

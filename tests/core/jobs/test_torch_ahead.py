@@ -4,6 +4,8 @@ import sys
 
 import pytest
 
+from solera.cli.main import _COMPUTING, build_app
+
 
 def _printed(program: str) -> str:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("OMP_")}
@@ -40,3 +42,7 @@ def test_a_command_that_does_not_compute_loads_nothing_ahead():
         "main(['methods']); print('solera.jobs.torch_ahead' in sys.modules)"
     )
     assert _printed(program).endswith("\nFalse\n")
+
+
+def test_what_computes_are_commands():
+    assert {str(command.name) for command in build_app().registered_commands} >= _COMPUTING
