@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from solera.cli.explorations import tasks_for
+from solera.cli.explorations import model_named, tasks_for
 from solera.cli.screen import Json, show, show_json
 
 
@@ -41,9 +41,9 @@ def compare(
 
     with workbench(project, device=device) as bench:
         shelf = bench.registry.methods
-        named = {name: _model(bench, model) for name, model in zip(_names(models), models, strict=True)}
+        named = {name: model_named(bench, model) for name, model in zip(_names(models), models, strict=True)}
         experiment = contest(
-            named, _model(bench, base) if base else None, task or tasks_for(bench, models[0]),
+            named, model_named(bench, base) if base else None, task or tasks_for(bench, models[0]),
             [shelf.describe(name) for name in shelf], names=method or (), steps=steps,
         )  # fmt: skip
         experiment |= {"metric": metric, "limit": limit, "device": device}
@@ -69,11 +69,3 @@ def _names(models: list[str]) -> list[str]:
         raise InputError("A model is named twice.", models=models)
     short = [Path(model.removeprefix("library:")).name for model in models]
     return short if len(set(short)) == len(short) and "base" not in short else models
-
-
-def _model(bench: Any, model: str) -> str:
-    """An entry of the library before a path; paths from where one stands."""
-    if bench.project is not None and not Path(model).exists() and not model.startswith("library:"):
-        bench.project.library.get(model)
-        return f"library:{model}"
-    return model if model.startswith("library:") else str(Path(model).absolute())

@@ -44,10 +44,11 @@ def demo(
     if example not in (*EXAMPLES, "all"):
         raise InputError(f"An example is one of {', '.join(EXAMPLES)} and all, not '{example}'.", example=example)
     chosen = tuple(EXAMPLES) if example == "all" else (example,)
-    module = None if headless or not _display() else _offering(OPEN)
+    display = _display()
+    module = _offering(OPEN) if display and not headless else None
     if module is None:
         if not headless:
-            missing = "There is no display" if not _display() else "The window is not installed"
+            missing = "The window is not installed" if display else "There is no display"
             say(f"{missing}: all is made without it; tables are printed, pictures are drawn into files.")
         _headless(folder, chosen)
         return

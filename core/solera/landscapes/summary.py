@@ -77,7 +77,7 @@ def summary_line(space: Space, history: History, volume: float | None, found: di
 
 def _place(space: Space, coords: NDArray[np.float64]) -> str:
     """Where a point is: ``"at a = 1, b = 0.5"``; of a subset which models are in it, ``"that takes a and takes b"``."""
-    if all(coord.title.startswith("takes ") for coord in space.coords):
+    if space.kind == "subset":
         members = [coord.title for coord, value in zip(space.coords, coords, strict=True) if value]
         return f"that {' and '.join(members)}" if members else "that takes none"
     places = zip(space.coords, coords.round(9), strict=True)
