@@ -268,7 +268,9 @@ class ExploreDialog(QDialog):
     def _refresh(self) -> None:
         picked = [box.text() for box in self.tasks if box.isChecked()]
         why = self.family.obstacle()
-        if not why and not picked:
+        if self.explorer.currentData() is None:
+            why = "No plugin that explores is in use; switch one on with Tools, Plugins."
+        elif not why and not picked:
             why = "Choose at least one task."
         elif not why and self.explorer.currentData() == "pareto" and len(picked) < 2:
             why = "A Pareto search needs two tasks or more."

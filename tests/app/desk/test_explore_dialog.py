@@ -185,3 +185,13 @@ def test_a_budget_and_measured_batchnorm_go_into_the_experiment(parent: QWidget)
     dialog.batchnorm.setCurrentIndex(1)
     made = load_experiment(dialog.experiment())
     assert (made.budget, made.batchnorm) == (9, "recalibrated")
+
+
+def test_without_a_plugin_that_explores_nothing_begins(parent: QWidget) -> None:
+    dialog = ExploreDialog(document("a", "b"), ["t"], {}, "line", parent)
+    assert not dialog.go.isEnabled()
+    assert "No plugin that explores is in use" in dialog._why.text()
+    dialog.tasks[0].setChecked(False)
+    dialog.tasks[0].setChecked(True)
+    dialog.choose("subset")
+    assert not dialog.go.isEnabled()
